@@ -1,0 +1,19 @@
+//! Cairn's vocabulary: every type that stands in a file or on the wire, the value tree that
+//! knows where each leaf came from, and diagnostics. It parses, validates and prints.
+//!
+//! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
+#![warn(missing_docs)]
+
+mod digest;
+pub mod media_type;
+mod name;
+mod reference;
+mod version;
+
+pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
+pub use name::{
+    CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
+    VariableName,
+};
+pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
+pub use version::{Version, VersionError, VersionRange};
