@@ -4,16 +4,23 @@
 //! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
 #![warn(missing_docs)]
 
+mod diagnostic;
 mod digest;
 pub mod media_type;
 mod name;
 mod reference;
+mod source;
+mod value;
 mod version;
+pub mod yaml;
 
+pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use name::{
     CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
     VariableName,
 };
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
+pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
+pub use value::{Field, Map, Node, Origin, OriginId, Origins, Value};
 pub use version::{Version, VersionError, VersionRange};
