@@ -8,6 +8,7 @@ mod diagnostic;
 mod digest;
 pub mod media_type;
 mod name;
+mod patch;
 mod reference;
 mod source;
 mod value;
@@ -20,6 +21,7 @@ pub use name::{
     CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
     VariableName,
 };
+pub use patch::{PatchExpect, PatchSpec, PatchTarget, PatchType};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
 pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
 pub use value::{Field, Map, Node, Origin, OriginId, Origins, Value};
