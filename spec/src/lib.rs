@@ -4,12 +4,17 @@
 //! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
 #![warn(missing_docs)]
 
+mod artifact;
 mod digest;
 pub mod media_type;
 mod name;
 mod reference;
 mod version;
 
+pub use artifact::{
+    Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
+    MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
+};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use name::{
     CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
