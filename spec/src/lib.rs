@@ -4,6 +4,7 @@
 //! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
 #![warn(missing_docs)]
 
+mod artifact;
 mod diagnostic;
 mod digest;
 pub mod media_type;
@@ -15,6 +16,10 @@ mod value;
 mod version;
 pub mod yaml;
 
+pub use artifact::{
+    Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
+    MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
+};
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use name::{
