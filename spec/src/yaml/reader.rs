@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// The most nodes one text may hold after aliases are expanded: stops "billion laughs".
-pub const MAX_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 2_000_000;
 /// The deepest nesting.
-pub const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 128;
 
 /// One YAML document.
 #[derive(Debug, Clone)]
@@ -109,8 +109,7 @@ impl<'a> Reader<'a> {
         let mut documents = Vec::new();
         loop {
             match self.next() {
-                Err(Stop) => return documents,
-                Ok((Event::StreamEnd, _)) => return documents,
+                Err(Stop) | Ok((Event::StreamEnd, _)) => return documents,
                 Ok((Event::DocumentStart(..), _)) => {
                     self.anchors.clear();
                     match self
@@ -509,7 +508,8 @@ mod tests {
         let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for level in 1..9 {
             let below = format!("*a{}", level - 1);
-            text += &format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(","));
+            let line = format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(","));
+            text.push_str(&line);
         }
         assert!(problems(&text).contains("yaml-too-large"));
         assert!(problems(&"[".repeat(500)).contains("yaml-"));

@@ -3,6 +3,8 @@
 //! Maps are written in block style, sorted by key; any text that YAML 1.1 or 1.2 would read as
 //! something else is quoted; texts of several lines become literal blocks where that is exact.
 
+use std::fmt::{self, Write as _};
+
 use super::scalar::needs_quotes;
 use crate::{Map, Node, Value, value::write_float};
 
@@ -57,12 +59,12 @@ pub fn quote_double(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             other if is_printable(other) => out.push(other),
             other if u32::from(other) <= 0xff => {
-                out.push_str(&format!("\\x{:02X}", u32::from(other)))
+                push_escape(&mut out, format_args!("\\x{:02X}", u32::from(other)))
             }
             other if u32::from(other) <= 0xffff => {
-                out.push_str(&format!("\\u{:04X}", u32::from(other)))
+                push_escape(&mut out, format_args!("\\u{:04X}", u32::from(other)))
             }
-            other => out.push_str(&format!("\\U{:08X}", u32::from(other))),
+            other => push_escape(&mut out, format_args!("\\U{:08X}", u32::from(other))),
         }
     }
     out.push('"');
@@ -72,6 +74,11 @@ pub fn quote_double(text: &str) -> String {
 /// A single-quoted scalar; the text must not hold line breaks or control characters.
 pub fn quote_single(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+fn push_escape(out: &mut String, escape: fmt::Arguments<'_>) {
+    // Writing to a text does not fail.
+    let _ = out.write_fmt(escape);
 }
 
 fn is_printable(character: char) -> bool {
