@@ -30,7 +30,7 @@ mod tags;
 mod transport;
 
 #[cfg(test)]
-mod test_registry;
+pub(crate) mod test_registry;
 #[cfg(test)]
 mod tests;
 

@@ -5,8 +5,11 @@
 //! first, and a simple-signing payload under the tag `sha256-<hex>.sig`, which older tools know.
 //! Verifying never trusts where a signature was found, only what it says and whose it is.
 
+use std::collections::BTreeMap;
+
 use cairn_spec::{Annotations, Descriptor, Digest, DigestAlgorithm, Reference, Tag};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     Client, Error, PrivateKey, PublicKey, remote,
@@ -18,6 +21,8 @@ mod bundle;
 mod dsse;
 mod simple;
 
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -160,6 +165,28 @@ pub(crate) fn signature_tag(digest: &Digest) -> Option<Tag> {
         DigestAlgorithm::Sha256 => format!("sha256-{}.sig", digest.hex()).parse().ok(),
         DigestAlgorithm::Sha512 => None,
     }
+}
+
+/// Signed claims as they stand in payloads: other tools also write numbers and more.
+type Claims = BTreeMap<String, Value>;
+
+fn claims(annotations: &Annotations) -> Claims {
+    annotations
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::String(value.clone())))
+        .collect()
+}
+
+/// Claims as annotations: text as it is, everything else as JSON.
+fn shown(claims: &Claims) -> Annotations {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    claims
+        .iter()
+        .map(|(key, value)| (key.clone(), text(value)))
+        .collect()
 }
 
 /// The error is about one signature, such as a hostile one, and not about the store: that

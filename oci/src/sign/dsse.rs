@@ -10,6 +10,7 @@ use cairn_spec::{Annotations, Digest, media_type};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Claims, claims, shown};
 use crate::{Error, PrivateKey, PublicKey};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -46,8 +47,8 @@ pub(super) struct Statement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Subject {
     digest: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
-    annotations: Annotations,
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    annotations: Claims,
 }
 
 impl Statement {
@@ -63,7 +64,7 @@ impl Statement {
             kind: STATEMENT.to_owned(),
             subject: vec![Subject {
                 digest: BTreeMap::from([(algorithm, subject.hex().to_owned())]),
-                annotations: annotations.clone(),
+                annotations: claims(annotations),
             }],
             predicate_type: predicate_type.to_owned(),
             predicate,
@@ -71,7 +72,7 @@ impl Statement {
     }
 
     /// The annotations of the statement's subject, if the statement is about `digest`.
-    pub(super) fn about(&self, digest: &Digest) -> Option<&Annotations> {
+    pub(super) fn about(&self, digest: &Digest) -> Option<Annotations> {
         let is_it = |subject: &&Subject| {
             subject
                 .digest
@@ -81,7 +82,7 @@ impl Statement {
         self.subject
             .iter()
             .find(is_it)
-            .map(|subject| &subject.annotations)
+            .map(|subject| shown(&subject.annotations))
     }
 }
 

@@ -7,7 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cairn_spec::{Annotations, Blob, Descriptor, Manifest, media_type};
 use serde::{Deserialize, Serialize};
 
-use super::{Form, SignOptions, VerifiedSignature, concerns_one_signature, signature_tag};
+use super::{
+    Claims, Form, SignOptions, VerifiedSignature, claims, concerns_one_signature, shown,
+    signature_tag,
+};
 use crate::{
     Error, PrivateKey, PublicKey, limits,
     store::{Fetch, Name, Resolve, Store, VerifyReader, fetch_manifest},
@@ -20,7 +23,7 @@ const PAYLOAD_TYPE: &str = "cosign container image signature";
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload {
     critical: Critical,
-    optional: Option<Annotations>,
+    optional: Option<Claims>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +74,7 @@ pub(super) fn payload(
             },
             kind: PAYLOAD_TYPE.to_owned(),
         },
-        optional: (!annotations.is_empty()).then(|| annotations.clone()),
+        optional: (!annotations.is_empty()).then(|| claims(annotations)),
     };
     serde_json::to_vec(&payload).map_err(|error| Error::Malformed {
         what: format!("signature payload of {}", subject.digest),
@@ -226,7 +229,7 @@ fn read_payload(payload: &[u8], subject: &Descriptor) -> Option<Annotations> {
     let payload: Payload = serde_json::from_slice(payload).ok()?;
     let is_about_it = payload.critical.kind == PAYLOAD_TYPE
         && payload.critical.image.docker_manifest_digest == subject.digest.as_str();
-    is_about_it.then(|| payload.optional.unwrap_or_default())
+    is_about_it.then(|| shown(&payload.optional.unwrap_or_default()))
 }
 
 /// The manifest under the signature tag.

@@ -1,10 +1,9 @@
 //! Signing and verifying in a store, and what hostile content does to it: nothing.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cairn_spec::{Annotations, Artifact, Descriptor, media_type};
 
 use super::{
-    COSIGN_SIGN, Form, SignOptions, attest_in, bundle, rfc3339, sign_in, signature_tag, simple,
+    COSIGN_SIGN, Form, SignOptions, attest_in, rfc3339, sign_in, signature_tag,
     verify_attestations_in, verify_in,
 };
 use crate::{
