@@ -26,6 +26,8 @@ pub(super) fn chunks(body: Body, idle_s: u64) -> Chunks {
             Err(_) => Some((Err(Error::BodyIdle { limit_s: idle_s }), None)),
         }
     })
+    // A body that has ended may be drained all the same.
+    .fuse()
     .boxed()
 }
 
