@@ -130,9 +130,6 @@ pub(crate) struct Upload {
     /// The payload with all bytes received; without it they are in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Parked>,
-    /// A payload that was begun and perhaps never parked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) begun: Option<Parked>,
     /// The blob that a closing request announced: if its record points to this upload's payload,
     /// the upload succeeded and only its record is left over.
     #[serde(default, skip_serializing_if = "Option::is_none")]

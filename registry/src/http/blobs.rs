@@ -38,9 +38,10 @@ pub(super) async fn get(
     // A range of what the client has of other content is of no use to it.
     let if_range = call.headers.get(header::IF_RANGE);
     let may_be_range = !is_head && if_range.is_none_or(|tag| *tag == etag(&digest));
-    let range = match may_be_range {
-        true => ranges::requested(&call.headers, size_bytes)?,
-        false => None,
+    let range = if may_be_range {
+        ranges::requested(&call.headers, size_bytes)?
+    } else {
+        None
     };
     if let Some(range) = &range {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;

@@ -143,7 +143,6 @@ impl Registry {
                 let mut all = vec![std::mem::take(bytes).freeze()];
                 all.extend(chunks);
                 let mut writer = self.payloads.begin(session.payload_key()).await?;
-                session.record.begun = Some(writer.state());
                 self.announce(session, None).await?;
                 writer.write(all).await?;
                 session.content = Content::Payload(writer);
@@ -152,7 +151,8 @@ impl Registry {
         }
     }
 
-    /// Has the record say, durably, what is about to exist besides it: a payload, or a blob.
+    /// Makes the record durable, with the blob that the upload is about to become: what it says
+    /// must be known before the payload is committed.
     ///
     /// The write goes on while bytes come in; [`Registry::settle`] waits for it.
     pub(super) async fn announce(

@@ -6,7 +6,7 @@
 //! - a tag never points to a missing manifest: manifests are written before and deleted after it;
 //! - a manifest never references missing blobs: they are checked, and kept by touching them;
 //! - a blob is visible only under the digest of its bytes: its record is written after its payload;
-//! - a payload that became no blob is found from its upload's record;
+//! - a committed payload that became no blob is found from its upload's record;
 //! - the referrers of a subject are exactly the manifests that name it.
 
 mod blobs;

@@ -159,11 +159,8 @@ impl Registry {
     /// Ends an upload without a blob.
     pub(crate) async fn cancel_upload(&self, repository: &RepositoryName, id: Ulid) -> Result<()> {
         let _lock = self.lock_upload(id).await?;
-        let (version, record, _) = self.upload_record(repository, id).await?;
-        if let Some(parked) = record.payload.or(record.begun) {
-            let key = PayloadKey(id);
-            self.payloads.discard(key, parked).await?;
-        }
+        let (version, _, _) = self.upload_record(repository, id).await?;
+        self.payloads.discard(PayloadKey(id)).await?;
         let write = Write::delete_if(Key::Upload(id), version);
         match self.metadata.write(Batch::durable([write])).await {
             Err(Error::Conflict { .. }) => Err(Error::UploadUnknown(id.to_string())),
@@ -238,12 +235,9 @@ impl Registry {
                         what: digest.to_string(),
                     });
                 }
-                let (committed, settled) = tokio::join!(writer.commit(), self.settle(&mut session));
-                if let Err(error) = settled {
-                    self.payloads.delete(session.payload_key()).await?;
-                    return Err(error);
-                }
-                committed?;
+                // From its commit on, only the upload's record says what the payload is for.
+                self.settle(&mut session).await?;
+                writer.commit().await?;
                 self.publish_payload(session, digest, known.is_some()).await
             }
         }
@@ -336,23 +330,15 @@ impl Registry {
         }
         let hashes = Hashes::resume(&record.hashes)
             .ok_or_else(|| Error::corrupt(Key::Upload(id), "its hash states are damaged"))?;
-        let payload_key = PayloadKey(id);
-        let content = match (&record.payload, &record.begun) {
-            (Some(parked), _) => {
-                match self.payloads.resume(payload_key, parked.clone()).await {
-                    // It was committed by a request that then failed: only a new upload helps.
-                    Err(Error::PayloadMissing { .. }) => {
-                        return Err(Error::UploadUnknown(id.to_string()));
-                    }
-                    writer => Content::Payload(writer?),
+        let content = match record.payload.clone() {
+            None => Content::Inline(BytesMut::from(&body[..])),
+            Some(parked) => match self.payloads.resume(PayloadKey(id), parked).await {
+                // It was committed by a request that then failed: only a new upload helps.
+                Err(Error::PayloadMissing { .. }) => {
+                    return Err(Error::UploadUnknown(id.to_string()));
                 }
-            }
-            (None, begun) => {
-                if let Some(begun) = begun {
-                    self.payloads.discard(payload_key, begun.clone()).await?;
-                }
-                Content::Inline(BytesMut::from(&body[..]))
-            }
+                writer => Content::Payload(writer?),
+            },
         };
         Ok(Session {
             id,
@@ -411,7 +397,6 @@ fn new_session(repository: &RepositoryName, algorithm: DigestAlgorithm) -> Sessi
             received_bytes: 0,
             hashes: hashes.states(),
             payload: None,
-            begun: None,
             finishing: None,
         },
         body: Bytes::new(),

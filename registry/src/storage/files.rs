@@ -49,11 +49,11 @@ impl FilePayloads {
         Ok(Self { root: root.into() })
     }
 
-    fn committed(&self, key: PayloadKey) -> PathBuf {
+    fn data_path(&self, key: PayloadKey) -> PathBuf {
         self.root.join(key.to_string())
     }
 
-    fn uncommitted(&self, key: PayloadKey) -> PathBuf {
+    fn upload_path(&self, key: PayloadKey) -> PathBuf {
         self.root.join("uploads").join(key.0.to_string())
     }
 
@@ -68,7 +68,7 @@ impl FilePayloads {
 
 impl Payloads for FilePayloads {
     fn begin(&self, key: PayloadKey) -> BoxFuture<'_, Result<Box<dyn PayloadWriter>>> {
-        let path = self.uncommitted(key);
+        let path = self.upload_path(key);
         async move {
             let file = blocking(format!("create the payload {key}"), move || {
                 File::create(path)
@@ -84,7 +84,7 @@ impl Payloads for FilePayloads {
         key: PayloadKey,
         parked: Parked,
     ) -> BoxFuture<'_, Result<Box<dyn PayloadWriter>>> {
-        let path = self.uncommitted(key);
+        let path = self.upload_path(key);
         async move {
             let length_bytes: u64 = parked
                 .0
@@ -110,7 +110,7 @@ impl Payloads for FilePayloads {
     }
 
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>> {
-        let path = self.committed(key);
+        let path = self.data_path(key);
         async move {
             let start = range.start;
             let open = move || {
@@ -128,11 +128,25 @@ impl Payloads for FilePayloads {
     }
 
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
-        remove(key, self.committed(key))
+        remove(key, self.data_path(key))
     }
 
-    fn discard(&self, key: PayloadKey, _: Parked) -> BoxFuture<'_, Result<()>> {
-        remove(key, self.uncommitted(key))
+    fn discard(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
+        remove(key, self.upload_path(key))
+    }
+
+    fn uncommitted(&self) -> BoxFuture<'_, Result<Vec<PayloadKey>>> {
+        let directory = self.root.join("uploads");
+        let list = move || {
+            let mut keys = Vec::new();
+            for file in fs::read_dir(directory)? {
+                let name = file?.file_name();
+                let key = name.to_str().and_then(|name| name.parse().ok());
+                keys.extend(key.map(PayloadKey));
+            }
+            Ok(keys)
+        };
+        blocking("list the uncommitted payloads".to_owned(), list).boxed()
     }
 }
 
@@ -166,10 +180,6 @@ impl PayloadWriter for FileWriter {
         .boxed()
     }
 
-    fn state(&self) -> Parked {
-        Parked("0".to_owned())
-    }
-
     fn park(mut self: Box<Self>) -> BoxFuture<'static, Result<Parked>> {
         async move {
             let file = self.take_file()?;
@@ -185,8 +195,8 @@ impl PayloadWriter for FileWriter {
     fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         async move {
             let file = self.take_file()?;
-            let from = self.payloads.uncommitted(self.key);
-            let to = self.payloads.committed(self.key);
+            let from = self.payloads.upload_path(self.key);
+            let to = self.payloads.data_path(self.key);
             let publish = move || {
                 file.sync_all()?;
                 fs::rename(from, &to)?;
@@ -198,7 +208,7 @@ impl PayloadWriter for FileWriter {
     }
 
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
-        remove(self.key, self.payloads.uncommitted(self.key))
+        remove(self.key, self.payloads.upload_path(self.key))
     }
 }
 

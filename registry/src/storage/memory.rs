@@ -102,10 +102,10 @@ pub struct MemoryPayloads {
 }
 
 impl MemoryPayloads {
-    /// How many payloads are stored, committed and not.
-    pub fn count(&self) -> (usize, usize) {
-        let committed = locked(&self.committed).len();
-        (committed, locked(&self.uncommitted).len())
+    /// All committed payloads.
+    #[cfg(test)]
+    pub(crate) fn committed(&self) -> Vec<PayloadKey> {
+        locked(&self.committed).keys().copied().collect()
     }
 
     fn writer(&self, key: PayloadKey) -> Box<dyn PayloadWriter> {
@@ -161,9 +161,14 @@ impl Payloads for MemoryPayloads {
         future::ready(Ok(())).boxed()
     }
 
-    fn discard(&self, key: PayloadKey, _: Parked) -> BoxFuture<'_, Result<()>> {
+    fn discard(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
         locked(&self.uncommitted).remove(&key);
         future::ready(Ok(())).boxed()
+    }
+
+    fn uncommitted(&self) -> BoxFuture<'_, Result<Vec<PayloadKey>>> {
+        let keys = locked(&self.uncommitted).keys().copied().collect();
+        future::ready(Ok(keys)).boxed()
     }
 }
 
@@ -180,10 +185,6 @@ impl PayloadWriter for MemoryWriter {
             written.extend_from_slice(&chunk);
         }
         future::ready(Ok(())).boxed()
-    }
-
-    fn state(&self) -> Parked {
-        Parked("0".to_owned())
     }
 
     fn park(self: Box<Self>) -> BoxFuture<'static, Result<Parked>> {

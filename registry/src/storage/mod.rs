@@ -56,16 +56,17 @@ pub trait Payloads: fmt::Debug + Send + Sync + 'static {
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>>;
 
     /// Removes an uncommitted payload. Removing what is not there succeeds.
-    fn discard(&self, key: PayloadKey, parked: Parked) -> BoxFuture<'_, Result<()>>;
+    fn discard(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>>;
+
+    /// The payloads that were begun and not committed: some are being written, some are parked,
+    /// and some were lost by a crash, which only this finds.
+    fn uncommitted(&self) -> BoxFuture<'_, Result<Vec<PayloadKey>>>;
 }
 
 /// One payload being written. Dropping it leaves the payload uncommitted, as a crash would.
 pub trait PayloadWriter: Send {
     /// Appends bytes. They need not be durable yet.
     fn write(&mut self, chunks: Vec<Bytes>) -> BoxFuture<'_, Result<()>>;
-
-    /// The state to [`Payloads::discard`] this payload by, should the writer vanish.
-    fn state(&self) -> Parked;
 
     /// Makes everything written durable and returns the state to resume from.
     fn park(self: Box<Self>) -> BoxFuture<'static, Result<Parked>>;
