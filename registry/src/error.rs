@@ -273,7 +273,9 @@ impl Error {
             Self::Conflict { .. } | Self::Contended { .. } | Self::Closed => {
                 (Status::SERVICE_UNAVAILABLE, Code::Unavailable)
             }
-            Self::Name(ReferenceError::Tag(_)) => (Status::BAD_REQUEST, Code::ManifestInvalid),
+            Self::ManifestInvalid(_) | Self::Name(ReferenceError::Tag(_)) => {
+                (Status::BAD_REQUEST, Code::ManifestInvalid)
+            }
             Self::Name(_) => (Status::BAD_REQUEST, Code::NameInvalid),
             Self::Digest(_) | Self::DigestMismatch { .. } => {
                 (Status::BAD_REQUEST, Code::DigestInvalid)
@@ -283,7 +285,6 @@ impl Error {
             Self::ManifestUnknown { .. } | Self::TagUnknown(_) => {
                 (Status::NOT_FOUND, Code::ManifestUnknown)
             }
-            Self::ManifestInvalid(_) => (Status::BAD_REQUEST, Code::ManifestInvalid),
             Self::ManifestBlobUnknown(_) => (Status::BAD_REQUEST, Code::ManifestBlobUnknown),
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)

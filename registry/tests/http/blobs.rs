@@ -7,18 +7,33 @@ use crate::harness::{Server, error_of, has_header, header, noise, sha512};
 #[tokio::test]
 async fn a_blob_is_read_with_the_headers_clients_rely_on() {
     let server = Server::start().await;
-    for content in [Vec::new(), b"{}".to_vec(), noise(4096), noise(4097), noise(2_000_000)] {
+    for content in [
+        Vec::new(),
+        b"{}".to_vec(),
+        noise(4096),
+        noise(4097),
+        noise(2_000_000),
+    ] {
         let digest = server.push_blob("a/b", &content).await;
         let path = format!("/v2/a/b/blobs/{digest}");
         for method in ["GET", "HEAD"] {
             let response = server.send(method, &path).await;
             assert_eq!(response.status(), 200);
-            assert_eq!(header(&response, "content-length"), content.len().to_string());
-            assert_eq!(header(&response, "content-type"), "application/octet-stream");
+            assert_eq!(
+                header(&response, "content-length"),
+                content.len().to_string()
+            );
+            assert_eq!(
+                header(&response, "content-type"),
+                "application/octet-stream"
+            );
             assert_eq!(header(&response, "docker-content-digest"), digest.as_str());
             assert_eq!(header(&response, "etag"), format!("\"{digest}\""));
             assert_eq!(header(&response, "accept-ranges"), "bytes");
-            assert_eq!(header(&response, "cache-control"), "max-age=31536000, immutable");
+            assert_eq!(
+                header(&response, "cache-control"),
+                "max-age=31536000, immutable"
+            );
             let body = response.bytes().await.unwrap();
             let expected: &[u8] = if method == "GET" { &content } else { &[] };
             assert!(body == expected);
@@ -52,8 +67,13 @@ async fn unknown_and_malformed_digests_are_refused() {
         assert_eq!(error, (404, "BLOB_UNKNOWN".to_owned()));
     }
     assert_eq!(server.status("HEAD", &unknown).await, 404);
-    let malformed = server.send("GET", "/v2/a/blobs/sha256:baddigeststring").await;
-    assert_eq!(error_of(malformed).await, (400, "DIGEST_INVALID".to_owned()));
+    let malformed = server
+        .send("GET", "/v2/a/blobs/sha256:baddigeststring")
+        .await;
+    assert_eq!(
+        error_of(malformed).await,
+        (400, "DIGEST_INVALID".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -112,7 +132,9 @@ async fn a_mount_that_fails_is_an_upload() {
         let blob = format!("/v2/a/blobs/{digest}");
         assert_eq!(server.status("DELETE", &blob).await, 202);
     }
-    let malformed = server.send("POST", "/v2/a/blobs/uploads/?mount=sha256:0").await;
+    let malformed = server
+        .send("POST", "/v2/a/blobs/uploads/?mount=sha256:0")
+        .await;
     assert_eq!(error_of(malformed).await.0, 400);
 }
 

@@ -24,13 +24,22 @@ async fn ranges_of_a_blob_are_served() {
                 header(&response, "content-range"),
                 format!("bytes {first}-{}/{length}", end - 1)
             );
-            assert_eq!(header(&response, "content-length"), (end - first).to_string());
-            assert!(response.bytes().await.unwrap() == content[first..end], "{range}");
+            assert_eq!(
+                header(&response, "content-length"),
+                (end - first).to_string()
+            );
+            assert!(
+                response.bytes().await.unwrap() == content[first..end],
+                "{range}"
+            );
         }
         for range in ["bytes=500-0", &*format!("bytes={length}-")] {
             let request = server.request("GET", &path).header("range", range);
             let response = request.send().await.unwrap();
-            assert_eq!(header(&response, "content-range"), format!("bytes */{length}"));
+            assert_eq!(
+                header(&response, "content-range"),
+                format!("bytes */{length}")
+            );
             assert_eq!(error_of(response).await.0, 416, "{range}");
         }
         for range in ["bytes=0-1,5-6", "bytes=x-y", "lines=1-2"] {
@@ -45,7 +54,10 @@ async fn a_range_holds_only_for_the_content_it_was_begun_with() {
     let server = Server::start().await;
     let digest = server.push_blob("a", &noise(100)).await;
     let path = format!("/v2/a/blobs/{digest}");
-    for (tag, expected) in [(format!("\"{digest}\""), 206), ("\"other\"".to_owned(), 200)] {
+    for (tag, expected) in [
+        (format!("\"{digest}\""), 206),
+        ("\"other\"".to_owned(), 200),
+    ] {
         let request = server.request("GET", &path).header("range", "bytes=5-");
         let response = request.header("if-range", tag).send().await.unwrap();
         assert_eq!(response.status(), expected);

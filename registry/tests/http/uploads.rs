@@ -44,7 +44,10 @@ async fn post_only() {
         let response = server.request("POST", &path).body(content.clone());
         let response = response.send().await.unwrap();
         assert_eq!(response.status(), 201);
-        assert_eq!(header(&response, "location"), format!("/v2/a/blobs/{digest}"));
+        assert_eq!(
+            header(&response, "location"),
+            format!("/v2/a/blobs/{digest}")
+        );
         assert_eq!(header(&response, "docker-content-digest"), digest.as_str());
         assert_blob(&server, &digest, &content).await;
     }
@@ -120,8 +123,14 @@ async fn an_out_of_order_chunk_leaves_the_upload_where_it_was() {
         assert_eq!(position(&server, &location).await, "0-9999");
     }
     let path = format!("{location}?digest={digest}");
-    let closing = server.request("PUT", &path).header("content-range", "10000-29999");
-    let closing = closing.body(content[10_000..].to_vec()).send().await.unwrap();
+    let closing = server
+        .request("PUT", &path)
+        .header("content-range", "10000-29999");
+    let closing = closing
+        .body(content[10_000..].to_vec())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(closing.status(), 201);
     assert_blob(&server, &digest, &content).await;
 }
@@ -140,7 +149,12 @@ async fn a_chunk_as_long_as_its_range_says() {
     assert_eq!(refused.status(), 400);
     // What was refused is not part of the blob.
     let content = noise(10);
-    assert_eq!(patch(&server, &location, Some("0-9"), &content).await.status(), 202);
+    assert_eq!(
+        patch(&server, &location, Some("0-9"), &content)
+            .await
+            .status(),
+        202
+    );
     let digest = Digest::sha256(&content);
     assert_eq!(finish(&server, &location, &digest, b"").await.status(), 201);
 }
@@ -193,7 +207,9 @@ async fn sha512_with_and_without_being_told() {
             assert_eq!(server.status("DELETE", &blob).await, 202);
         }
     }
-    let unknown = server.send("POST", "/v2/a/blobs/uploads/?digest-algorithm=md5").await;
+    let unknown = server
+        .send("POST", "/v2/a/blobs/uploads/?digest-algorithm=md5")
+        .await;
     assert_eq!(unknown.status(), 400);
 }
 
@@ -276,12 +292,13 @@ async fn uploads_have_limits() {
 
     // A client that falls silent is cut off; what it sent counts.
     let mut connection = TcpStream::connect(&server.address).await.unwrap();
-    let head =
-        format!("PATCH {location} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nfour");
+    let head = format!("PATCH {location} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nfour");
     connection.write_all(head.as_bytes()).await.unwrap();
     let mut response = Vec::new();
     let mut reader = tokio::io::AsyncReadExt::take(&mut connection, 12);
-    tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut response).await.unwrap();
+    tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut response)
+        .await
+        .unwrap();
     assert_eq!(response, b"HTTP/1.1 408");
     assert_eq!(position(&server, &location).await, "0-6003");
 }
