@@ -151,14 +151,12 @@ fn render_all(
     context: &Node,
     session: &Session,
 ) -> Vec<Result<Rendered, Diagnostics>> {
-    let Session {
-        sources, origins, ..
-    } = session;
+    let origins = &session.origins;
     names
         .par_iter()
         .map(|name| {
             pack.templates
-                .render(name, context, origins, sources, &Limits::default())
+                .render(name, context, origins, &Limits::default())
         })
         .collect()
 }
@@ -206,7 +204,6 @@ fn render_host(layer: &Layer<'_>, context: &Node, output: &mut LayerOutput, sess
                     name,
                     context,
                     &session.origins,
-                    &session.sources,
                     &Limits::default(),
                 );
                 let Some(rendered) = report(rendered, session) else {

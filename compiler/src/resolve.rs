@@ -1,6 +1,12 @@
 //! Chooses a version for every pack, fetches it, and checks what the packs say of each other.
 
-use std::collections::BTreeMap;
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use cairn_spec::{
     Diagnostic, Digest, LayerKind, LayerName, Lock, LockedPack, PackName, RegistrySpec, Span,
@@ -41,68 +47,80 @@ pub(crate) struct Resolver<'a> {
 impl Resolver<'_> {
     /// Resolves every layer; those that cannot be are reported and left out.
     pub(crate) fn resolve(&self, stack: &Stack, session: &mut Session) -> Vec<ResolvedLayer> {
-        let mut fetched: BTreeMap<(PackName, Version, LayerName), FetchedPack> = BTreeMap::new();
-        stack
+        let wanted: Vec<Option<Wanted<'_>>> = stack
             .layers
             .iter()
-            .filter_map(|layer| self.layer(stack, layer, &mut fetched, session))
+            .map(|layer| wanted(stack, layer))
+            .collect();
+        let acquired = self.acquire_all(&wanted);
+        let mut layers = Vec::new();
+        for ((layer, wanted), acquired) in stack.layers.iter().zip(&wanted).zip(acquired) {
+            let pack = match (&layer.content, wanted, acquired) {
+                (Content::Manifests { .. }, ..) => None,
+                (Content::Local { path, beside, span }, ..) => {
+                    match self.local(path, beside, *span, session) {
+                        Some(pack) => Some(pack),
+                        None => continue,
+                    }
+                }
+                (Content::Pack { .. }, Some(wanted), Some(Ok((version, content)))) => {
+                    match registry_pack(wanted, version, content, session) {
+                        Some(pack) => Some(pack),
+                        None => continue,
+                    }
+                }
+                (Content::Pack { .. }, _, acquired) => {
+                    if let Some(Err(diagnostic)) = acquired {
+                        session.report(*diagnostic);
+                    }
+                    continue;
+                }
+            };
+            let kind = pack
+                .as_ref()
+                .map_or(LayerKind::Addon, |pack| pack.pack.manifest.spec.layer);
+            layers.push(ResolvedLayer {
+                layer: layer.clone(),
+                kind,
+                pack,
+            });
+        }
+        layers
+    }
+
+    /// Fetches all packs side by side: most of the time goes into waiting for registries.
+    fn acquire_all(&self, wanted: &[Option<Wanted<'_>>]) -> Vec<Option<Acquired>> {
+        let next = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Acquired>>> =
+            wanted.iter().map(|_| Mutex::new(None)).collect();
+        thread::scope(|scope| {
+            for _ in 0..MAX_CONCURRENT_FETCHES.min(wanted.iter().flatten().count()) {
+                scope.spawn(|| {
+                    while let index = next.fetch_add(1, Ordering::Relaxed)
+                        && let Some(wanted) = wanted.get(index)
+                    {
+                        let acquired = wanted.as_ref().map(|wanted| self.acquire(wanted));
+                        *results[index]
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner) = acquired;
+                    }
+                });
+            }
+        });
+        results
+            .into_iter()
+            .map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect()
     }
 
-    fn layer(
-        &self,
-        stack: &Stack,
-        layer: &StackLayer,
-        fetched: &mut BTreeMap<(PackName, Version, LayerName), FetchedPack>,
-        session: &mut Session,
-    ) -> Option<ResolvedLayer> {
-        let pack = match &layer.content {
-            Content::Manifests { .. } => None,
-            Content::Local { path, beside, span } => {
-                Some(self.local(path, beside, *span, session)?)
-            }
-            Content::Pack {
-                name,
-                range,
-                registry,
-                span,
-            } => {
-                let registry = stack.registries.get(registry)?;
-                let wanted = Wanted {
-                    name,
-                    range,
-                    registry,
-                    span: *span,
-                    layer: &layer.name,
-                };
-                let (version, locked) = self.choose(&wanted, session)?;
-                let key = (name.clone(), version.clone(), registry.name.clone());
-                let content = match fetched.get(&key) {
-                    Some(content) => content.clone(),
-                    None => match self.packs.fetch(
-                        registry,
-                        name,
-                        &version,
-                        locked.map(|locked| &locked.digest),
-                    ) {
-                        Ok(content) => fetched.entry(key).or_insert(content).clone(),
-                        Err(error) => {
-                            session.report(error.at(*span));
-                            return None;
-                        }
-                    },
-                };
-                Some(registry_pack(&wanted, version, content, session)?)
-            }
-        };
-        let kind = pack
-            .as_ref()
-            .map_or(LayerKind::Addon, |pack| pack.pack.manifest.spec.layer);
-        Some(ResolvedLayer {
-            layer: layer.clone(),
-            kind,
-            pack,
-        })
+    fn acquire(&self, wanted: &Wanted<'_>) -> Acquired {
+        let (version, locked) = self.choose(wanted)?;
+        let digest = locked.map(|locked| &locked.digest);
+        let content = self
+            .packs
+            .fetch(wanted.registry, wanted.name, &version, digest)
+            .map_err(|error| Box::new(error.at(wanted.span)))?;
+        Ok((version, content))
     }
 
     fn local(
@@ -131,8 +149,7 @@ impl Resolver<'_> {
     fn choose(
         &self,
         wanted: &Wanted<'_>,
-        session: &mut Session,
-    ) -> Option<(Version, Option<&LockedPack>)> {
+    ) -> Result<(Version, Option<&LockedPack>), Box<Diagnostic>> {
         let locked = self.lock.and_then(|lock| {
             lock.packs.iter().find(|locked| {
                 locked.name == *wanted.name
@@ -142,34 +159,56 @@ impl Resolver<'_> {
             })
         });
         if let Some(locked) = locked.filter(|locked| !self.mode.updates(&locked.name)) {
-            return Some((locked.version.clone(), Some(locked)));
+            return Ok((locked.version.clone(), Some(locked)));
         }
         if matches!(self.mode, LockMode::Locked) {
-            session.report(
-                Diagnostic::error(
-                    "lock-stale",
-                    format!(
-                        "the lock has no version of `{}` for `{}`",
-                        wanted.name, wanted.range
-                    ),
-                )
-                .at(wanted.span)
-                .hint("run `cairn profile update` and commit `profile.lock`"),
-            );
-            return None;
+            let diagnostic = Diagnostic::error(
+                "lock-stale",
+                format!(
+                    "the lock has no version of `{}` for `{}`",
+                    wanted.name, wanted.range
+                ),
+            )
+            .at(wanted.span)
+            .hint("run `cairn profile update` and commit `profile.lock`");
+            return Err(Box::new(diagnostic));
         }
-        let versions = match self.packs.versions(wanted.registry, wanted.name) {
-            Ok(versions) => versions,
-            Err(error) => {
-                session.report(error.at(wanted.span));
-                return None;
-            }
-        };
-        if let Some(version) = wanted.range.highest(&versions) {
-            return Some((version.clone(), None));
+        let versions = self
+            .packs
+            .versions(wanted.registry, wanted.name)
+            .map_err(|error| Box::new(error.at(wanted.span)))?;
+        match wanted.range.highest(&versions) {
+            Some(version) => Ok((version.clone(), None)),
+            None => Err(Box::new(no_version(wanted, versions))),
         }
-        session.report(no_version(wanted, versions));
-        None
+    }
+}
+
+/// The most packs that are fetched at a time.
+const MAX_CONCURRENT_FETCHES: usize = 8;
+
+/// A pack that was chosen and fetched, or why not.
+type Acquired = Result<(Version, FetchedPack), Box<Diagnostic>>;
+
+/// What a layer asks of a registry; none when it asks for nothing, or the registry is not declared.
+fn wanted<'a>(stack: &'a Stack, layer: &'a StackLayer) -> Option<Wanted<'a>> {
+    match &layer.content {
+        Content::Pack {
+            name,
+            range,
+            registry,
+            span,
+        } => {
+            let registry = stack.registries.get(registry)?;
+            Some(Wanted {
+                name,
+                range,
+                registry,
+                span: *span,
+                layer: &layer.name,
+            })
+        }
+        _ => None,
     }
 }
 

@@ -79,6 +79,7 @@ pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack>
         loader.file(path);
     }
     let parts = loader.parts;
+    parts.templates.check(&mut session.diagnostics);
     let (manifest, manifest_node) = manifest?;
     Some(Pack {
         label: label.into(),

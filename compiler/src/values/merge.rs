@@ -378,10 +378,24 @@ mod tests {
         - 1
         - 2
         ");
-        insta::assert_snapshot!(merged(&["a: [{name: web, v: 1}, {name: old}]", "a: !merge(name) [{name: web, w: 2}, {name: old, $patch: delete}, {name: new}]"], None), @"");
+        insta::assert_snapshot!(merged(&["a: [{name: web, v: 1}, {name: old}]", "a: !merge(name) [{name: web, w: 2}, {name: old, $patch: delete}, {name: new}]"], None), @"
+        a:
+        - name: web
+          v: 1
+          w: 2
+        - name: new
+        ");
         let schema = serde_json::json!({"properties": {"a": {"$ref": "#/$defs/list"}}, "$defs": {"list": {"type": "array", "x-merge": {"strategy": "byKey", "keys": ["name"]}}}});
-        insta::assert_snapshot!(merged(&["a: [{name: x, v: 1}]", "a: [{name: x, v: 2}]"], Some(schema.clone())), @"");
-        insta::assert_snapshot!(merged(&["a: [{name: x}]", "a: [{nam: x}]"], Some(schema)), @"");
+        insta::assert_snapshot!(merged(&["a: [{name: x, v: 1}]", "a: [{name: x, v: 2}]"], Some(schema.clone())), @"
+        a:
+        - name: x
+          v: 2
+        ");
+        insta::assert_snapshot!(merged(&["a: [{name: x}]", "a: [{nam: x}]"], Some(schema)), @"
+        a:
+        - name: x
+        [values-list-key] items of this list are merged by `name`, which this one lacks (1.yaml:1:5)
+        ");
     }
 
     #[test]
