@@ -4,16 +4,48 @@
 //! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
 #![warn(missing_docs)]
 
+mod archive;
+mod artifact;
+mod bundle_artifact;
+mod diagnostic;
 mod digest;
+mod json;
+mod kind;
 pub mod media_type;
 mod name;
+mod pack_artifact;
+mod patch;
 mod reference;
+mod schema;
+mod source;
+mod tree;
+mod value;
 mod version;
+pub mod yaml;
 
+pub use archive::{ArchiveError, ArchiveLimits, gzip, read_tar_gzip, write_tar};
+pub use artifact::{
+    Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
+    MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
+};
+pub use bundle_artifact::{
+    BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest, unpack_bundle,
+};
+pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
+pub use json::canonical_json;
+pub use kind::*;
 pub use name::{
     CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
     VariableName,
 };
+pub use pack_artifact::{
+    PackArtifactError, PackConfig, PackFile, UnpackedPack, pack_artifact, unpack_pack,
+};
+pub use patch::{PatchExpect, PatchSpec, PatchTarget, PatchType};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
+pub use schema::{Schema, SchemaError, decode, decode_json, schema_of};
+pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
+pub use tree::{File, FileTree, PathError, TreePath};
+pub use value::{Field, Map, Node, Origin, OriginId, Origins, Value};
 pub use version::{Version, VersionError, VersionRange};

@@ -183,6 +183,7 @@ pub struct Reference {
 
 impl Reference {
     /// The same repository, pinned to a digest, without a tag.
+    #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self {
             tag: None,
@@ -192,6 +193,7 @@ impl Reference {
     }
 
     /// The same repository under a tag, without a digest.
+    #[must_use]
     pub fn with_tag(&self, tag: Tag) -> Self {
         Self {
             tag: Some(tag),

@@ -1,0 +1,365 @@
+//! Deterministic archives: the same files give the same bytes on any machine (`spec/pack.md` §8).
+//!
+//! Reading trusts nothing: sizes, counts and paths are checked while the bytes are inflated.
+
+use std::io::{Read, Write};
+
+use flate2::{Compression, GzBuilder, bufread::MultiGzDecoder};
+use tar::{EntryType, Header};
+
+use crate::{File, FileTree, PathError};
+
+/// Level 9 of zlib-rs gives the same bytes however the input is cut into writes; some lower levels do not.
+const GZIP_LEVEL: u32 = 9;
+/// The size tar pads archives to, in bytes: 20 blocks of 512.
+const TAR_RECORD_BYTES: usize = 10_240;
+
+/// What an archive may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveLimits {
+    /// The most bytes compressed.
+    pub packed_bytes: u64,
+    /// The most bytes of all files together.
+    pub unpacked_bytes: u64,
+    /// The most bytes of one file.
+    pub file_bytes: u64,
+    /// The most files.
+    pub files: usize,
+}
+
+impl ArchiveLimits {
+    /// The limits of a pack.
+    pub const PACK: Self = Self {
+        packed_bytes: 64 << 20,
+        unpacked_bytes: 256 << 20,
+        file_bytes: 32 << 20,
+        files: 10_000,
+    };
+    /// The limits of a bundle.
+    pub const BUNDLE: Self = Self {
+        packed_bytes: 64 << 20,
+        unpacked_bytes: 512 << 20,
+        file_bytes: 64 << 20,
+        files: 100_000,
+    };
+}
+
+/// Why an archive was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The bytes are not a gzipped tar.
+    #[error("the archive cannot be read")]
+    Malformed(#[source] std::io::Error),
+    /// A path could escape the target folder, or is not portable.
+    #[error("the archive holds a path that is refused")]
+    Path(#[from] PathError),
+    /// An entry is neither a file nor a folder.
+    #[error("the archive holds `{path}`, which is a {what}; only regular files are allowed")]
+    EntryType {
+        /// The entry's path.
+        path: String,
+        /// Its type in words.
+        what: &'static str,
+    },
+    /// A limit is exceeded: a mistake, or a bomb.
+    #[error("the archive holds more than {limit} {unit}")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+        /// What is counted.
+        unit: &'static str,
+    },
+}
+
+/// Writes a tree as a deterministic tar.
+pub fn write_tar(tree: &FileTree) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (path, file) in tree.iter() {
+        append(&mut out, path.as_str(), file);
+    }
+    out.resize((out.len() + 1024).next_multiple_of(TAR_RECORD_BYTES), 0);
+    out
+}
+
+/// Compresses a whole buffer as deterministic gzip.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(Vec::new(), Compression::new(GZIP_LEVEL));
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .expect("writing to memory does not fail")
+}
+
+/// Reads a gzipped tar, and the bytes of the tar itself, whose digest is the content's identity.
+pub fn read_tar_gzip(
+    packed: &[u8],
+    limits: &ArchiveLimits,
+) -> Result<(FileTree, Vec<u8>), ArchiveError> {
+    if packed.len() as u64 > limits.packed_bytes {
+        return Err(ArchiveError::TooLarge {
+            limit: limits.packed_bytes,
+            unit: "bytes, compressed",
+        });
+    }
+    let tar = gunzip(packed, limits)?;
+    let tree = read_tar(&tar, limits)?;
+    Ok((tree, tar))
+}
+
+/// Room for headers besides the files' own bytes: a header and padding for each file and folder.
+const HEADER_BYTES_PER_FILE: u64 = 4096;
+
+fn gunzip(packed: &[u8], limits: &ArchiveLimits) -> Result<Vec<u8>, ArchiveError> {
+    let most = limits.unpacked_bytes + limits.files as u64 * HEADER_BYTES_PER_FILE;
+    let mut tar = Vec::new();
+    MultiGzDecoder::new(packed)
+        .take(most + 1)
+        .read_to_end(&mut tar)
+        .map_err(ArchiveError::Malformed)?;
+    if tar.len() as u64 > most {
+        return Err(ArchiveError::TooLarge {
+            limit: limits.unpacked_bytes,
+            unit: "bytes, unpacked",
+        });
+    }
+    Ok(tar)
+}
+
+fn read_tar(tar: &[u8], limits: &ArchiveLimits) -> Result<FileTree, ArchiveError> {
+    let mut tree = FileTree::new();
+    let mut unpacked_bytes = 0;
+    let mut entries = 0;
+    for entry in tar::Archive::new(tar)
+        .entries()
+        .map_err(ArchiveError::Malformed)?
+    {
+        let mut entry = entry.map_err(ArchiveError::Malformed)?;
+        entries += 1;
+        if tree.len() >= limits.files || entries > limits.files * 4 {
+            return Err(ArchiveError::TooLarge {
+                limit: limits.files as u64,
+                unit: "files",
+            });
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            let folder = path.trim_end_matches('/').trim_start_matches("./");
+            if !folder.is_empty() && folder != "." {
+                folder.parse::<crate::TreePath>()?;
+            }
+            continue;
+        }
+        if !kind.is_file() {
+            return Err(ArchiveError::EntryType {
+                path,
+                what: entry_type_name(kind),
+            });
+        }
+        let size = entry.size();
+        unpacked_bytes += size;
+        if size > limits.file_bytes {
+            return Err(ArchiveError::TooLarge {
+                limit: limits.file_bytes,
+                unit: "bytes in one file",
+            });
+        }
+        if unpacked_bytes > limits.unpacked_bytes {
+            return Err(ArchiveError::TooLarge {
+                limit: limits.unpacked_bytes,
+                unit: "bytes, unpacked",
+            });
+        }
+        let mut bytes = Vec::new();
+        entry
+            .read_to_end(&mut bytes)
+            .map_err(ArchiveError::Malformed)?;
+        let executable = entry.header().mode().map_err(ArchiveError::Malformed)? & 0o100 != 0;
+        // Other tools write `./name`.
+        tree.insert(
+            path.trim_start_matches("./").parse()?,
+            File {
+                bytes: bytes.into(),
+                executable,
+            },
+        )?;
+    }
+    Ok(tree)
+}
+
+fn entry_type_name(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::Symlink => "symbolic link",
+        EntryType::Link => "hard link",
+        EntryType::Char | EntryType::Block => "device",
+        EntryType::Fifo => "pipe",
+        _ => "special entry",
+    }
+}
+
+fn append(out: &mut Vec<u8>, path: &str, file: &File) {
+    let mut header = Header::new_ustar();
+    set_fields(
+        &mut header,
+        file.bytes.len() as u64,
+        if file.executable { 0o755 } else { 0o644 },
+        EntryType::Regular,
+    );
+    if !set_ustar_path(&mut header, path) {
+        append_pax_path(out, path);
+        let short: Vec<u8> = path.bytes().take(100).collect();
+        header.as_ustar_mut().expect("made as USTAR").name[..short.len()].copy_from_slice(&short);
+    }
+    header.set_cksum();
+    out.extend_from_slice(header.as_bytes());
+    append_padded(out, &file.bytes);
+}
+
+fn set_fields(header: &mut Header, size: u64, mode: u32, kind: EntryType) {
+    header.set_size(size);
+    header.set_mode(mode);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_entry_type(kind);
+    if let Some(ustar) = header.as_ustar_mut() {
+        ustar.set_device_major(0);
+        ustar.set_device_minor(0);
+    }
+}
+
+/// Splits a path over USTAR's name (100 bytes) and prefix (155 bytes), if it fits.
+fn set_ustar_path(header: &mut Header, path: &str) -> bool {
+    let ustar = header.as_ustar_mut().expect("made as USTAR");
+    if !path.is_ascii() {
+        return false;
+    }
+    if path.len() <= 100 {
+        ustar.name[..path.len()].copy_from_slice(path.as_bytes());
+        return true;
+    }
+    let split = path
+        .char_indices()
+        .filter(|&(index, c)| c == '/' && index <= 155 && path.len() - index - 1 <= 100)
+        .map(|(index, _)| index)
+        .next_back();
+    let Some(split) = split else { return false };
+    let (prefix, name) = (&path[..split], &path[split + 1..]);
+    ustar.prefix[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    ustar.name[..name.len()].copy_from_slice(name.as_bytes());
+    true
+}
+
+/// A PAX extended header with the path (POSIX.1-2001).
+fn append_pax_path(out: &mut Vec<u8>, path: &str) {
+    let fixed = " path=\n".len() + path.len();
+    // The record's length counts its own digits.
+    let mut length = fixed + 1;
+    while length != fixed + length.to_string().len() {
+        length = fixed + length.to_string().len();
+    }
+    let record = format!("{length} path={path}\n");
+    let mut header = Header::new_ustar();
+    set_fields(&mut header, record.len() as u64, 0o644, EntryType::XHeader);
+    let name = b"PaxHeaders/path";
+    header.as_ustar_mut().expect("made as USTAR").name[..name.len()].copy_from_slice(name);
+    header.set_cksum();
+    out.extend_from_slice(header.as_bytes());
+    append_padded(out, record.as_bytes());
+}
+
+fn append_padded(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
+    out.resize(out.len().next_multiple_of(512), 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Digest;
+
+    fn tree(files: &[(&str, &str)]) -> FileTree {
+        let mut tree = FileTree::new();
+        for (path, text) in files {
+            tree.put(path, text.as_bytes());
+        }
+        tree
+    }
+
+    #[test]
+    fn archives_round_trip() {
+        let long = format!("{}/{}/file.yaml", "a".repeat(90), "b".repeat(90));
+        let mut files = tree(&[
+            ("pack.yaml", "x"),
+            ("empty", ""),
+            ("ünï/ü.txt", "ü"),
+            (&long, "long"),
+        ]);
+        files
+            .insert(
+                "run.sh".parse().unwrap(),
+                File {
+                    bytes: Arc::from(&b"#!"[..]),
+                    executable: true,
+                },
+            )
+            .unwrap();
+        let (back, tar) = read_tar_gzip(&gzip(&write_tar(&files)), &ArchiveLimits::PACK).unwrap();
+        assert_eq!((back, tar.len() % TAR_RECORD_BYTES), (files, 0));
+    }
+
+    /// The bytes are part of the format: a change here changes every digest ever published.
+    #[test]
+    fn the_bytes_are_pinned() {
+        let tar = write_tar(&tree(&[("b/c.yaml", "kind: X\n"), ("a.txt", "hello\n")]));
+        insta::assert_snapshot!(format!("{} {}", Digest::sha256(&tar), Digest::sha256(&gzip(&tar))), @"sha256:2e654656252411fd870c1d15a344e3a46e5cc314783b71d739178ece54346bad sha256:da8e4064062983ad1b6250bfc04925232d00383109d61b5c58e4addb2ff787c6");
+    }
+
+    fn archive_of(kind: EntryType, path: &[u8], size: u64) -> Vec<u8> {
+        let mut header = Header::new_ustar();
+        set_fields(&mut header, size, 0o644, kind);
+        header.as_ustar_mut().unwrap().name[..path.len()].copy_from_slice(path);
+        header.set_cksum();
+        let mut tar = header.as_bytes().to_vec();
+        tar.resize(tar.len() + 1024, 0);
+        gzip(&tar)
+    }
+
+    #[test]
+    fn hostile_archives_are_refused() {
+        let refused = |packed: &[u8]| {
+            let error = read_tar_gzip(packed, &ArchiveLimits::PACK).unwrap_err();
+            match std::error::Error::source(&error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            }
+        };
+        let limits = ArchiveLimits {
+            unpacked_bytes: 1 << 20,
+            files: 10,
+            ..ArchiveLimits::PACK
+        };
+        let bomb = read_tar_gzip(&gzip(&vec![0; 8 << 20]), &limits).unwrap_err();
+        insta::assert_snapshot!([
+            refused(b"not gzip"),
+            refused(&archive_of(EntryType::Regular, b"../evil", 0)),
+            refused(&archive_of(EntryType::Regular, b"/etc/passwd", 0)),
+            refused(&archive_of(EntryType::Symlink, b"link", 0)),
+            refused(&archive_of(EntryType::Regular, b"big", 1 << 40)),
+            bomb.to_string(),
+        ].join("\n"), @r"
+        the archive cannot be read: unexpected end of file
+        the archive holds a path that is refused: `../evil` is not a safe path: it has a `.` or `..` part
+        the archive holds a path that is refused: `/etc/passwd` is not a safe path: it is absolute
+        the archive holds `link`, which is a symbolic link; only regular files are allowed
+        the archive holds more than 33554432 bytes in one file
+        the archive holds more than 1048576 bytes, unpacked
+        ");
+    }
+}

@@ -1,0 +1,571 @@
+//! JSON Schema over value trees: every violation, each at its place, with a hint.
+
+use std::sync::Arc;
+
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::{Diagnostic, Diagnostics, Kind, Node, OriginId, Origins, suggest};
+
+/// The JSON Schema of a type, as `spec/schemas/` publishes it.
+pub fn schema_of<T: JsonSchema>() -> Json {
+    let mut schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
+    drop_null_variants(&mut schema);
+    schema
+}
+
+/// An optional key may be left out; `null` is not a way to write that. So "X or null" becomes "X".
+fn drop_null_variants(schema: &mut Json) {
+    enumerate_constants(schema);
+    let is_null = |variant: &Json| variant == &serde_json::json!({"type": "null"});
+    if let Json::Object(fields) = schema {
+        if let Some(Json::Array(types)) = fields.get_mut("type") {
+            types.retain(|name| name != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                fields.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(Json::Array(variants)) = fields.get_mut("anyOf") {
+            variants.retain(|variant| !is_null(variant));
+            if let [Json::Object(only)] = variants.as_slice() {
+                let only = only.clone();
+                fields.remove("anyOf");
+                fields.extend(only);
+            }
+        }
+    }
+    match schema {
+        Json::Object(fields) => fields.values_mut().for_each(drop_null_variants),
+        Json::Array(items) => items.iter_mut().for_each(drop_null_variants),
+        _ => {}
+    }
+}
+
+/// "One of these constants" reads better as an `enum`, to editors and in messages.
+fn enumerate_constants(schema: &mut Json) {
+    let Json::Object(fields) = schema else { return };
+    let Some(Json::Array(variants)) = fields.get("oneOf") else {
+        return;
+    };
+    let constants: Option<Vec<Json>> = variants
+        .iter()
+        .map(|variant| variant.get("const").cloned())
+        .collect();
+    if let Some(constants) = constants {
+        fields.remove("oneOf");
+        fields.insert("enum".to_owned(), Json::Array(constants));
+    }
+}
+
+/// A compiled JSON Schema. It never fetches: a remote `$ref` is an error.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    root: Arc<Json>,
+    validator: Arc<Validator>,
+}
+
+/// Why a JSON Schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct SchemaError {
+    /// What is wrong with it.
+    pub reason: String,
+    /// Where in the schema: a JSON Pointer.
+    pub pointer: String,
+}
+
+impl Schema {
+    /// Compiles a schema of draft 2020-12 (or the draft its `$schema` names).
+    pub fn compile(root: Json) -> Result<Self, SchemaError> {
+        if let Some(pointer) = remote_reference(&root, "") {
+            let reason =
+                "a `$ref` must stay inside the file: copy the schema it names under `$defs`"
+                    .to_owned();
+            return Err(SchemaError { reason, pointer });
+        }
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .build(&root)
+            .map_err(|error| SchemaError {
+                reason: error.to_string(),
+                pointer: error.instance_path().to_string(),
+            })?;
+        Ok(Self {
+            root: Arc::new(root),
+            validator: Arc::new(validator),
+        })
+    }
+
+    /// The schema itself.
+    pub fn as_json(&self) -> &Json {
+        &self.root
+    }
+
+    /// Reports every violation under one code.
+    pub fn check(
+        &self,
+        node: &Node,
+        origins: &Origins,
+        code: &'static str,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let instance = node.to_json();
+        if self.validator.is_valid(&instance) {
+            return;
+        }
+        let mut report = Report {
+            schema: &self.root,
+            node,
+            origins,
+            code,
+            diagnostics,
+        };
+        for error in self.validator.iter_errors(&instance) {
+            report.add(&error);
+        }
+    }
+}
+
+/// Turns violations into diagnostics.
+struct Report<'a> {
+    schema: &'a Json,
+    node: &'a Node,
+    origins: &'a Origins,
+    code: &'static str,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl<'a> Report<'a> {
+    fn add(&mut self, error: &ValidationError<'_>) {
+        let pointer = error.instance_path().as_str();
+        let (found, origin) = nearest_node(self.node, pointer);
+        let name = path_of(pointer);
+        let rule = self.parent_schema(error.schema_path().as_str());
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                for key in unexpected {
+                    self.unknown_key(key, &name, found, rule);
+                }
+            }
+            ValidationErrorKind::Required { property } => {
+                let property = property.as_str().unwrap_or_default();
+                let described = rule
+                    .and_then(|rule| rule.pointer(&format!("/properties/{property}/description")))
+                    .and_then(Json::as_str)
+                    .map(|text| {
+                        format!(
+                            "add `{property}: …`: {}",
+                            lower_first(text.trim_end_matches('.'))
+                        )
+                    });
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        self.code,
+                        format!("the key `{property}` is missing{}", in_path(&name)),
+                    )
+                    .at(self.origins.get(origin))
+                    .hint(described.unwrap_or_else(|| format!("add `{property}: …`"))),
+                );
+            }
+            ValidationErrorKind::AnyOf { context }
+            | ValidationErrorKind::OneOfNotValid { context }
+                if best_variant(context).is_some() =>
+            {
+                best_variant(context)
+                    .into_iter()
+                    .flatten()
+                    .for_each(|error| self.add(error));
+            }
+            kind => {
+                let hint = hint_of(kind, found, rule);
+                let diagnostic = plain(error, self.code, &name, found);
+                self.diagnostics
+                    .push(diagnostic.at(self.origins.get(origin)).maybe_hint(hint));
+            }
+        }
+    }
+
+    fn unknown_key(&mut self, key: &str, name: &str, found: &Node, rule: Option<&Json>) {
+        let key_origin = found
+            .as_map()
+            .and_then(|map| map.field(key))
+            .map_or(found.origin, |field| field.key_origin);
+        let known = rule
+            .and_then(|rule| rule.get("properties"))
+            .and_then(Json::as_object);
+        let known: Vec<&str> = known
+            .into_iter()
+            .flatten()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        self.diagnostics.push(
+            Diagnostic::error(self.code, format!("unknown key `{key}`{}", in_path(name)))
+                .at(self.origins.get(key_origin))
+                .maybe_hint(suggest(key, known.iter().copied())),
+        );
+    }
+
+    /// The schema whose keyword failed.
+    fn parent_schema(&self, schema_path: &str) -> Option<&'a Json> {
+        let parent = &schema_path[..schema_path.rfind('/')?];
+        self.schema.pointer(parent)
+    }
+}
+
+/// The variant that came closest: the one whose errors lie deepest; none when all fail at the top.
+fn best_variant<'a>(
+    context: &'a [Vec<ValidationError<'static>>],
+) -> Option<&'a Vec<ValidationError<'static>>> {
+    let depth = |errors: &Vec<ValidationError<'static>>| {
+        errors
+            .iter()
+            .map(|error| error.instance_path().as_str().matches('/').count())
+            .max()
+            .unwrap_or(0)
+    };
+    let deepest = context.iter().max_by_key(|errors| depth(errors))?;
+    let top = context.iter().map(depth).min().unwrap_or(0);
+    (depth(deepest) > top || context.len() == 1).then_some(deepest)
+}
+
+fn plain(error: &ValidationError<'_>, code: &'static str, name: &str, found: &Node) -> Diagnostic {
+    let shown = match &found.value {
+        crate::Value::Map(_) => "a map".to_owned(),
+        crate::Value::List(_) => "a list".to_owned(),
+        scalar => format!("`{}`", crate::yaml::write_scalar(scalar)),
+    };
+    let subject = if name.is_empty() {
+        "this".to_owned()
+    } else {
+        format!("`{name}`")
+    };
+    let message = match error.kind() {
+        ValidationErrorKind::Type { kind } => {
+            let expected = match kind {
+                jsonschema::error::TypeKind::Single(kind) => {
+                    type_name(&kind.to_string()).to_owned()
+                }
+                jsonschema::error::TypeKind::Multiple(kinds) => kinds
+                    .iter()
+                    .map(|kind| type_name(&kind.to_string()))
+                    .collect::<Vec<_>>()
+                    .join(" or "),
+            };
+            format!("{subject} must be {expected}, not {shown}")
+        }
+        ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } => {
+            format!("{subject} cannot be {shown}")
+        }
+        ValidationErrorKind::Pattern { .. } => {
+            format!("{subject} does not have the right form: {shown}")
+        }
+        ValidationErrorKind::Format { format } => {
+            format!("{subject} is not a valid {format}: {shown}")
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            format!("{subject} must be at least {limit}, not {shown}")
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            format!("{subject} must be at most {limit}, not {shown}")
+        }
+        ValidationErrorKind::ExclusiveMinimum { limit } => {
+            format!("{subject} must be more than {limit}, not {shown}")
+        }
+        ValidationErrorKind::ExclusiveMaximum { limit } => {
+            format!("{subject} must be less than {limit}, not {shown}")
+        }
+        ValidationErrorKind::MinLength { limit } => {
+            format!("{subject} must have at least {limit} characters")
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("{subject} must have at most {limit} characters")
+        }
+        ValidationErrorKind::MinItems { limit } => {
+            format!("{subject} must have at least {limit} items")
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            format!("{subject} must have at most {limit} items")
+        }
+        ValidationErrorKind::MinProperties { limit } => {
+            format!("{subject} must have at least {limit} keys")
+        }
+        ValidationErrorKind::MaxProperties { limit } => {
+            format!("{subject} must have at most {limit} keys")
+        }
+        ValidationErrorKind::UniqueItems => format!("{subject} holds the same item twice"),
+        ValidationErrorKind::FalseSchema => format!("{subject} is not allowed here"),
+        ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
+            format!("{subject} fits none of the forms that are allowed: {shown}")
+        }
+        _ => format!("{subject} does not fit its schema: {error}"),
+    };
+    Diagnostic::error(code, message)
+}
+
+fn hint_of(kind: &ValidationErrorKind, found: &Node, rule: Option<&Json>) -> Option<String> {
+    let text = |key: &str| rule.and_then(|rule| rule.get(key)).and_then(Json::as_str);
+    match kind {
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<String> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(scalar_text)
+                .collect();
+            suggest(
+                found.as_str().unwrap_or_default(),
+                options.iter().map(String::as_str),
+            )
+        }
+        ValidationErrorKind::Constant { expected_value } => {
+            Some(format!("expected `{}`", scalar_text(expected_value)))
+        }
+        ValidationErrorKind::Type { .. }
+            if matches!(
+                found.value,
+                crate::Value::Int(_) | crate::Value::Float(_) | crate::Value::Bool(_)
+            ) =>
+        {
+            let wants_text = rule
+                .and_then(|rule| rule.get("type"))
+                .is_some_and(|kind| kind == "string");
+            if wants_text {
+                Some("quote it".to_owned())
+            } else {
+                text("description").map(sentence)
+            }
+        }
+        _ => text("description").map(sentence),
+    }
+}
+
+fn scalar_text(json: &Json) -> String {
+    json.as_str()
+        .map_or_else(|| json.to_string(), str::to_owned)
+}
+
+fn sentence(text: &str) -> String {
+    let first = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.');
+    lower_first(first)
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), characters.as_str()) {
+        // Keep abbreviations such as `JSON` and `CIDR` as they are.
+        (Some(first), rest) if !rest.starts_with(|c: char| c.is_ascii_uppercase()) => {
+            first.to_lowercase().collect::<String>() + rest
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn type_name(json_type: &str) -> &'static str {
+    match json_type.trim_matches('"') {
+        "object" => "a map",
+        "array" => "a list",
+        "string" => "a string",
+        "integer" => "an integer",
+        "number" => "a number",
+        "boolean" => "a boolean",
+        "null" => "null",
+        _ => "something else",
+    }
+}
+
+fn in_path(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" in `{name}`")
+    }
+}
+
+/// `/spec/layers/0/name` is `spec.layers[0].name`.
+fn path_of(pointer: &str) -> String {
+    let mut path = String::new();
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        if token.bytes().all(|byte| byte.is_ascii_digit()) {
+            path.push('[');
+            path.push_str(&token);
+            path.push(']');
+        } else {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(&token);
+        }
+    }
+    path
+}
+
+/// The node at a pointer, or the nearest one above it.
+fn nearest_node<'a>(root: &'a Node, pointer: &str) -> (&'a Node, OriginId) {
+    let mut end = pointer.len();
+    loop {
+        if let Some(node) = root.pointer(&pointer[..end]) {
+            return (node, node.origin);
+        }
+        match pointer[..end].rfind('/') {
+            Some(slash) => end = slash,
+            None => return (root, root.origin),
+        }
+    }
+}
+
+/// The first `$ref` that leaves the schema.
+fn remote_reference(schema: &Json, pointer: &str) -> Option<String> {
+    match schema {
+        Json::Object(fields) => fields.iter().find_map(|(key, value)| match value {
+            Json::String(target) if key == "$ref" && !target.starts_with('#') => {
+                Some(format!("{pointer}/$ref"))
+            }
+            below => remote_reference(below, &format!("{pointer}/{key}")),
+        }),
+        Json::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| remote_reference(item, &format!("{pointer}/{index}"))),
+        _ => None,
+    }
+}
+
+/// Reads a file of a kind: checks `kind` and the schema, then the newtypes. All problems are
+/// reported, each at its place, under the code `schema`.
+pub fn decode<T: Kind>(node: &Node, origins: &Origins, diagnostics: &mut Diagnostics) -> Option<T> {
+    if let Some(found) = node
+        .get("kind")
+        .filter(|kind| kind.as_str().is_some_and(|kind| kind != T::KIND))
+    {
+        diagnostics.push(
+            Diagnostic::error(
+                "schema",
+                format!(
+                    "expected kind `{}`, found `{}`",
+                    T::KIND,
+                    found.as_str().unwrap_or_default()
+                ),
+            )
+            .at(origins.get(found.origin)),
+        );
+        return None;
+    }
+    let schema = Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile");
+    let errors_before = diagnostics.error_count();
+    schema.check(node, origins, "schema", diagnostics);
+    if diagnostics.error_count() > errors_before {
+        return None;
+    }
+    decode_json(node, origins, diagnostics)
+}
+
+/// Reads a value into a type, reporting where the first problem is.
+pub fn decode_json<T: DeserializeOwned>(
+    node: &Node,
+    origins: &Origins,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
+    match serde_path_to_error::deserialize::<_, T>(node.to_json()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let pointer: String = error
+                .path()
+                .iter()
+                .map(|segment| match segment {
+                    serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
+                    serde_path_to_error::Segment::Map { key } => {
+                        format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+                    }
+                    _ => String::new(),
+                })
+                .collect();
+            let (_, origin) = nearest_node(node, &pointer);
+            diagnostics.push(
+                Diagnostic::error("schema", error.inner().to_string()).at(origins.get(origin)),
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PackManifest, ProfileManifest, SourceKind, Sources, yaml::read_one};
+
+    fn problems<T: Kind>(text: &str) -> String {
+        let mut sources = Sources::new();
+        let id = sources.add("f.yaml", text, SourceKind::Other);
+        let mut origins = Origins::new();
+        let mut diagnostics = Diagnostics::new();
+        if let Some(node) = read_one(&sources, id, &mut origins, &mut diagnostics) {
+            let _ = decode::<T>(&node, &origins, &mut diagnostics);
+        }
+        let line = |d: &Diagnostic| {
+            let hint = d
+                .hint
+                .as_deref()
+                .map(|hint| format!(" | {hint}"))
+                .unwrap_or_default();
+            format!("{} {}{hint}", sources.locate(d.labels[0].span), d.message)
+        };
+        diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn all_problems_of_a_file_are_reported_at_their_places() {
+        insta::assert_snapshot!(problems::<PackManifest>("\
+apiVersion: cairn.dev/v2
+kind: Pack
+metadata: {nmae: x, version: 1.0}
+spec:
+  layer: addons
+  constraints: {kubernetes: '>>1', requires: [{pack: Big}]}
+  namespace: 7
+"), @"
+        f.yaml:1:13 `apiVersion` cannot be `cairn.dev/v2` | expected `cairn.dev/v1`
+        f.yaml:3:11 the key `name` is missing in `metadata` | add `name: …`: the pack's name
+        f.yaml:3:30 `metadata.version` must be a string, not `1` | quote it
+        f.yaml:3:12 unknown key `nmae` in `metadata` | did you mean `name`?
+        f.yaml:6:54 `spec.constraints.requires[0].pack` does not have the right form: `Big` | use 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit
+        f.yaml:5:10 `spec.layer` cannot be `addons` | did you mean `addon`?
+        f.yaml:7:14 `spec.namespace` must be a string, not `7` | quote it
+        ");
+        insta::assert_snapshot!(problems::<ProfileManifest>("\
+apiVersion: cairn.dev/v1
+kind: Profile
+metadata: {name: a, version: 1.0.0}
+spec: {type: cluster, layers: [{name: web, pack: x, version: '^^1'}]}
+"), @"f.yaml:4:62 `^^1` is not a version range: `^1` in `^1` is not a number");
+        insta::assert_snapshot!(problems::<ProfileManifest>("kind: Cluster"), @"f.yaml:1:7 expected kind `Profile`, found `Cluster`");
+        insta::assert_snapshot!(problems::<ProfileManifest>("[]"), @"f.yaml:1:1 this must be a map, not a list | a profile: a stack of layers");
+    }
+
+    #[test]
+    fn every_kind_has_a_schema_that_compiles() {
+        for (name, schema) in crate::all_schemas() {
+            assert!(Schema::compile(schema).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn remote_references_are_refused() {
+        let error =
+            Schema::compile(serde_json::json!({"properties": {"a": {"$ref": "https://x/y.json"}}}))
+                .unwrap_err();
+        assert_eq!(error.pointer, "/properties/a/$ref");
+    }
+}

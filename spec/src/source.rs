@@ -1,0 +1,184 @@
+//! Source texts and positions in them: what diagnostics and provenance point at.
+
+use std::sync::Arc;
+
+/// What a source text is, so that an origin can say who wrote a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// `pack.yaml`.
+    PackManifest,
+    /// A pack's `values.yaml`.
+    PackDefaults,
+    /// A pack's preset.
+    Preset,
+    /// A pack's values schema.
+    Schema,
+    /// A template or static manifest of a pack.
+    Template,
+    /// A test of a pack.
+    PackTest,
+    /// A profile, or a file of values or manifests that it names.
+    Profile,
+    /// A cluster.
+    Cluster,
+    /// A lock file.
+    Lock,
+    /// What a template rendered.
+    Rendered,
+    /// The command line.
+    CommandLine,
+    /// Anything else, such as a trust policy.
+    Other,
+}
+
+/// A source text in a [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A byte range of one source text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The text.
+    pub source: SourceId,
+    /// The first byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A human position: line and column count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+/// One source text.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The name shown to people: a path as the user wrote it, or `pack cilium: values.yaml`.
+    pub name: Arc<str>,
+    /// The text.
+    pub text: Arc<str>,
+    /// What it is.
+    pub kind: SourceKind,
+    line_starts: Vec<u32>,
+}
+
+impl Source {
+    /// The position of a byte offset; past the end it is the end.
+    pub fn position(&self, offset: u32) -> Position {
+        let offset = (offset as usize).min(self.text.len());
+        let line = self
+            .line_starts
+            .partition_point(|&start| start as usize <= offset)
+            .max(1);
+        let line_start = self.line_starts[line - 1] as usize;
+        let column = self
+            .text
+            .get(line_start..offset)
+            .map_or(0, |text| text.chars().count());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Position {
+            line: count(line),
+            column: count(column + 1),
+        }
+    }
+
+    /// The byte offset where a line starts; lines count from 1.
+    pub fn line_start(&self, line: u32) -> u32 {
+        let index = (line.max(1) as usize - 1).min(self.line_starts.len() - 1);
+        self.line_starts[index]
+    }
+}
+
+/// All source texts of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    all: Vec<Source>,
+}
+
+impl Sources {
+    /// No texts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a text. Texts are below 4 GiB, since every reader of outside input has a limit.
+    pub fn add(
+        &mut self,
+        name: impl Into<Arc<str>>,
+        text: impl Into<Arc<str>>,
+        kind: SourceKind,
+    ) -> SourceId {
+        let text = text.into();
+        let line_starts = std::iter::once(0)
+            .chain(
+                text.bytes()
+                    .enumerate()
+                    .filter(|&(_, byte)| byte == b'\n')
+                    .map(|(index, _)| index + 1),
+            )
+            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
+            .collect();
+        let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.all.push(Source {
+            name: name.into(),
+            text,
+            kind,
+            line_starts,
+        });
+        id
+    }
+
+    /// One text.
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.all[id.0 as usize]
+    }
+
+    /// The texts in the order they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.all
+            .iter()
+            .enumerate()
+            .map(|(index, source)| (SourceId(u32::try_from(index).unwrap_or(u32::MAX)), source))
+    }
+
+    /// `name:line:column` of the start of a span.
+    pub fn locate(&self, span: Span) -> String {
+        let source = self.get(span.source);
+        let Position { line, column } = source.position(span.start);
+        format!("{}:{line}:{column}", source.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters() {
+        let mut sources = Sources::new();
+        let id = sources.add("a.yaml", "ä: 1\nb: 2\n", SourceKind::Other);
+        let at = |start| {
+            sources.locate(Span {
+                source: id,
+                start,
+                end: start,
+            })
+        };
+        assert_eq!(
+            [at(0), at(4), at(6), at(9), at(99)],
+            [
+                "a.yaml:1:1",
+                "a.yaml:1:4",
+                "a.yaml:2:1",
+                "a.yaml:2:4",
+                "a.yaml:3:1"
+            ]
+        );
+    }
+}
