@@ -180,6 +180,15 @@ fn cosign_verify(
     run(folder, "cosign", &arguments)
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs crane and docker-registry"]
+async fn repositories_of_other_registries_conform() {
+    for registry in Registry::all().await {
+        let repository = client().repository_of(&registry.reference("packs/conformance"));
+        conformance::check_sha256(&repository).await;
+    }
+}
+
 /// `openssl genpkey -algorithm ed25519`
 const ED25519: &str = "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIHcHbQpzGKV9PBbBclGyZkXfTC+H68CZKrF3+6UduSwq

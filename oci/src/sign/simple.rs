@@ -116,40 +116,49 @@ pub(super) async fn sign(
     }
     let layer = layer(payload(identity, subject, &options.annotations)?, key)?;
     layers.push(layer.descriptor().clone());
-    let config = Blob::new(media_type::OCI_IMAGE_CONFIG, config(&layers));
+    let (config, bytes) = manifest(&layers, annotations)?;
     for blob in [&layer, &config] {
         let content = VerifyReader::of_bytes(blob.descriptor(), blob.bytes().to_vec());
         store.push(blob.descriptor(), content).await?;
     }
-    let manifest = SignatureManifest {
-        schema_version: 2,
-        media_type: media_type::OCI_MANIFEST,
-        config: config.descriptor(),
-        layers: &layers,
-        annotations,
-    };
-    let bytes = serde_json::to_vec(&manifest).map_err(|error| Error::Malformed {
-        what: tag.to_string(),
-        reason: error.to_string(),
-    })?;
     let descriptor = Descriptor::of(media_type::OCI_MANIFEST, &bytes);
     let content = VerifyReader::of_bytes(&descriptor, bytes);
     store.push(&descriptor, content).await?;
     store.set_tag(&descriptor, &tag).await
 }
 
-/// An image configuration that lists the layers: what cosign and container tools expect.
+/// The manifest of signature layers, and its config.
+pub(super) fn manifest(
+    layers: &[Descriptor],
+    annotations: Annotations,
+) -> Result<(Blob, Vec<u8>), Error> {
+    let config = Blob::new(media_type::OCI_IMAGE_CONFIG, config(layers));
+    let manifest = SignatureManifest {
+        schema_version: 2,
+        media_type: media_type::OCI_MANIFEST,
+        config: config.descriptor(),
+        layers,
+        annotations,
+    };
+    let bytes = serde_json::to_vec(&manifest).map_err(|error| Error::Malformed {
+        what: "signature manifest".to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok((config, bytes))
+}
+
+/// An image configuration that lists the layers: the bytes that cosign writes.
 fn config(layers: &[Descriptor]) -> Vec<u8> {
-    let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
-    serde_json::json!({
-        "architecture": "",
-        "config": {},
-        "created": "0001-01-01T00:00:00Z",
-        "history": vec![serde_json::json!({"created": "0001-01-01T00:00:00Z"}); layers.len()],
-        "os": "",
-        "rootfs": {"type": "layers", "diff_ids": diff_ids},
-    })
-    .to_string()
+    const NEVER: &str = r#""created":"0001-01-01T00:00:00Z""#;
+    let list = |entry: &dyn Fn(&Descriptor) -> String| {
+        let entries: Vec<String> = layers.iter().map(entry).collect();
+        entries.join(",")
+    };
+    let history = list(&|_| format!("{{{NEVER}}}"));
+    let diff_ids = list(&|layer| format!(r#""{}""#, layer.digest));
+    format!(
+        r#"{{"architecture":"",{NEVER},"history":[{history}],"os":"","rootfs":{{"type":"layers","diff_ids":[{diff_ids}]}},"config":{{}}}}"#
+    )
     .into_bytes()
 }
 
