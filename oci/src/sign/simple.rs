@@ -167,8 +167,14 @@ pub(super) async fn verify(
     subject: &Descriptor,
     keys: &[PublicKey],
 ) -> Result<Vec<VerifiedSignature>, Error> {
-    let Some(manifest) = existing(store, subject).await? else {
-        return Ok(Vec::new());
+    let manifest = match existing(store, subject).await {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) if concerns_one_signature(&error) => {
+            tracing::debug!(%error, oci.digest = %subject.digest, "the signature tag is not usable");
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
     };
     if manifest.layers().len() > limits::MAX_SIGNATURES {
         return Err(too_many(subject));
@@ -250,10 +256,7 @@ async fn existing(
         return Ok(None);
     };
     match store.resolve(&Name::Tag(tag)).await {
-        Ok(descriptor) => match fetch_manifest(store, &descriptor).await {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => Err(error),
-        },
+        Ok(descriptor) => fetch_manifest(store, &descriptor).await.map(Some),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
