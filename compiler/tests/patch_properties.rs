@@ -65,7 +65,7 @@ fn scalar() -> impl Strategy<Value = Value> {
         (0..3_i64).prop_map(Value::from),
         prop::sample::select(vec!["a", "b", "TCP", "UDP", ""]).prop_map(Value::from),
         any::<f64>()
-            .prop_filter_map("finite", |float| serde_json::Number::from_f64(float))
+            .prop_filter_map("finite", serde_json::Number::from_f64)
             .prop_map(Value::from),
     ]
 }
@@ -204,10 +204,8 @@ fn operation() -> impl Strategy<Value = Value> {
         1 => "[\\[\\]=\",.~/a]{0,6}",
     ];
     let pointer = prop::collection::vec(token, 0..4).prop_map(|tokens| {
-        tokens
-            .iter()
-            .map(|token| format!("/{token}"))
-            .collect::<String>()
+        let tokens = tokens.iter().flat_map(|token| ["/", token]);
+        tokens.collect::<String>()
     });
     let name = prop::sample::select(vec!["add", "remove", "replace", "move", "copy", "test"]);
     (name, pointer.clone(), pointer, scalar()).prop_map(|(name, path, from, value)| match name {

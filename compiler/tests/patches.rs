@@ -1,6 +1,8 @@
 //! Patches against data: `testdata/patches/<type>-<case>/` has an object, a patch and what is
 //! expected, and beside it what `kubectl` says where that differs (see the README there).
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,13 +1,13 @@
 //! Merge rules of custom resources, from the structural schemas of their definitions.
 
-use cairn_spec::{Node, Value};
+use cairn_spec::{Map, Node, Value};
 
 use super::{
     merge_keys::{ANY_FIELD, Definition, FieldRule, Key, Merge, Table},
     session::scalar_text,
 };
 
-/// Adds the kinds of a CustomResourceDefinition to a table.
+/// Adds the kinds of a `CustomResourceDefinition` to a table.
 pub(super) fn learn(definition: &Node, table: &mut Table) {
     let text = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or_default().to_owned();
     if text(definition.get("kind")) != "CustomResourceDefinition" {
@@ -47,7 +47,7 @@ fn metadata(table: &mut Table) -> FieldRule {
 /// The fields of a schema that have rules, or have something with rules below them.
 fn fields_of(schema: &Node, table: &mut Table) -> Definition {
     let properties = schema.get("properties").and_then(Node::as_map);
-    let named = properties.into_iter().flat_map(|map| map.iter());
+    let named = properties.into_iter().flat_map(Map::iter);
     let any = schema
         .get("additionalProperties")
         .map(|values| (ANY_FIELD, values));

@@ -71,9 +71,7 @@ fn read_operation<'p>(
             );
         }
     }
-    let Some(name) = text(map, "op", item, session) else {
-        return None;
-    };
+    let name = text(map, "op", item, session)?;
     let path = pointer(map, "path", item, session);
     let action = match name {
         "add" => Action::Add(value(map, name, item, session)?),
@@ -94,10 +92,9 @@ fn read_operation<'p>(
         }
     };
     let unused = match action {
-        Action::Add(_) | Action::Replace(_) | Action::Test(_) => "from",
         Action::Move(_) | Action::Copy(_) => "value",
         Action::Remove if map.contains_key("value") => "value",
-        Action::Remove => "from",
+        _ => "from",
     };
     if let Some(field) = map.field(unused) {
         let message = format!("`{name}` has no `{unused}`");

@@ -2,7 +2,7 @@
 //!
 //! Rules of built-in types come from Kubernetes' own definitions (`data/merge-keys.txt`, written
 //! by `data/generate-merge-keys.py`, which describes the format); those of custom resources from
-//! the CustomResourceDefinitions that a caller hands in.
+//! the `CustomResourceDefinition`s that a caller hands in.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -25,7 +25,7 @@ impl MergeKeys {
         Self::default()
     }
 
-    /// Adds the types of a CustomResourceDefinition. Anything else, or what a definition does not
+    /// Adds the types of a `CustomResourceDefinition`. Anything else, or what a definition does not
     /// say, adds no rules.
     pub fn learn(&mut self, definition: &Node) {
         custom_resource::learn(definition, &mut self.custom);

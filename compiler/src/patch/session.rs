@@ -1,7 +1,7 @@
 //! What applying one patch to one object carries along: the path for messages, the problems
 //! found, and the origins that its writes leave behind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use cairn_spec::{Diagnostic, Map, Node, OriginId, Origins, Span, Value};
 
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
                     let mut field = field.clone();
                     field.key_origin = self.own(field.key_origin);
                     field.node = self.adopt(&field.node);
-                    copy.insert_field(key.clone(), field);
+                    copy.insert_field(Arc::clone(key), field);
                 }
                 Value::Map(copy)
             }

@@ -77,11 +77,12 @@ pub(super) fn listing<'c>(candidates: impl Iterator<Item = &'c Candidate<'c>>) -
     /// More than so many objects are only counted.
     const SHOWN: usize = 5;
     let all: Vec<_> = candidates.map(Candidate::describe).collect();
-    let mut text = all[..all.len().min(SHOWN)].join(", ");
-    if all.len() > SHOWN {
-        text.push_str(&format!(" and {} more", all.len() - SHOWN));
+    match all.split_at_checked(SHOWN) {
+        Some((shown, more)) if !more.is_empty() => {
+            format!("{} and {} more", shown.join(", "), more.len())
+        }
+        _ => all.join(", "),
     }
-    text
 }
 
 /// A glob of a target and the text it is compared with, outermost first, so that a hint can say

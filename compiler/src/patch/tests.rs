@@ -75,23 +75,17 @@ impl Run {
 
     /// The diagnostics as text, with their places.
     fn report(&self) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         for found in self.outcome.diagnostics.iter() {
-            text.push_str(&format!("{}: {}\n", found.code, found.message));
+            lines.push(format!("{}: {}", found.code, found.message));
             for label in &found.labels {
                 let place = self.sources.locate(label.span);
-                text.push_str(&format!("  {place} {}\n", label.text).replace(" \n", "\n"));
+                lines.push(format!("  {place} {}", label.text).trim_end().to_owned());
             }
-            found
-                .notes
-                .iter()
-                .for_each(|note| text.push_str(&format!("  note: {note}\n")));
-            found
-                .hint
-                .iter()
-                .for_each(|hint| text.push_str(&format!("  hint: {hint}\n")));
+            lines.extend(found.notes.iter().map(|note| format!("  note: {note}")));
+            lines.extend(found.hint.iter().map(|hint| format!("  hint: {hint}")));
         }
-        text
+        lines.join("\n")
     }
 
     /// The places that wrote a value, newest first.
@@ -412,6 +406,19 @@ fn whole_objects_can_be_removed() {
         .map(|&(index, origin)| (index, run.sources.locate(run.origins.span(origin).unwrap())))
         .collect();
     assert_eq!(places, [(1, "profile.yaml:2:17".to_owned())]);
+    // Deleting every Deployment is not what this says.
+    let patch =
+        "target: {kind: Deployment}\npatch: {$patch: delete, metadata: {name: worker, labels: {}}}";
+    insta::assert_snapshot!(report(patch), @"
+    patch-directive: `$patch: delete` stands beside `labels`, which would have no effect
+      profile.yaml:2:17
+      note: in Deployment `shop/web` and one more object
+      hint: delete the rest, or use `$patch: replace`
+    patch-identity: a strategic patch must not change `apiVersion`, `kind`, name or namespace
+      profile.yaml:2:42
+      note: in Deployment `shop/web`
+      hint: leave them out: `target` selects the objects
+    ");
 }
 
 #[test]

@@ -299,18 +299,14 @@ impl List {
         self.entries.iter_mut().for_each(|entry| entry.rank = None);
         for (rank, item) in order.node.as_list().unwrap_or_default().iter().enumerate() {
             let unranked = self.entries.iter_mut().filter(|entry| entry.rank.is_none());
-            match unranked
-                .into_iter()
-                .find(|entry| entry.is_named_by(item, rule))
-            {
-                Some(entry) => entry.rank = Some(rank),
-                None => {
-                    let path = session.path();
-                    let message =
-                        format!("`$setElementOrder` names an item that `{path}` does not have");
-                    session.problem("patch-directive", message, item.origin);
-                }
+            let mut named = unranked.filter(|entry| entry.is_named_by(item, rule));
+            if let Some(entry) = named.next() {
+                entry.rank = Some(rank);
+                continue;
             }
+            let path = session.path();
+            let message = format!("`$setElementOrder` names an item that `{path}` does not have");
+            session.problem("patch-directive", message, item.origin);
         }
         let mut both = self.entries.iter().zip(patched);
         if both.any(|(entry, patched)| patched && entry.rank.is_none()) {

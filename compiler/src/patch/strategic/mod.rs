@@ -33,19 +33,17 @@ pub(super) fn apply(
     };
     let rules = merge_keys.of(object);
     let identity = Identity::of(object);
-    match PatchDirective::of(patch_map, session) {
+    let directive = PatchDirective::of(patch_map, session);
+    match directive {
         Some((PatchDirective::Delete, by)) => {
-            let names_object = |key: &str| Identity::KEYS.contains(&key);
-            directive::refuse_beside_delete(patch_map, names_object, by, session);
-            if session.problems().is_empty() {
-                return Effect::Removed(session.own(by));
-            }
+            Identity::refuse_more(patch_map, by, session);
+            merge_into(object, patch_map, rules, session);
         }
         Some((PatchDirective::Replace, by)) => {
             let origin = session.over(by, Some(object.origin));
             let before = std::mem::replace(object, Node::new(Map::new(), origin));
             merge_into(object, patch_map, rules, session);
-            identity.restore(object, &before);
+            Identity::restore(object, &before);
         }
         Some((PatchDirective::Merge, _)) | None => merge_into(object, patch_map, rules, session),
     }
@@ -58,7 +56,12 @@ pub(super) fn apply(
             Some("leave them out: `target` selects the objects".to_owned()),
         );
     }
-    Effect::Changed
+    match directive {
+        Some((PatchDirective::Delete, by)) if session.problems().is_empty() => {
+            Effect::Removed(session.own(by))
+        }
+        _ => Effect::Changed,
+    }
 }
 
 fn merge_into(object: &mut Node, patch: &Map, rules: Rules<'_>, session: &mut Session<'_>) {
@@ -206,7 +209,6 @@ fn refuse_kind_change(existing: &Node, patch: &Node, session: &mut Session<'_>) 
 struct Identity([Option<String>; 4]);
 
 impl Identity {
-    const KEYS: [&str; 3] = ["apiVersion", "kind", "metadata"];
     const PATHS: [&[&str]; 4] = [
         &["apiVersion"],
         &["kind"],
@@ -226,8 +228,18 @@ impl Identity {
             .map(|node| node.origin)
     }
 
+    /// A patch that deletes an object may say which one, and nothing else.
+    fn refuse_more(patch: &Map, by: OriginId, session: &mut Session<'_>) {
+        let of_object = |key: &str| matches!(key, "apiVersion" | "kind" | "metadata");
+        let of_metadata = |key: &str| matches!(key, "name" | "namespace");
+        directive::refuse_beside_delete(patch, of_object, by, session);
+        if let Some(metadata) = patch.get("metadata").and_then(Node::as_map) {
+            directive::refuse_beside_delete(metadata, of_metadata, by, session);
+        }
+    }
+
     /// Gives a replaced object the parts of its identity that the patch does not mention.
-    fn restore(&self, object: &mut Node, before: &Node) {
+    fn restore(object: &mut Node, before: &Node) {
         for path in Self::PATHS {
             let Some(old) = before.at(path) else { continue };
             if object.at(path).is_none() {
