@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::spans::{Class, Mark};
+use crate::spans::{Class, Mark, OriginSet};
 
 /// Bytes up to `end` that share one mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub(crate) struct Run {
 pub(crate) struct Text {
     text: String,
     runs: Vec<Run>,
+    /// What decided what is in the text and what is not, beyond what the marks tell: a
+    /// condition that was false left no bytes to mark.
+    shape: Vec<OriginSet>,
 }
 
 impl Text {
@@ -33,7 +36,11 @@ impl Text {
             0 => Vec::new(),
             end => vec![Run { end, mark }],
         };
-        Self { text, runs }
+        Self {
+            text,
+            runs,
+            shape: Vec::new(),
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -60,10 +67,36 @@ impl Text {
         self.close_run(mark);
     }
 
+    /// Appends a text for good: what shaped it no longer matters.
     pub(crate) fn append(&mut self, other: &Self) {
         for (piece, mark) in other.pieces() {
             self.push(piece, mark);
         }
+    }
+
+    /// Appends a text that becomes a part of this value.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.append(other);
+        for &origins in &other.shape {
+            self.add_shape(origins);
+        }
+    }
+
+    /// Remembers what decided what is in the text.
+    pub(crate) fn add_shape(&mut self, origins: OriginSet) {
+        if origins != OriginSet::EMPTY && !self.shape.contains(&origins) {
+            self.shape.push(origins);
+        }
+    }
+
+    /// What decided what is in the text, beyond what the marks tell.
+    pub(crate) fn shape(&self) -> &[OriginSet] {
+        &self.shape
+    }
+
+    fn with_shape_of(mut self, other: &Self) -> Self {
+        self.shape.clone_from(&other.shape);
+        self
     }
 
     /// The pieces in order, each with its mark.
@@ -79,16 +112,19 @@ impl Text {
     /// A part of the text; the range must lie on character boundaries.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::new();
-        let mut start = 0;
-        for run in &self.runs {
-            let piece_end = run.end as usize;
-            let piece = start.max(range.start)..piece_end.min(range.end);
-            if piece.start < piece.end {
-                part.push(&self.text[piece], run.mark);
+        let first = self
+            .runs
+            .partition_point(|run| run.end as usize <= range.start);
+        let mut start = range.start;
+        for run in &self.runs[first..] {
+            let end = (run.end as usize).min(range.end);
+            if start >= end {
+                break;
             }
-            start = piece_end;
+            part.push(&self.text[start..end], run.mark);
+            start = end;
         }
-        part
+        part.with_shape_of(self)
     }
 
     /// Takes everything from `start` on out of the text.
@@ -115,7 +151,7 @@ impl Text {
         for (piece, mark) in self.pieces() {
             mapped.push(&rewrite(piece), mark);
         }
-        mapped
+        mapped.with_shape_of(self)
     }
 
     /// The same text with every mark changed.
@@ -147,7 +183,7 @@ impl Text {
                 at_line_start = line.ends_with('\n');
             }
         }
-        indented
+        indented.with_shape_of(self)
     }
 
     fn close_run(&mut self, mark: Mark) {
@@ -169,7 +205,7 @@ mod tests {
     use cairn_spec::{SourceKind, Sources, Span};
 
     use super::*;
-    use crate::spans::{CauseId, OriginSet};
+    use crate::spans::CauseId;
 
     fn mark(start: u32) -> Mark {
         let mut sources = Sources::new();

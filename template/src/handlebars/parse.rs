@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use cairn_spec::{Diagnostic, Diagnostics, SourceId, Value, suggest};
+use cairn_spec::{Diagnostic, Diagnostics, Node, SourceId, Span, Value, suggest};
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template, TemplateElement};
 
 use super::{
@@ -73,7 +73,7 @@ struct Parser<'t> {
     problems: Vec<Problem>,
     open: Vec<OpenBlock>,
     elements: Vec<Element>,
-    partials: Vec<(Arc<str>, cairn_spec::Span)>,
+    partials: Vec<(Arc<str>, Span)>,
 }
 
 /// A block whose end was not seen yet.
@@ -138,7 +138,11 @@ impl Parser<'_> {
     }
 
     fn open(&mut self, tag: &Tag) -> Parsed<()> {
-        let name = tag.words.first().map(|word| self.slice(&word.range));
+        // Also of a tag that is wrong further on, the name shows what closes the block.
+        let inner = self.slice(&tag.inner).trim_start();
+        let name = inner
+            .split(|c: char| c.is_whitespace() || matches!(c, '(' | '}' | '~'))
+            .next();
         let block = OpenBlock {
             tag: tag.range.clone(),
             name: name.unwrap_or_default().to_owned(),
@@ -258,11 +262,13 @@ impl Parser<'_> {
         }
         let parameters = block_parameters(call.block_param.as_ref());
         if parameters.len() > kind.parameter_limit() {
-            let message = format!(
-                "`{name}` takes at most {} block parameters, found {}",
-                kind.parameter_limit(),
-                parameters.len()
-            );
+            let message = match kind.parameter_limit() {
+                0 => format!("`{name}` takes no block parameters"),
+                limit => format!(
+                    "`{name}` takes at most {limit} block parameter, found {}",
+                    parameters.len()
+                ),
+            };
             return Err(Problem::new(tag.range.clone(), message));
         }
         Ok(Branch {
@@ -395,7 +401,7 @@ impl Parser<'_> {
             Parameter::Name(_) | Parameter::Path(_) => {
                 ExpressionKind::Path(parse_path(self.text, &word.range, self.source)?)
             }
-            Parameter::Literal(json) => ExpressionKind::Literal(literal(json, &word.range)?),
+            Parameter::Literal(json) => ExpressionKind::Literal(self.literal(json, &word.range)?),
             Parameter::Subexpression(call) => {
                 let TemplateElement::Expression(call) = call.as_element() else {
                     return Err(not_understood(&word.range));
@@ -413,6 +419,16 @@ impl Parser<'_> {
             span: span(self.source, &word.range),
             kind,
         })
+    }
+
+    fn literal(&self, json: &serde_json::Value, range: &Range<usize>) -> Parsed<Value> {
+        let text = self.slice(range);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) && !json.is_i64() {
+            let message = format!("`{text}` does not fit a 64-bit integer");
+            return Err(Problem::new(range.clone(), message));
+        }
+        Ok(Node::from(json.clone()).value)
     }
 
     /// What the `handlebars` crate makes of the inside of one tag.
@@ -443,7 +459,10 @@ impl Parser<'_> {
         let found = self.slice(&word.range);
         let problem = Problem::new(
             word.range.clone(),
-            format!("`{found}` is not a name, path or literal that can stand here"),
+            format!(
+                "`{}` is not a name, path or literal that can stand here",
+                excerpt(found)
+            ),
         );
         match found {
             "." => problem.hint("write `this`"),
@@ -485,17 +504,6 @@ fn block_parameters(parameters: Option<&BlockParam>) -> Vec<Arc<str>> {
         .collect()
 }
 
-fn literal(json: &serde_json::Value, range: &Range<usize>) -> Parsed<Value> {
-    if json
-        .as_number()
-        .is_some_and(|number| number.is_u64() && !number.is_i64())
-    {
-        let message = format!("`{json}` does not fit a 64-bit integer");
-        return Err(Problem::new(range.clone(), message));
-    }
-    Ok(cairn_spec::Node::from(json.clone()).value)
-}
-
 /// Partial names may be quoted, or put in brackets.
 fn unquoted(name: &str) -> &str {
     for (open, close) in [('\'', '\''), ('"', '"'), ('[', ']')] {
@@ -528,6 +536,17 @@ fn offset_of(text: &str, line: usize, column: usize) -> usize {
         .char_indices()
         .nth(column.saturating_sub(1))
         .map_or(text.len(), |(offset, _)| line_start + offset)
+}
+
+/// As much of a text as a message can show.
+fn excerpt(text: &str) -> String {
+    const MOST: usize = 40;
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None if line.len() < text.len() => format!("{line}…"),
+        None => line.to_owned(),
+    }
 }
 
 fn not_understood(range: &Range<usize>) -> Problem {

@@ -250,11 +250,14 @@ impl Scanner<'_> {
     }
 
     fn raw_block(&mut self, start: usize) -> Tag {
+        let closes = self.rest().starts_with("{{/");
         let end = self.rest().find("}}}}");
         self.at = end.map_or(self.text.len(), |end| self.at + end + 4);
-        let problem = Problem::new(start..self.at, "raw blocks are not supported")
-            .hint("write `\\{{` to print two braces");
-        self.problems.push(problem);
+        if !closes {
+            let problem = Problem::new(start..self.at, "raw blocks are not supported")
+                .hint("write `\\{{` to print two braces");
+            self.problems.push(problem);
+        }
         Tag {
             range: start..self.at,
             kind: Kind::Unsupported,
@@ -306,6 +309,11 @@ impl Scanner<'_> {
             ));
         };
         self.at = end + 1;
+        let names = self.text[start + 1..end].split_whitespace().count();
+        if !(1..=2).contains(&names) {
+            let message = format!("a block binds 1 or 2 parameters, found {names}");
+            return Err(Problem::new(start..end + 1, message));
+        }
         Ok(())
     }
 

@@ -7,15 +7,14 @@ use super::Call;
 use crate::{state::Outcome, value::Val};
 
 pub(super) fn b64enc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
+    let text = call.read_text(0)?;
     call.computed_text(STANDARD.encode(text.as_str()))
 }
 
 pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
-    let bytes = match STANDARD.decode(text.as_str().trim()) {
-        Ok(bytes) => bytes,
-        Err(error) => return Err(call.error(0, format!("is not valid Base64: {error}"))),
+    let text = call.read_text(0)?;
+    let Ok(bytes) = STANDARD.decode(text.as_str().trim()) else {
+        return Err(call.error(0, "is not valid Base64"));
     };
     match String::from_utf8(bytes) {
         Ok(text) => call.computed_text(text),
@@ -24,7 +23,7 @@ pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 pub(super) fn sha256<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
+    let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
     let digest = Sha256::digest(text.as_str());
     let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();

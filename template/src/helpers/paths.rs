@@ -66,7 +66,7 @@ fn lookup<'a>(call: &mut Call<'_, 'a>) -> Outcome<Option<Val<'a>>> {
     if !matches!(value.view(), View::Map(_) | View::List(_) | View::Null) {
         return Err(call.wrong_type(0, "a map", &value));
     }
-    let path = call.text(1)?;
+    let path = call.read_text(1)?;
     let keys = match split_path(path.as_str()) {
         Ok(keys) => keys,
         Err(problem) => {

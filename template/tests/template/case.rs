@@ -60,6 +60,10 @@ impl Case {
         self.context("values", node.unwrap())
     }
 
+    pub(crate) fn values_node(&self) -> Node {
+        self.context.get("values").unwrap().clone()
+    }
+
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
