@@ -1,1 +1,35 @@
-//! compiler
+//! The compiler: profile, packs and values in; bundle and diagnostics out.
+//!
+//! It is pure: packs and files come through traits, equal inputs give equal bytes, and bad input
+//! gives findings (all of them, each at its place) instead of the first error.
+
+mod build;
+mod bundle;
+mod collect;
+mod constraints;
+mod image;
+mod inputs;
+mod lint;
+mod object;
+mod order;
+mod pack;
+mod pack_render;
+mod pack_test;
+mod patch;
+mod patches;
+mod plan;
+mod profile;
+mod render;
+mod resolve;
+mod sbom;
+mod session;
+mod values;
+
+pub use build::{Build, BuildRequest, LayerSummary, LockMode, build};
+pub use bundle::{COMPILER_VERSION, manifests_of};
+pub use inputs::{FetchedPack, InputError, NamedText, PackSource, ProfileFiles};
+pub use lint::{LINTS, Lint, lint_pack};
+pub use pack::{Pack, load as load_pack};
+pub use pack_render::KUBERNETES_VERSIONS;
+pub use pack_test::{PackTestReport, Snapshot, TestOutcome, test_pack};
+pub use session::Session;

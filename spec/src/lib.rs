@@ -6,6 +6,7 @@
 
 mod archive;
 mod artifact;
+mod bundle_artifact;
 mod diagnostic;
 mod digest;
 mod json;
@@ -26,6 +27,9 @@ pub use archive::{ArchiveError, ArchiveLimits, gzip, read_tar_gzip, write_tar};
 pub use artifact::{
     Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
     MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
+};
+pub use bundle_artifact::{
+    BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest, unpack_bundle,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};

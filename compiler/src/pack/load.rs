@@ -1,0 +1,364 @@
+//! Reads a pack from its files; every problem is reported, none stops the reading of the rest.
+
+use std::{collections::BTreeMap, str, sync::Arc};
+
+use cairn_spec::{
+    Diagnostic, FileTree, Map, Node, PackManifest, PackTest, PresetManifest, PresetName, Schema,
+    SourceId, SourceKind, TreePath, Value,
+};
+use cairn_template::TemplateSet;
+
+use super::layout::{FileRole, role_of};
+use crate::Session;
+
+/// A pack, read and checked.
+#[derive(Debug)]
+pub struct Pack {
+    /// What messages call it, such as `pack web` or a folder.
+    pub label: Arc<str>,
+    /// `pack.yaml`.
+    pub manifest: PackManifest,
+    /// `pack.yaml` with the places in it.
+    pub manifest_node: Node,
+    /// The defaults; an empty map when there are none.
+    pub values: Node,
+    /// The schema of the values.
+    pub schema: Option<Schema>,
+    /// The presets by name.
+    pub presets: BTreeMap<PresetName, Preset>,
+    /// The tests by path.
+    pub tests: Vec<(TreePath, PackTest, Node)>,
+    /// All files.
+    pub tree: FileTree,
+    pub(crate) templates: TemplateSet,
+    /// The names of the templates that render Kubernetes YAML, sorted.
+    pub(crate) template_names: Vec<String>,
+    pub(crate) manifests: Vec<SourceId>,
+    pub(crate) crds: Vec<SourceId>,
+    pub(crate) host: Vec<(TreePath, HostContent)>,
+}
+
+/// A preset.
+#[derive(Debug)]
+pub struct Preset {
+    /// At most one preset of a group is chosen.
+    pub group: Option<String>,
+    /// The values it sets.
+    pub values: Node,
+}
+
+/// A file under `host/`.
+#[derive(Debug)]
+pub(crate) enum HostContent {
+    /// Rendered by the template of this name.
+    Template(String),
+    /// Copied.
+    Plain(Arc<[u8]>),
+}
+
+impl Pack {
+    /// The pack has a template, a manifest or host content.
+    pub fn renders_something(&self) -> bool {
+        !(self.template_names.is_empty()
+            && self.manifests.is_empty()
+            && self.crds.is_empty()
+            && self.host.is_empty())
+    }
+}
+
+/// Reads a pack. `label` is what messages call it; file names are shown below it.
+pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    let mut loader = Loader {
+        label,
+        tree,
+        session,
+        parts: Parts::default(),
+    };
+    let manifest = loader.manifest();
+    for (path, _) in tree.iter() {
+        loader.file(path);
+    }
+    let parts = loader.parts;
+    parts.templates.check(&mut session.diagnostics);
+    let (manifest, manifest_node) = manifest?;
+    Some(Pack {
+        label: label.into(),
+        manifest,
+        manifest_node,
+        values: parts.values.unwrap_or_else(|| Node::generated(Map::new())),
+        schema: parts.schema,
+        presets: parts.presets,
+        tests: parts.tests,
+        tree: tree.clone(),
+        templates: parts.templates,
+        template_names: parts.template_names,
+        manifests: parts.manifests,
+        crds: parts.crds,
+        host: parts.host,
+    })
+}
+
+#[derive(Default)]
+struct Parts {
+    values: Option<Node>,
+    schema: Option<Schema>,
+    presets: BTreeMap<PresetName, Preset>,
+    tests: Vec<(TreePath, PackTest, Node)>,
+    templates: TemplateSet,
+    template_names: Vec<String>,
+    manifests: Vec<SourceId>,
+    crds: Vec<SourceId>,
+    host: Vec<(TreePath, HostContent)>,
+}
+
+struct Loader<'a> {
+    label: &'a str,
+    tree: &'a FileTree,
+    session: &'a mut Session,
+    parts: Parts,
+}
+
+impl Loader<'_> {
+    fn name(&self, path: &str) -> String {
+        format!("{}/{path}", self.label)
+    }
+
+    fn manifest(&mut self) -> Option<(PackManifest, Node)> {
+        if self.tree.get("pack.yaml").is_none() {
+            self.session.report(
+                Diagnostic::error(
+                    "pack-manifest",
+                    format!("`{}` is not a pack: it has no `pack.yaml`", self.label),
+                )
+                .hint("create one with `cairn pack new NAME`"),
+            );
+            return None;
+        }
+        let text = self.text("pack.yaml")?;
+        self.session
+            .read_kind(&self.name("pack.yaml"), text, SourceKind::PackManifest)
+    }
+
+    /// The text of a file that must be UTF-8.
+    fn text(&mut self, path: &str) -> Option<Arc<str>> {
+        let file = self.tree.get(path)?;
+        match str::from_utf8(&file.bytes) {
+            Ok(text) => Some(text.into()),
+            Err(error) => {
+                self.session.report(Diagnostic::error(
+                    "pack-encoding",
+                    format!(
+                        "`{}` is not UTF-8 text (byte {})",
+                        self.name(path),
+                        error.valid_up_to()
+                    ),
+                ));
+                None
+            }
+        }
+    }
+
+    fn file(&mut self, path: &TreePath) {
+        match role_of(path) {
+            Err(reason) => self.session.report(
+                Diagnostic::error(
+                    "pack-layout",
+                    format!("`{}` does not belong in a pack", self.name(path.as_str())),
+                )
+                .hint(reason),
+            ),
+            Ok(FileRole::Manifest | FileRole::Document) => {}
+            Ok(FileRole::Values) => self.values(),
+            Ok(FileRole::ValuesSchema) => self.schema(),
+            Ok(FileRole::Preset(name)) => self.preset(path, &name),
+            Ok(FileRole::Template) => {
+                if let Some(source) = self.add_source(path) {
+                    self.template(path.as_str(), source);
+                    self.parts.template_names.push(path.to_string());
+                }
+            }
+            Ok(FileRole::Partial(name)) => {
+                if let Some(source) = self.add_source(path) {
+                    let Session {
+                        sources,
+                        diagnostics,
+                        ..
+                    } = &mut *self.session;
+                    self.parts
+                        .templates
+                        .add_partial(&name, sources, source, diagnostics);
+                }
+            }
+            Ok(FileRole::StaticManifest) => {
+                let text = self.add_source(path);
+                self.parts.manifests.extend(text);
+            }
+            Ok(FileRole::CustomResourceDefinition) => {
+                let text = self.add_source(path);
+                self.parts.crds.extend(text);
+            }
+            Ok(FileRole::Host) => self.host(path),
+            Ok(FileRole::Test) => self.test(path),
+        }
+    }
+
+    fn add_source(&mut self, path: &TreePath) -> Option<SourceId> {
+        let text = self.text(path.as_str())?;
+        let name = self.name(path.as_str());
+        Some(self.session.sources.add(name, text, SourceKind::Template))
+    }
+
+    fn template(&mut self, name: &str, source: SourceId) {
+        let Session {
+            sources,
+            diagnostics,
+            ..
+        } = &mut *self.session;
+        self.parts
+            .templates
+            .add_template(name, sources, source, diagnostics);
+    }
+
+    fn values(&mut self) {
+        let Some(text) = self.text("values.yaml") else {
+            return;
+        };
+        let name = self.name("values.yaml");
+        let Some((_, node)) = self
+            .session
+            .read_yaml(&name, text, SourceKind::PackDefaults)
+        else {
+            return;
+        };
+        match node.value {
+            Value::Map(_) => self.parts.values = Some(node),
+            Value::Null => {}
+            _ => {
+                let diagnostic =
+                    Diagnostic::error("pack-values", "the values of a pack must be a map");
+                let diagnostic = diagnostic.at(self.session.span(&node));
+                self.session.report(diagnostic);
+            }
+        }
+    }
+
+    fn schema(&mut self) {
+        let Some(text) = self.text("values.schema.json") else {
+            return;
+        };
+        let name = self.name("values.schema.json");
+        // JSON is YAML, so the reader that knows places reads it too.
+        let Some((_, node)) = self.session.read_yaml(&name, text, SourceKind::Schema) else {
+            return;
+        };
+        match Schema::compile(node.to_json()) {
+            Ok(schema) => self.parts.schema = Some(schema),
+            Err(error) => {
+                let place = self.session.span_at(&node, &error.pointer);
+                self.session.report(
+                    Diagnostic::error(
+                        "pack-schema",
+                        format!("the values schema cannot be used: {}", error.reason),
+                    )
+                    .at(place),
+                );
+            }
+        }
+    }
+
+    fn preset(&mut self, path: &TreePath, file_name: &str) {
+        let Some(text) = self.text(path.as_str()) else {
+            return;
+        };
+        let name = self.name(path.as_str());
+        let Some((preset, node)) =
+            self.session
+                .read_kind::<PresetManifest>(&name, text, SourceKind::Preset)
+        else {
+            return;
+        };
+        if preset.metadata.name.as_str() != file_name {
+            let place = self.session.span_at(&node, "/metadata/name");
+            self.session.report(
+                Diagnostic::error(
+                    "pack-preset",
+                    format!(
+                        "the preset is called `{}` but its file `{file_name}.yaml`",
+                        preset.metadata.name
+                    ),
+                )
+                .at(place)
+                .hint(format!(
+                    "rename the file to `presets/{}.yaml`",
+                    preset.metadata.name
+                )),
+            );
+        }
+        let values = node
+            .pointer("/spec/values")
+            .cloned()
+            .unwrap_or_else(|| Node::generated(Map::new()));
+        self.parts.presets.insert(
+            preset.metadata.name,
+            Preset {
+                group: preset.spec.group,
+                values,
+            },
+        );
+    }
+
+    fn host(&mut self, path: &TreePath) {
+        let below = path.below("host").unwrap_or_default();
+        let content = match below.strip_suffix(".hbs") {
+            Some(target) => {
+                let Some(source) = self.add_source(path) else {
+                    return;
+                };
+                self.template(path.as_str(), source);
+                (target.parse(), HostContent::Template(path.to_string()))
+            }
+            None => {
+                let bytes = self
+                    .tree
+                    .get(path.as_str())
+                    .map(|file| Arc::clone(&file.bytes))
+                    .unwrap_or_default();
+                (below.parse(), HostContent::Plain(bytes))
+            }
+        };
+        match content {
+            (Ok(target), content) if !self.parts.host.iter().any(|(other, _)| *other == target) => {
+                self.parts.host.push((target, content));
+            }
+            (Ok(target), _) => self.session.report(Diagnostic::error(
+                "pack-layout",
+                format!(
+                    "`{}` holds both `host/{target}` and `host/{target}.hbs`",
+                    self.label
+                ),
+            )),
+            (Err(error), _) => self
+                .session
+                .report(Diagnostic::error("pack-layout", error.to_string())),
+        }
+    }
+
+    fn test(&mut self, path: &TreePath) {
+        let is_test = path
+            .below("tests")
+            .is_some_and(|rest| !rest.contains('/') && rest.ends_with(".yaml"));
+        if !is_test {
+            return;
+        }
+        let Some(text) = self.text(path.as_str()) else {
+            return;
+        };
+        let name = self.name(path.as_str());
+        if let Some((test, node)) =
+            self.session
+                .read_kind::<PackTest>(&name, text, SourceKind::PackTest)
+        {
+            self.parts.tests.push((path.clone(), test, node));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The install plan: which stage each object belongs to, and what a layer waits for (`spec/bundle.md` §4).
+
+use cairn_spec::{
+    ApiVersion, Digest, Gate, LayerKind, LayerName, ObjectId, Plan, PlanEdge, PlanKind, PlanLayer,
+    PlanObject, PlanStage, Stage,
+};
+
+use crate::object::is_built_in;
+
+/// The stage of an object inside its layer.
+pub(crate) fn stage_of(id: &ObjectId) -> Stage {
+    match (id.group(), id.kind.as_str()) {
+        ("", "Namespace") => Stage::Namespaces,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => Stage::CustomResourceDefinitions,
+        ("rbac.authorization.k8s.io", "ClusterRole" | "ClusterRoleBinding")
+        | ("scheduling.k8s.io", "PriorityClass")
+        | ("storage.k8s.io", "StorageClass" | "CSIDriver" | "VolumeAttributesClass")
+        | ("node.k8s.io", "RuntimeClass")
+        | ("networking.k8s.io", "IngressClass")
+        | ("gateway.networking.k8s.io", "GatewayClass") => Stage::ClusterScope,
+        ("", "ServiceAccount" | "ResourceQuota" | "LimitRange")
+        | ("rbac.authorization.k8s.io", "Role" | "RoleBinding")
+        | ("networking.k8s.io", "NetworkPolicy") => Stage::Access,
+        ("", "ConfigMap" | "Secret" | "PersistentVolume" | "PersistentVolumeClaim") => {
+            Stage::Configuration
+        }
+        ("apiregistration.k8s.io", "APIService") => Stage::Admission,
+        ("admissionregistration.k8s.io", _) => Stage::Admission,
+        (group, _) if is_built_in(group) => Stage::Workloads,
+        _ => Stage::CustomResources,
+    }
+}
+
+/// The next layer waits for objects of these kinds, since they can be said to be ready.
+fn is_gate(id: &ObjectId) -> bool {
+    matches!(
+        (id.group(), id.kind.as_str()),
+        ("apps", "Deployment" | "DaemonSet" | "StatefulSet")
+            | ("batch", "Job")
+            | ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | ("apiregistration.k8s.io", "APIService")
+    )
+}
+
+/// A layer's objects with their files, sorted.
+pub(crate) struct PlannedLayer {
+    pub(crate) name: LayerName,
+    pub(crate) kind: LayerKind,
+    pub(crate) objects: Vec<PlanObject>,
+}
+
+/// Sorts a layer's objects: by stage, then kind, namespace and name.
+pub(crate) fn sort_key(id: &ObjectId) -> (Stage, &str, &str, &str) {
+    (
+        stage_of(id),
+        &id.kind,
+        id.namespace.as_deref().unwrap_or_default(),
+        &id.name,
+    )
+}
+
+/// The plan of layers in their order.
+pub(crate) fn plan(layers: Vec<PlannedLayer>, edges: Vec<PlanEdge>) -> Plan {
+    let layers = layers
+        .into_iter()
+        .map(|layer| {
+            let gates = layer
+                .objects
+                .iter()
+                .filter(|object| is_gate(&object.id))
+                .map(|object| Gate {
+                    object: object.id.clone(),
+                    digest: object.digest.clone(),
+                })
+                .collect();
+            let mut stages: Vec<PlanStage> = Vec::new();
+            for object in layer.objects {
+                let stage = stage_of(&object.id);
+                match stages.last_mut() {
+                    Some(last) if last.stage == stage => last.objects.push(object),
+                    _ => stages.push(PlanStage {
+                        stage,
+                        objects: vec![object],
+                    }),
+                }
+            }
+            PlanLayer {
+                name: layer.name,
+                kind: layer.kind,
+                stages,
+                gates,
+            }
+        })
+        .collect();
+    Plan {
+        api_version: ApiVersion,
+        kind: PlanKind,
+        layers,
+        edges,
+    }
+}
+
+/// The digest of an object's file.
+pub(crate) fn content_digest(text: &str) -> Digest {
+    Digest::sha256(text.as_bytes())
+}

@@ -1,0 +1,193 @@
+//! What can go wrong while content moves, and while it is signed and verified.
+
+use std::{io, path::PathBuf};
+
+use cairn_spec::{ArtifactError, Digest, ReferenceError};
+
+/// Why an operation on OCI content failed.
+///
+/// The classes matter to callers: a command line maps them to exit codes, a server to statuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The manifest, blob, tag or repository does not exist.
+    #[error("`{what}` does not exist")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// The registry wants credentials, or refused those it got.
+    #[error("failed to authenticate for `{what}`: {reason}")]
+    Unauthenticated {
+        /// What was asked for.
+        what: String,
+        /// What the registry says.
+        reason: String,
+    },
+    /// The registry knows who asks and says no.
+    #[error("access to `{what}` is denied: {reason}")]
+    Denied {
+        /// What was asked for.
+        what: String,
+        /// What the registry says.
+        reason: String,
+    },
+    /// Something stands in the way, such as a tag that is written once.
+    #[error("failed to write `{what}`: {reason}")]
+    Conflict {
+        /// What was to be written.
+        what: String,
+        /// What the registry says.
+        reason: String,
+    },
+    /// The registry answered with an error.
+    #[error("`{method} {url}` was answered with {status}: {reason}")]
+    Registry {
+        /// The HTTP method.
+        method: http::Method,
+        /// The URL, without its query.
+        url: String,
+        /// The HTTP status.
+        status: http::StatusCode,
+        /// The codes and messages of the answer.
+        reason: String,
+    },
+    /// The registry's answer breaks the specification.
+    #[error("the registry's answer about `{what}` is malformed: {reason}")]
+    Answer {
+        /// What was asked for.
+        what: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// The request did not get an answer.
+    #[error("failed to reach the registry with `{method} {url}`")]
+    Request {
+        /// The HTTP method.
+        method: http::Method,
+        /// The URL, without its query.
+        url: String,
+        /// What the HTTP client says.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The client cannot be set up, for instance because of a malformed certificate.
+    #[error("failed to set up the registry client")]
+    Setup {
+        /// What the HTTP client says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Content is not what its descriptor says, or could not be read.
+    #[error("failed to read `{digest}`")]
+    Content {
+        /// The digest that was asked for.
+        digest: Digest,
+        /// What went wrong; a mismatch has the kind `InvalidData`.
+        #[source]
+        source: io::Error,
+    },
+    /// A manifest or an artifact is malformed.
+    #[error("`{what}` is not a valid artifact")]
+    Artifact {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        source: ArtifactError,
+    },
+    /// Something is larger, or there is more of it, than allowed.
+    #[error("`{what}` exceeds the limit of {limit} {unit}")]
+    Limit {
+        /// What is too large.
+        what: String,
+        /// The limit.
+        limit: u64,
+        /// Its unit.
+        unit: &'static str,
+    },
+    /// A file or directory could not be read or written.
+    #[error("failed to {action} `{}`", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A configuration file or a document is malformed.
+    #[error("`{what}` is malformed: {reason}")]
+    Malformed {
+        /// The file or document.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name is malformed.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A reference lacks what the operation needs.
+    #[error("`{reference}` {reason}")]
+    Incomplete {
+        /// The reference.
+        reference: String,
+        /// What it lacks.
+        reason: &'static str,
+    },
+    /// A key cannot be used.
+    #[error("the {what} cannot be used: {reason}")]
+    Key {
+        /// Which key; never its content.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The trust policy refuses the content.
+    #[error("`{what}` is not trusted: {reason}")]
+    Untrusted {
+        /// The reference.
+        what: String,
+        /// Why the policy refuses.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// The content does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// What to do next, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Untrusted { hint, .. } => Some(hint),
+            Self::Unauthenticated { .. } => {
+                Some("log in to the registry, or pass a user and a password")
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn not_found(what: impl ToString) -> Self {
+        Self::NotFound {
+            what: what.to_string(),
+        }
+    }
+
+    pub(crate) fn artifact(what: impl ToString) -> impl FnOnce(ArtifactError) -> Self {
+        move |source| Self::Artifact {
+            what: what.to_string(),
+            source,
+        }
+    }
+
+    pub(crate) fn content(digest: &Digest) -> impl FnOnce(io::Error) -> Self {
+        let digest = digest.clone();
+        move |source| Self::Content { digest, source }
+    }
+}

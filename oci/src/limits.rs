@@ -1,0 +1,48 @@
+//! Every bound of this crate, with its unit and its reason. What lies beyond is an error with a
+//! name, never a truncation.
+
+use std::time::Duration;
+
+pub use cairn_spec::{MAX_DESCRIPTORS, MAX_MANIFEST_BYTES};
+
+/// The largest blob that is read into memory (1 GiB): packs and bundles are far smaller.
+pub const MAX_BLOB_IN_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
+/// The largest artifact that is read into memory (2 GiB), all blobs together.
+pub const MAX_ARTIFACT_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// The largest page of JSON that a registry may answer with (4 MiB), as for manifests.
+pub const MAX_PAGE_BYTES: usize = MAX_MANIFEST_BYTES;
+/// The largest error body that is read (64 KiB).
+pub const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// The most pages of one referrers list.
+pub const MAX_REFERRER_PAGES: usize = 64;
+/// The most pages of one tag list.
+pub const MAX_TAG_PAGES: usize = 1024;
+/// The most tags a page is asked for.
+pub const TAG_PAGE_SIZE: usize = 1000;
+/// The most manifests of one graph that is copied, so that a hostile index ends.
+pub const MAX_GRAPH_MANIFESTS: usize = 10_000;
+/// The most signatures, and the most attestations, of one manifest that are looked at.
+pub const MAX_SIGNATURES: usize = 256;
+/// The largest signature payload or Sigstore bundle that holds a signature (1 MiB).
+pub const MAX_SIGNATURE_BYTES: u64 = 1024 * 1024;
+/// The largest attestation (64 MiB): bills of materials grow large.
+pub const MAX_ATTESTATION_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest trust policy, key or credential file (1 MiB).
+pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// The most redirects that one request follows.
+pub const MAX_REDIRECTS: usize = 5;
+/// The most attempts at one request.
+pub const MAX_ATTEMPTS: u32 = 4;
+/// The wait before the second attempt; it doubles with each further one, and is jittered.
+pub const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+/// The longest wait between attempts, also when the registry asks for more.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(20);
+/// The longest time to open a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest silence while an answer arrives.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many blobs of one artifact move at the same time.
+pub const CONCURRENT_BLOBS: usize = 4;
+/// The chunk of a chunked upload (16 MiB): above the 5 MiB that object stores ask of a part.
+pub const UPLOAD_CHUNK_BYTES: usize = 16 * 1024 * 1024;

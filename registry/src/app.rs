@@ -1,0 +1,110 @@
+//! The server: accepts connections until it is told to stop, then drains.
+
+use std::{io, sync::Arc, time::Duration};
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Error, Result,
+    http::{self, Server},
+    service::Registry,
+};
+
+/// How long to wait after the system refused a connection, most often for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A registry that is ready to serve.
+#[derive(Debug)]
+pub struct App {
+    server: Server,
+}
+
+impl App {
+    pub(crate) fn new(registry: Registry) -> Self {
+        let server = Server::new(registry);
+        Self { server }
+    }
+
+    /// Serves until `shutdown` is cancelled and requests under way have ended, or their grace
+    /// period has.
+    ///
+    /// The storage is closed when this returns, so it can be opened again.
+    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+        let address = listener.local_addr().map_err(listening)?;
+        tracing::info!(server.address = %address, "serving on {address}");
+        let limits = self.server.registry.limits.clone();
+        let router = http::router(self.server.clone());
+        let connections = TaskTracker::new();
+        let graceful = GracefulShutdown::new();
+        let abort = CancellationToken::new();
+        let slots = Arc::new(Semaphore::new(limits.connections));
+
+        loop {
+            let accepted = async {
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, accept(&listener).await)
+            };
+            let (slot, stream) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = accepted => accepted,
+            };
+            let (router, limits) = (router.clone(), limits.clone());
+            let (watcher, abort) = (graceful.watcher(), abort.clone());
+            connections.spawn(async move {
+                let _slot = slot;
+                tokio::select! {
+                    () = http::serve(stream, router, &limits, watcher) => {}
+                    () = abort.cancelled() => {}
+                }
+            });
+        }
+
+        tracing::info!(server.connections = connections.len(), "draining");
+        drop(listener);
+        self.server.start_draining();
+        let drain = Duration::from_secs(limits.drain_s);
+        let tasks = self.server.registry.tasks.clone();
+        let drained = timeout(drain, async {
+            graceful.shutdown().await;
+            tasks.close();
+            tasks.wait().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!(
+                drain_s = limits.drain_s,
+                "requests are still under way after the grace period: ending them"
+            );
+        }
+        abort.cancel();
+        connections.close();
+        connections.wait().await;
+        drop(router);
+        // Closing the stores waits for their last writes.
+        tokio::task::spawn_blocking(move || drop(self))
+            .await
+            .map_err(|_| Error::Closed)
+    }
+}
+
+/// The next connection, however often the system refuses one.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "failed to accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn listening(source: io::Error) -> Error {
+    Error::storage("listen".to_owned(), source)
+}

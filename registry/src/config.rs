@@ -1,0 +1,134 @@
+//! What a registry is told before it starts: pure data, with a default and a reason for each limit.
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    App, Result,
+    service::Registry,
+    storage::{EmbeddedMetadata, FilePayloads, MemoryMetadata, MemoryPayloads, Metadata, Payloads},
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// A registry's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Where content is kept.
+    pub storage: StorageConfig,
+    /// Which tags name the same content forever, as globs: over repositories (`packs/**`) or, with
+    /// a colon, over tags (`apps/*:v*`). Tags derived from a digest, such as `sha256-….sig`, are
+    /// never immutable, for clients collect signatures and referrers under them.
+    pub immutable_tags: Vec<String>,
+    /// Bounds on what clients may ask for.
+    pub limits: Limits,
+}
+
+/// Where content is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StorageConfig {
+    /// In a directory of this machine, which one process holds at a time.
+    Directory(PathBuf),
+    /// In memory; everything is lost when the process ends.
+    Memory,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self::Directory(PathBuf::from(".cairn/registry"))
+    }
+}
+
+/// Bounds on what clients may ask for. The unit is in each name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest manifest; the specification asks for at least 4 MB.
+    pub manifest_bytes: u64,
+    /// The largest blob.
+    pub blob_bytes: u64,
+    /// The largest body of one upload request.
+    pub upload_chunk_bytes: u64,
+    /// The largest blob that is kept inside of its record, where it costs no file: configurations
+    /// and signatures.
+    pub inline_blob_bytes: u64,
+    /// All headers of a request together.
+    pub header_bytes: usize,
+    /// The target of a request.
+    pub target_bytes: usize,
+    /// Connections at a time; further ones wait to be accepted.
+    pub connections: usize,
+    /// Requests that upload content, at a time. Each holds a few MiB of buffers.
+    pub concurrent_uploads: usize,
+    /// How long a request waits for one of the `concurrent_uploads`, or for the upload it names.
+    pub upload_wait_s: u64,
+    /// How long a client may take to send its headers, also between two requests.
+    pub header_timeout_s: u64,
+    /// How long a connection may neither send nor take a byte while a request is served.
+    pub idle_timeout_s: u64,
+    /// How long requests may go on after the server was told to stop.
+    pub drain_s: u64,
+    /// `tag` parameters of one manifest push.
+    pub tag_parameters: usize,
+    /// Entries on a page of tags or repositories, whatever `n` asks for.
+    pub page_entries: usize,
+    /// The largest page of referrers. Clients refuse pages above 4 MiB, and some read only the
+    /// first, so it is as large as it may be.
+    pub referrers_page_bytes: usize,
+    /// How long content that nothing references is kept.
+    pub grace_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            manifest_bytes: 4 * MIB,
+            blob_bytes: 1024 * GIB,
+            upload_chunk_bytes: 1024 * GIB,
+            inline_blob_bytes: 4 * KIB,
+            header_bytes: 16 * 1024,
+            target_bytes: 8 * 1024,
+            connections: 4096,
+            concurrent_uploads: 64,
+            upload_wait_s: 30,
+            header_timeout_s: 60,
+            idle_timeout_s: 60,
+            drain_s: 30,
+            tag_parameters: 32,
+            page_entries: 10_000,
+            referrers_page_bytes: 4 * 1024 * 1024 - 64 * 1024,
+            grace_s: 24 * 60 * 60,
+        }
+    }
+}
+
+impl Config {
+    /// Opens the storage and prepares the server.
+    pub async fn build(self) -> Result<App> {
+        let (payloads, metadata): (Arc<dyn Payloads>, Arc<dyn Metadata>) = match &self.storage {
+            StorageConfig::Memory => (
+                Arc::new(MemoryPayloads::default()),
+                Arc::new(MemoryMetadata::default()),
+            ),
+            StorageConfig::Directory(directory) => {
+                let directory = directory.clone();
+                let open = move || {
+                    let payloads = FilePayloads::open(&directory)?;
+                    let metadata = EmbeddedMetadata::open(&directory.join("metadata.redb"))?;
+                    Ok::<_, crate::Error>((payloads, metadata))
+                };
+                let (payloads, metadata) = tokio::task::spawn_blocking(open)
+                    .await
+                    .map_err(|_| crate::Error::Closed)??;
+                (Arc::new(payloads), Arc::new(metadata))
+            }
+        };
+        let registry = Registry::new(payloads, metadata, &self)?;
+        Ok(App::new(registry))
+    }
+}

@@ -1,0 +1,101 @@
+//! Lists over HTTP: tags, repositories, referrers and extensions.
+
+use axum::response::Response;
+use cairn_spec::{Digest, RepositoryName, media_type};
+use http::{HeaderValue, header};
+use serde_json::json;
+
+use super::{
+    Server,
+    query::{Query, encoded},
+    response::{OCI_FILTERS_APPLIED, json_body, value},
+};
+use crate::{Result, service::Page};
+
+/// end-1: the registry speaks this protocol.
+pub(super) fn base() -> Response {
+    json_body("application/json", &json!({}))
+}
+
+/// end-8a, end-8b
+pub(super) async fn tags(
+    server: &Server,
+    repository: RepositoryName,
+    query: &Query,
+) -> Result<Response> {
+    let entries = query.page_entries()?;
+    let last = query.get("last");
+    let page = server.registry.tags(&repository, entries, last).await?;
+    let body = json!({"name": repository, "tags": page.names});
+    let path = format!("/v2/{repository}/tags/list");
+    Ok(paged(&body, &path, entries, &page))
+}
+
+/// The repositories, as Docker's registry lists them.
+pub(super) async fn catalog(server: &Server, query: &Query) -> Result<Response> {
+    let entries = query.page_entries()?;
+    let last = query.get("last");
+    let page = server.registry.repositories(entries, last).await?;
+    let body = json!({"repositories": page.names});
+    Ok(paged(&body, "/v2/_catalog", entries, &page))
+}
+
+/// end-12a, end-12b
+pub(super) async fn referrers(
+    server: &Server,
+    repository: RepositoryName,
+    subject: Digest,
+    query: &Query,
+) -> Result<Response> {
+    let filter = query.get("artifactType").filter(|text| !text.is_empty());
+    let last = query.get("last").map(str::parse::<Digest>).transpose()?;
+    let page = server
+        .registry
+        .referrers(&repository, &subject, filter, last.as_ref())
+        .await?;
+    let body = json!({
+        "schemaVersion": 2,
+        "mediaType": media_type::OCI_INDEX,
+        "manifests": page.descriptors,
+    });
+    let mut response = json_body(media_type::OCI_INDEX, &body);
+    let headers = response.headers_mut();
+    if filter.is_some() {
+        let applied = HeaderValue::from_static("artifactType");
+        headers.insert(OCI_FILTERS_APPLIED, applied);
+    }
+    if let Some(last) = page.descriptors.last().filter(|_| page.has_more) {
+        let filter = filter.map(|filter| format!("&artifactType={}", encoded(filter)));
+        let filter = filter.unwrap_or_default();
+        let next = format!(
+            "/v2/{repository}/referrers/{subject}?last={}{filter}",
+            last.digest
+        );
+        headers.insert(header::LINK, link(&next));
+    }
+    Ok(response)
+}
+
+/// <https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md>
+pub(super) fn extensions() -> Response {
+    json_body("application/json", &json!({"extensions": []}))
+}
+
+fn paged(body: &serde_json::Value, path: &str, entries: Option<usize>, page: &Page) -> Response {
+    let mut response = json_body("application/json", body);
+    if let Some(last) = page.names.last().filter(|_| page.has_more) {
+        let entries = entries.map(|entries| format!("n={entries}&"));
+        let next = format!(
+            "{path}?{}last={}",
+            entries.unwrap_or_default(),
+            encoded(last)
+        );
+        response.headers_mut().insert(header::LINK, link(&next));
+    }
+    response
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc5988>
+fn link(next: &str) -> HeaderValue {
+    value(format!("<{next}>; rel=\"next\""))
+}

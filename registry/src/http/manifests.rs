@@ -1,0 +1,149 @@
+//! Manifests and tags over HTTP.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use cairn_spec::{Digest, RepositoryName, Tag};
+use http::{HeaderValue, Method, StatusCode, header};
+
+use super::{
+    Server, body,
+    response::{
+        self, DOCKER_CONTENT_DIGEST, IMMUTABLE, OCI_SUBJECT, OCI_TAG, REVALIDATE, etag, is_known,
+        value, with_headers,
+    },
+    routes::Call,
+};
+use crate::{
+    Error, Result,
+    service::{ManifestPush, Reference, Stored},
+};
+
+/// end-3: a manifest exactly as it was pushed, whatever `Accept` says.
+pub(super) async fn get(
+    server: &Server,
+    repository: RepositoryName,
+    reference: Reference,
+    call: Call,
+) -> Result<Response> {
+    let stored = server.registry.manifest(&repository, &reference).await?;
+    let caching = match reference {
+        Reference::Digest(_) => IMMUTABLE,
+        Reference::Tag(_) => REVALIDATE,
+    };
+    let response = with_headers(
+        Response::default(),
+        [
+            (header::ETAG, etag(&stored.digest)),
+            (header::CACHE_CONTROL, caching),
+            (DOCKER_CONTENT_DIGEST, value(stored.digest.as_str())),
+        ],
+    );
+    if is_known(&call.headers, &stored.digest) {
+        let mut response = response;
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    let mut response = with_headers(
+        response,
+        [
+            (header::CONTENT_TYPE, value(&stored.media_type)),
+            (
+                header::CONTENT_LENGTH,
+                HeaderValue::from(stored.bytes.len()),
+            ),
+        ],
+    );
+    if call.method != Method::HEAD {
+        *response.body_mut() = Body::from(stored.bytes);
+    }
+    Ok(response)
+}
+
+/// end-7a, end-7b
+pub(super) async fn put(
+    server: &Server,
+    repository: RepositoryName,
+    reference: Reference,
+    call: Call,
+) -> Result<Response> {
+    let limits = &server.registry.limits;
+    let mut chunks = body::chunks(call.body, limits.idle_timeout_s);
+    let read = match tag_parameters(&call.query, limits.tag_parameters) {
+        Ok(tags) => body::collect(&mut chunks, limits.manifest_bytes)
+            .await
+            .map(|bytes| (tags, bytes)),
+        Err(error) => Err(error),
+    };
+    if read.is_err() {
+        body::drain(&mut chunks).await;
+    }
+    let (tags, bytes) = read?;
+    let content_type = call.headers.get(header::CONTENT_TYPE);
+    let push = ManifestPush {
+        repository: repository.clone(),
+        reference,
+        tags: tags.clone(),
+        content_type: content_type
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
+        bytes,
+    };
+    let registry = Arc::clone(&server.registry);
+    let pushing = async move { registry.push_manifest(push).await };
+    let stored = server.detached(pushing).await?;
+    Ok(created(&repository, &stored, &tags))
+}
+
+/// end-9, by digest
+pub(super) async fn delete(
+    server: &Server,
+    repository: RepositoryName,
+    digest: Digest,
+) -> Result<Response> {
+    let registry = Arc::clone(&server.registry);
+    let deleting = async move { registry.delete_manifest(&repository, &digest).await };
+    server.detached(deleting).await?;
+    Ok(response::empty(StatusCode::ACCEPTED))
+}
+
+/// end-9, by tag
+pub(super) async fn delete_tag(
+    server: &Server,
+    repository: RepositoryName,
+    tag: Tag,
+) -> Result<Response> {
+    let registry = Arc::clone(&server.registry);
+    let deleting = async move { registry.delete_tag(&repository, &tag).await };
+    server.detached(deleting).await?;
+    Ok(response::empty(StatusCode::ACCEPTED))
+}
+
+fn tag_parameters(query: &super::query::Query, limit: usize) -> Result<Vec<Tag>> {
+    if query.all("tag").count() > limit {
+        return Err(Error::TooManyTags { limit });
+    }
+    let tags = query.all("tag").map(str::parse::<Tag>);
+    Ok(tags.collect::<Result<_, _>>()?)
+}
+
+fn created(repository: &RepositoryName, stored: &Stored, tags: &[Tag]) -> Response {
+    let digest = &stored.digest;
+    let location = value(format!("/v2/{repository}/manifests/{digest}"));
+    let mut response = with_headers(
+        response::empty(StatusCode::CREATED),
+        [
+            (header::LOCATION, location),
+            (DOCKER_CONTENT_DIGEST, value(digest.as_str())),
+        ],
+    );
+    let headers = response.headers_mut();
+    if let Some(subject) = &stored.subject {
+        headers.insert(OCI_SUBJECT, value(subject.as_str()));
+    }
+    if !tags.is_empty() {
+        let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+        headers.insert(OCI_TAG, value(tags.join(", ")));
+    }
+    response
+}

@@ -1,0 +1,145 @@
+//! Every route of the server, in one place.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints>
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use cairn_spec::ReferenceError;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{
+    Server, access_log, blobs, endpoint::Endpoint, lists, manifests, query::Query, response,
+    uploads,
+};
+use crate::{Error, Result, service::Reference};
+
+/// A request to an endpoint below `/v2/`, taken apart.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) query: Query,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+}
+
+/// The server as a service.
+pub(crate) fn router(server: Server) -> Router {
+    Router::new()
+        .route("/healthz", any(live))
+        .route("/readyz", any(ready))
+        .route("/v2", any(distribution))
+        .route("/v2/", any(distribution))
+        .route("/v2/{*path}", any(distribution))
+        .fallback(distribution)
+        .layer(middleware::from_fn_with_state(
+            server.clone(),
+            access_log::limit_and_log,
+        ))
+        .layer(CatchPanicLayer::custom(|_| Error::Panic.into_response()))
+        .with_state(server)
+}
+
+/// What each endpoint answers to which method. The numbers are the specification's.
+async fn route(server: &Server, endpoint: Endpoint, call: Call) -> Result<Response> {
+    use Endpoint as At;
+    match (call.method.as_str(), endpoint) {
+        // end-1
+        ("GET" | "HEAD", At::Base) => Ok(lists::base()),
+        // end-2, end-10
+        ("GET" | "HEAD", At::Blob(name, digest)) => blobs::get(server, name, digest, call).await,
+        ("DELETE", At::Blob(name, digest)) => blobs::delete(server, name, digest).await,
+        // end-4a, end-4b, end-4c, end-11
+        ("POST", At::Uploads(name)) => uploads::start(server, name, call).await,
+        // end-5, end-6, end-13, end-14
+        ("PATCH", At::Upload(name, id)) => uploads::append(server, name, id, call).await,
+        ("PUT", At::Upload(name, id)) => uploads::finish(server, name, id, call).await,
+        ("GET", At::Upload(name, id)) => uploads::status(server, name, id).await,
+        ("DELETE", At::Upload(name, id)) => uploads::cancel(server, name, id).await,
+        // end-3, end-7a, end-7b, end-9
+        ("GET" | "HEAD", At::Manifest(name, reference)) => {
+            manifests::get(server, name, reference, call).await
+        }
+        ("PUT", At::Manifest(name, reference)) => {
+            manifests::put(server, name, reference, call).await
+        }
+        ("DELETE", At::Manifest(name, Reference::Digest(digest))) => {
+            manifests::delete(server, name, digest).await
+        }
+        ("DELETE", At::Manifest(name, Reference::Tag(tag))) => {
+            manifests::delete_tag(server, name, tag).await
+        }
+        // end-8a, end-8b
+        ("GET" | "HEAD", At::Tags(name)) => lists::tags(server, name, &call.query).await,
+        // end-12a, end-12b
+        ("GET" | "HEAD", At::Referrers(name, subject)) => {
+            lists::referrers(server, name, subject, &call.query).await
+        }
+        // Not in the specification, but asked for by every user interface.
+        ("GET" | "HEAD", At::Catalog) => lists::catalog(server, &call.query).await,
+        ("GET" | "HEAD", At::Discover) => Ok(lists::extensions()),
+        (_, endpoint) => Err(Error::MethodNotAllowed {
+            allowed: allowed(&endpoint),
+        }),
+    }
+}
+
+fn allowed(endpoint: &Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Blob(..) => "GET, HEAD, DELETE",
+        Endpoint::Uploads(_) => "POST",
+        Endpoint::Upload(..) => "GET, PATCH, PUT, DELETE",
+        Endpoint::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        _ => "GET, HEAD",
+    }
+}
+
+async fn distribution(State(server): State<Server>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let query = Query::of(&parts.uri);
+    // A mirror's client names the registry it means; the same content answers for all of them.
+    let namespace = query.get("ns").map(HeaderValue::from_str);
+    let call = Call {
+        method: parts.method,
+        query,
+        headers: parts.headers,
+        body,
+    };
+    let answered = match Endpoint::parse(parts.uri.path()) {
+        Ok(endpoint) => route(&server, endpoint, call).await,
+        // What can never be a tag is one more tag that nobody pushed.
+        Err(Error::Name(ReferenceError::Tag(tag))) if is_read(&call.method) => {
+            Err(Error::TagUnknown(tag))
+        }
+        Err(error) => Err(error),
+    };
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    if let Some(Ok(namespace)) = namespace {
+        let headers = response.headers_mut();
+        headers.insert(response::OCI_NAMESPACE, namespace);
+    }
+    response
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The process serves.
+async fn live() -> StatusCode {
+    StatusCode::OK
+}
+
+/// The process wants requests: its stores answer, and it is not about to stop.
+async fn ready(State(server): State<Server>) -> Result<StatusCode> {
+    if server.is_draining() {
+        return Err(Error::Closed);
+    }
+    server.registry.is_ready().await?;
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,166 @@
+//! What the registry remembers: one type a kind of record, and how a record is laid out.
+//!
+//! A record is its fields as one line of JSON, a newline, and a body of raw bytes: readable by
+//! people, extensible by fields with defaults, and without any encoding of the bytes it carries.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use cairn_spec::{Digest, RepositoryName};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    Error, Result,
+    storage::{Entry, Key, Parked, PayloadKey},
+};
+
+/// Lays a record out.
+pub(crate) fn encode<T: Serialize>(fields: &T, body: &[u8]) -> Result<Bytes> {
+    let mut record = BytesMut::with_capacity(256 + body.len()).writer();
+    serde_json::to_writer(&mut record, fields)
+        .map_err(|source| Error::storage("encode a record".to_owned(), source))?;
+    let mut record = record.into_inner();
+    record.put_u8(b'\n');
+    record.put_slice(body);
+    Ok(record.freeze())
+}
+
+/// Reads a record's fields and its body.
+pub(crate) fn decode<T: DeserializeOwned>(key: &Key, entry: &Entry) -> Result<(T, Bytes)> {
+    let value = &entry.value;
+    let end = value
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or_else(|| Error::corrupt(key, "it has no body"))?;
+    let fields = serde_json::from_slice(&value[..end])
+        .map_err(|error| Error::corrupt(key, error.to_string()))?;
+    Ok((fields, value.slice(end + 1..)))
+}
+
+/// Seconds since 1970, the clock of all records.
+pub(crate) fn unix_now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// A blob, or its membership in a repository; the body is the content when it is inline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Blob {
+    pub(crate) size_bytes: u64,
+    pub(crate) location: Location,
+    /// When a client last was told that it may rely on this.
+    pub(crate) touched_unix_s: u64,
+    pub(crate) state: State,
+}
+
+/// Where a blob's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Location {
+    /// In the record's body.
+    Inline,
+    /// In a payload.
+    Payload(PayloadKey),
+}
+
+/// Whether readers see a record. Only garbage collection makes one anything but live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum State {
+    Live,
+    Deleting,
+    Gone,
+}
+
+/// A manifest; the body is its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Manifest {
+    pub(crate) media_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<Digest>,
+    /// Everything the manifest keeps alive, except its subject.
+    pub(crate) children: Vec<Digest>,
+    pub(crate) pushed_unix_s: u64,
+    pub(crate) touched_unix_s: u64,
+}
+
+/// A tag; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Tag {
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) moved_unix_s: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Digest>,
+}
+
+/// One page of a subject's referrers; the body is a JSON array of descriptors.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Referrers {
+    /// On page 0, how many further pages there are.
+    pub(crate) full_pages: u32,
+}
+
+/// A repository; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Repository {
+    pub(crate) created_unix_s: u64,
+}
+
+/// An upload under way; the body is what was received as long as that is little.
+///
+/// The upload's identifier is also its payload's key, so a payload that never became a blob can
+/// always be found from here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Upload {
+    pub(crate) repository: RepositoryName,
+    pub(crate) started_unix_s: u64,
+    pub(crate) updated_unix_s: u64,
+    pub(crate) received_bytes: u64,
+    /// The states of the hashes over the bytes received.
+    pub(crate) hashes: HashStates,
+    /// The payload with all bytes received; without it they are in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<Parked>,
+    /// The blob that a closing request announced: if its record points to this upload's payload,
+    /// the upload succeeded and only its record is left over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finishing: Option<Digest>,
+}
+
+/// Serialized states of hashers, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HashStates {
+    pub(crate) sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sha512: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::storage::Version;
+
+    #[test]
+    fn records_are_a_line_of_json_and_a_body() {
+        let key = Key::Repository("a".parse().unwrap());
+        let fields = Repository { created_unix_s: 7 };
+        let value = encode(&fields, b"\n\0").unwrap();
+        assert_eq!(&value[..], b"{\"createdUnixS\":7}\n\n\0");
+        let version = Version(Arc::from("1"));
+        let entry = Entry { value, version };
+        let decoded: (Repository, Bytes) = decode(&key, &entry).unwrap();
+        assert_eq!(decoded, (fields, Bytes::from_static(b"\n\0")));
+    }
+}

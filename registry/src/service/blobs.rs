@@ -1,0 +1,301 @@
+//! Blobs: looking at them, reading, deleting, mounting, and the step that publishes one.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use cairn_spec::{Digest, RepositoryName};
+use futures_util::{StreamExt, stream};
+
+use super::{Attempts, Registry};
+use crate::{
+    Error, Result,
+    records::{self, Blob, Location, State, unix_now_s},
+    storage::{Batch, Candidate, Chunks, Entry, Key, PayloadKey, Prefix, Version, Write},
+};
+
+/// Repositories looked at when a mount names none; any one that holds the blob will do.
+const MOUNT_SOURCES: usize = 8;
+
+/// A blob that a repository holds.
+#[derive(Debug, Clone)]
+pub(crate) struct BlobInfo {
+    pub(crate) size_bytes: u64,
+    pub(crate) content: BlobContent,
+}
+
+/// A blob's bytes, or where they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BlobContent {
+    Inline(Bytes),
+    Payload(PayloadKey),
+}
+
+impl BlobContent {
+    fn location(&self) -> Location {
+        match self {
+            Self::Inline(_) => Location::Inline,
+            Self::Payload(key) => Location::Payload(*key),
+        }
+    }
+
+    fn body(&self) -> &[u8] {
+        match self {
+            Self::Inline(bytes) => bytes,
+            Self::Payload(_) => &[],
+        }
+    }
+}
+
+/// Who provides the bytes of a published blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Published {
+    /// The content offered with the request.
+    Offered,
+    /// Content that was there before.
+    Existing,
+}
+
+/// A blob's record as it was read.
+struct Read {
+    entry: Entry,
+    blob: Blob,
+    body: Bytes,
+}
+
+impl Registry {
+    /// The blob, for a client that may go on to rely on it.
+    pub(crate) async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<BlobInfo> {
+        let unknown = || Error::BlobUnknown {
+            repository: repository.clone(),
+            digest: digest.clone(),
+        };
+        let key = Key::RepositoryBlob(digest.clone(), repository.clone());
+        let mut attempts = Attempts::at(&key);
+        loop {
+            attempts.next().await?;
+            let read = self.read_blob(&key).await?.ok_or_else(unknown)?;
+            if self.is_stale(read.blob.touched_unix_s) {
+                match self.touch(&key, &read).await {
+                    Err(Error::Conflict { .. }) => continue,
+                    touched => touched?,
+                }
+            }
+            return Ok(info(&read));
+        }
+    }
+
+    /// Streams a range of a blob's bytes.
+    pub(crate) async fn read_range(&self, blob: &BlobInfo, range: Range<u64>) -> Result<Chunks> {
+        match &blob.content {
+            BlobContent::Payload(key) => self.payloads.read(*key, range).await,
+            BlobContent::Inline(bytes) => {
+                let index = |position| usize::try_from(position).unwrap_or(usize::MAX);
+                let piece = bytes.slice(index(range.start)..index(range.end));
+                Ok(stream::iter((!piece.is_empty()).then_some(Ok(piece))).boxed())
+            }
+        }
+    }
+
+    /// Takes a blob out of a repository; other repositories keep it.
+    pub(crate) async fn delete_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<()> {
+        let unknown = || Error::BlobUnknown {
+            repository: repository.clone(),
+            digest: digest.clone(),
+        };
+        let key = Key::RepositoryBlob(digest.clone(), repository.clone());
+        let mut attempts = Attempts::at(&key);
+        loop {
+            attempts.next().await?;
+            let read = self.read_blob(&key).await?.ok_or_else(unknown)?;
+            let candidate = Candidate::Blob(repository.clone(), digest.clone());
+            let writes = [
+                self.review(candidate),
+                Write::delete_if(key.clone(), read.entry.version),
+            ];
+            match self.metadata.write(Batch::durable(writes)).await {
+                Err(Error::Conflict { .. }) => {}
+                deleted => return deleted.map(drop),
+            }
+        }
+    }
+
+    /// Makes a blob that another repository holds visible in this one; false when none does.
+    pub(crate) async fn mount(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        from: Option<&RepositoryName>,
+    ) -> Result<bool> {
+        let sources = match from {
+            Some(from) => vec![from.clone()],
+            None => self.holders(digest).await?,
+        };
+        for source in sources {
+            let key = Key::RepositoryBlob(digest.clone(), source);
+            if self.read_blob(&key).await?.is_some() {
+                return self.link(repository, digest).await;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Some repositories that hold a blob.
+    async fn holders(&self, digest: &Digest) -> Result<Vec<RepositoryName>> {
+        let prefix = Prefix::BlobRepositories(digest.clone());
+        let names = self.metadata.list(&prefix, None, MOUNT_SOURCES).await?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Makes a stored blob visible in a repository; false when it is not stored.
+    async fn link(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        let linked = self.publish(repository, digest, None, None).await;
+        Ok(linked?.is_some())
+    }
+
+    /// The blob is stored, whichever repositories hold it.
+    pub(super) async fn is_stored(&self, digest: &Digest) -> Result<bool> {
+        let stored = self.read_blob(&Key::Blob(digest.clone())).await?;
+        Ok(stored.is_some())
+    }
+
+    /// Makes verified content a blob of a repository.
+    ///
+    /// If the blob is stored already, the content offered is not used. `upload`, the record of the
+    /// upload this ends, is removed in the same step unless its payload is left over for the
+    /// caller to delete. Returns `None` if the blob is neither stored nor offered.
+    pub(super) async fn publish(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        offered: Option<&BlobInfo>,
+        mut upload: Option<(Key, Version)>,
+    ) -> Result<Option<Published>> {
+        let blob_key = Key::Blob(digest.clone());
+        let mut attempts = Attempts::at(&blob_key);
+        loop {
+            attempts.next().await?;
+            let stored = self.read_any(&blob_key).await?;
+            let live = stored
+                .as_ref()
+                .filter(|read| read.blob.state == State::Live);
+            let (outcome, content) = match (live, offered) {
+                (Some(read), _) => (Published::Existing, info(read)),
+                (None, Some(offered)) => (Published::Offered, offered.clone()),
+                (None, None) => return Ok(None),
+            };
+            // A crash may stop between any two of these: the candidate finds the blob, and a blob
+            // without repository is invisible.
+            let mut writes = vec![self.review(Candidate::Blob(repository.clone(), digest.clone()))];
+            let membership = self.join(repository, digest, &content).await?;
+            match outcome {
+                Published::Offered => {
+                    let value = live_record(&content)?;
+                    let present = stored.as_ref().map(|read| &read.entry);
+                    writes.push(Write::upsert(blob_key.clone(), present, value));
+                    writes.extend(membership);
+                }
+                // The membership comes first: garbage collection looks for members after it
+                // marked the blob, so one of the two writes fails.
+                Published::Existing => {
+                    writes.extend(membership);
+                    if let Some(read) = live.filter(|read| self.is_stale(read.blob.touched_unix_s))
+                    {
+                        writes.push(touched(&blob_key, read)?);
+                    }
+                }
+            }
+            let payload_left_over = outcome == Published::Existing
+                && offered.is_some_and(|info| matches!(info.content, BlobContent::Payload(_)));
+            if let Some((key, version)) = upload.clone()
+                && !payload_left_over
+            {
+                writes.push(Write::delete_if(key, version));
+            }
+            match self.metadata.write(Batch::durable(writes)).await {
+                Err(Error::Conflict { key }) => {
+                    // Somebody else ended the upload; its content is verified all the same.
+                    upload.take_if(|(upload, _)| upload.to_string() == key);
+                }
+                written => return written.map(|_| Some(outcome)),
+            }
+        }
+    }
+
+    /// The write that makes a blob a member of a repository, unless it is one.
+    async fn join(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        content: &BlobInfo,
+    ) -> Result<Option<Write>> {
+        let key = Key::RepositoryBlob(digest.clone(), repository.clone());
+        let present = self.read_any(&key).await?;
+        if let Some(read) = &present
+            && read.blob.state == State::Live
+            && read.blob.location == content.content.location()
+            && !self.is_stale(read.blob.touched_unix_s)
+        {
+            return Ok(None);
+        }
+        let entry = present.as_ref().map(|read| &read.entry);
+        Ok(Some(Write::upsert(key, entry, live_record(content)?)))
+    }
+
+    async fn touch(&self, key: &Key, read: &Read) -> Result<()> {
+        let write = touched(key, read)?;
+        self.metadata.write(Batch::durable([write])).await.map(drop)
+    }
+
+    /// A record in the state readers see.
+    async fn read_blob(&self, key: &Key) -> Result<Option<Read>> {
+        let read = self.read_any(key).await?;
+        Ok(read.filter(|read| read.blob.state == State::Live))
+    }
+
+    async fn read_any(&self, key: &Key) -> Result<Option<Read>> {
+        let Some(entry) = self.metadata.get(key).await? else {
+            return Ok(None);
+        };
+        let (blob, body) = records::decode(key, &entry)?;
+        Ok(Some(Read { entry, blob, body }))
+    }
+}
+
+fn info(read: &Read) -> BlobInfo {
+    BlobInfo {
+        size_bytes: read.blob.size_bytes,
+        content: match read.blob.location {
+            Location::Inline => BlobContent::Inline(read.body.clone()),
+            Location::Payload(key) => BlobContent::Payload(key),
+        },
+    }
+}
+
+fn live_record(blob: &BlobInfo) -> Result<Bytes> {
+    let record = Blob {
+        size_bytes: blob.size_bytes,
+        location: blob.content.location(),
+        touched_unix_s: unix_now_s(),
+        state: State::Live,
+    };
+    records::encode(&record, blob.content.body())
+}
+
+fn touched(key: &Key, read: &Read) -> Result<Write> {
+    let mut blob = read.blob.clone();
+    blob.touched_unix_s = unix_now_s();
+    let value = records::encode(&blob, &read.body)?;
+    Ok(Write::put_if(
+        key.clone(),
+        read.entry.version.clone(),
+        value,
+    ))
+}

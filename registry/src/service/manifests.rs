@@ -1,0 +1,376 @@
+//! Manifests: pushing, with their tags and their place among referrers, reading and deleting.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use cairn_spec::{Digest, RepositoryName, Tag};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    Attempts, Reference, Registry,
+    documents::{Child, Document},
+};
+use crate::{
+    Error, Result,
+    records::{self, Manifest, Repository, unix_now_s},
+    storage::{Batch, Candidate, Entry, Key, Prefix, Write},
+};
+
+/// Children of one manifest that are looked up at a time.
+const CHILD_LOOKUPS: usize = 16;
+/// Tags on one manifest that are removed with it in one batch.
+const TAG_REMOVALS: usize = 1000;
+
+/// A manifest as a client sends it.
+#[derive(Debug, Clone)]
+pub(crate) struct ManifestPush {
+    pub(crate) repository: RepositoryName,
+    pub(crate) reference: Reference,
+    /// Tags to put on it besides.
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) bytes: Bytes,
+}
+
+/// A manifest as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    pub(crate) subject: Option<Digest>,
+    pub(crate) bytes: Bytes,
+}
+
+/// A push that was understood and whose children are present.
+struct Checked {
+    repository: RepositoryName,
+    digest: Digest,
+    document: Document,
+    tags: Vec<Tag>,
+    bytes: Bytes,
+}
+
+impl Registry {
+    /// Stores a manifest and puts tags on it.
+    pub(crate) async fn push_manifest(&self, push: ManifestPush) -> Result<Stored> {
+        let checked = self.check(push).await?;
+        let key = Key::Manifest(checked.repository.clone(), checked.digest.clone());
+        let _locks = self.locks.acquire(lock_names(&checked, &key)).await;
+        let mut attempts = Attempts::at(&key);
+        loop {
+            attempts.next().await?;
+            let writes = self.plan_push(&checked, &key).await?;
+            let tagged = writes.iter().any(|write| matches!(write.key, Key::Tag(..)));
+            if !writes.is_empty() {
+                match self.metadata.write(Batch::durable(writes)).await {
+                    Err(Error::Conflict { .. }) => continue,
+                    written => written?,
+                };
+            }
+            // Where batches are not atomic, a deletion may have come between manifest and tag.
+            if tagged && self.metadata.get(&key).await?.is_none() {
+                continue;
+            }
+            return Ok(Stored {
+                digest: checked.digest,
+                media_type: checked.document.media_type,
+                subject: checked.document.subject,
+                bytes: checked.bytes,
+            });
+        }
+    }
+
+    /// The manifest, for a client that may go on to rely on it.
+    pub(crate) async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Stored> {
+        let unknown = || Error::ManifestUnknown {
+            repository: repository.clone(),
+            reference: reference.to_string(),
+        };
+        let digest = match reference {
+            Reference::Digest(digest) => digest.clone(),
+            Reference::Tag(tag) => {
+                let tag = self.read_tag(repository, tag).await?;
+                tag.ok_or_else(unknown)?.1.digest
+            }
+        };
+        let key = Key::Manifest(repository.clone(), digest.clone());
+        let (manifest, bytes) = self.present(&key).await?.ok_or_else(unknown)?;
+        Ok(Stored {
+            digest,
+            media_type: manifest.media_type,
+            subject: manifest.subject,
+            bytes,
+        })
+    }
+
+    /// Deletes a manifest with all tags on it.
+    pub(crate) async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<()> {
+        let key = Key::Manifest(repository.clone(), digest.clone());
+        let _lock = self.locks.acquire(vec![key.to_string()]).await;
+        let mut attempts = Attempts::at(&key);
+        loop {
+            let entry = self.metadata.get(&key).await?;
+            let entry = entry.ok_or_else(|| Error::ManifestUnknown {
+                repository: repository.clone(),
+                reference: digest.to_string(),
+            })?;
+            if self.untag(repository, digest).await? {
+                continue;
+            }
+            attempts.next().await?;
+            let (manifest, _) = records::decode::<Manifest>(&key, &entry)?;
+            let mut writes: Vec<Write> = manifest
+                .children
+                .iter()
+                .map(|child| Candidate::Blob(repository.clone(), child.clone()))
+                .chain([Candidate::Referrer(repository.clone(), digest.clone())])
+                .map(|candidate| self.review(candidate))
+                .collect();
+            if let Some(subject) = &manifest.subject {
+                writes.extend(self.remove_referrer(repository, subject, digest).await?);
+            }
+            writes.push(Write::delete_if(key.clone(), entry.version));
+            match self.metadata.write(Batch::durable(distinct(writes))).await {
+                Err(Error::Conflict { .. }) => {}
+                deleted => return deleted.map(drop),
+            }
+        }
+    }
+
+    /// Reads a manifest's record, and touches it when that is due.
+    pub(super) async fn present(&self, key: &Key) -> Result<Option<(Manifest, Bytes)>> {
+        let mut attempts = Attempts::at(key);
+        loop {
+            attempts.next().await?;
+            let Some(entry) = self.metadata.get(key).await? else {
+                return Ok(None);
+            };
+            let (manifest, bytes) = records::decode::<Manifest>(key, &entry)?;
+            if self.is_stale(manifest.touched_unix_s) {
+                let write = touched(key, &entry)?;
+                match self.metadata.write(Batch::durable([write])).await {
+                    Err(Error::Conflict { .. }) => continue,
+                    written => written?,
+                };
+            }
+            return Ok(Some((manifest, bytes)));
+        }
+    }
+
+    /// Understands a push, and makes sure that everything it references is there and stays.
+    async fn check(&self, push: ManifestPush) -> Result<Checked> {
+        let limit_bytes = self.limits.manifest_bytes;
+        if push.bytes.len() as u64 > limit_bytes {
+            return Err(Error::ManifestTooLarge { limit_bytes });
+        }
+        let mut tags = push.tags;
+        let digest = match push.reference {
+            Reference::Digest(digest) if digest.matches(&push.bytes) => digest,
+            Reference::Digest(expected) => {
+                let actual = Digest::sha256(&push.bytes);
+                return Err(Error::DigestMismatch { expected, actual });
+            }
+            Reference::Tag(tag) => {
+                tags.push(tag);
+                Digest::sha256(&push.bytes)
+            }
+        };
+        tags.sort_unstable();
+        tags.dedup();
+        let document = Document::parse(&push.bytes, push.content_type.as_deref())?;
+        stream::iter(document.children.clone())
+            .map(|child| self.require(&push.repository, child))
+            .buffer_unordered(CHILD_LOOKUPS)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(Checked {
+            repository: push.repository,
+            digest,
+            document,
+            tags,
+            bytes: push.bytes,
+        })
+    }
+
+    async fn require(&self, repository: &RepositoryName, child: Child) -> Result<()> {
+        if let Child::Entry(digest) = &child {
+            let key = Key::Manifest(repository.clone(), digest.clone());
+            if self.present(&key).await?.is_some() {
+                return Ok(());
+            }
+        }
+        match self.blob(repository, child.digest()).await {
+            Err(Error::BlobUnknown { digest, .. }) => Err(Error::ManifestBlobUnknown(digest)),
+            found => found.map(drop),
+        }
+    }
+
+    /// The writes that complete a push, in an order of which each prefix is harmless: candidates,
+    /// the manifest, its place among referrers, its tags.
+    async fn plan_push(&self, push: &Checked, key: &Key) -> Result<Vec<Write>> {
+        let repository = &push.repository;
+        let present = self.metadata.get(key).await?;
+        let mut tags = Vec::new();
+        for tag in &push.tags {
+            tags.extend(self.move_tag(repository, tag, &push.digest, push).await?);
+        }
+        let mut writes = Vec::new();
+        let repository_key = Key::Repository(repository.clone());
+        if self.metadata.get(&repository_key).await?.is_none() {
+            let created_unix_s = unix_now_s();
+            let value = records::encode(&Repository { created_unix_s }, &[])?;
+            writes.push(Write::put_new(repository_key, value));
+        }
+        match &present {
+            None => {
+                let (repository, digest) = (repository.clone(), push.digest.clone());
+                if push.document.subject.is_some() {
+                    let candidate = Candidate::Referrer(repository.clone(), digest.clone());
+                    writes.push(self.review(candidate));
+                }
+                writes.push(self.review(Candidate::Manifest(repository, digest)));
+                writes.push(Write::put_new(key.clone(), new_record(push)?));
+            }
+            // A deletion that has not seen the new tags must fail.
+            Some(entry) if !tags.is_empty() || self.is_stale(touched_unix_s(key, entry)?) => {
+                writes.push(touched(key, entry)?);
+            }
+            Some(_) => {}
+        }
+        if let Some(subject) = &push.document.subject {
+            let size_bytes = push.bytes.len() as u64;
+            let descriptor = push.document.descriptor(&push.digest, size_bytes);
+            writes.extend(self.add_referrer(repository, subject, descriptor).await?);
+        }
+        writes.extend(tags);
+        Ok(distinct(writes))
+    }
+
+    /// The writes that point a tag to a pushed manifest; none if it does already.
+    async fn move_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        push: &Checked,
+    ) -> Result<Vec<Write>> {
+        let present = self.read_tag(repository, tag).await?;
+        let previous = present.as_ref().map(|(_, tag)| tag.digest.clone());
+        let mut writes = Vec::new();
+        match &previous {
+            Some(previous) if previous == digest => return Ok(writes),
+            Some(existing) if self.is_immutable(repository, tag) => {
+                return Err(Error::TagImmutable {
+                    repository: repository.clone(),
+                    tag: tag.clone(),
+                    existing: existing.clone(),
+                });
+            }
+            Some(previous) => {
+                let candidate = Candidate::Manifest(repository.clone(), previous.clone());
+                writes.push(self.review(candidate));
+            }
+            None => {}
+        }
+        let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
+        writes.push(Write::put(hint, Bytes::new()));
+        let record = records::Tag {
+            digest: digest.clone(),
+            media_type: push.document.media_type.clone(),
+            size_bytes: push.bytes.len() as u64,
+            moved_unix_s: unix_now_s(),
+            previous: previous.clone(),
+        };
+        let key = Key::Tag(repository.clone(), tag.clone());
+        let entry = present.as_ref().map(|(entry, _)| entry);
+        writes.push(Write::upsert(key, entry, records::encode(&record, &[])?));
+        if let Some(previous) = previous {
+            let hint = Key::ManifestTag(repository.clone(), previous, tag.clone());
+            if let Some(entry) = self.metadata.get(&hint).await? {
+                writes.push(Write::delete_if(hint, entry.version));
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Removes tags on a manifest; false when there were none.
+    async fn untag(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
+        let names = self.metadata.list(&prefix, None, TAG_REMOVALS).await?;
+        if names.is_empty() {
+            return Ok(false);
+        }
+        let mut writes = Vec::new();
+        let mut hints = Vec::new();
+        for name in &names {
+            let tag: Tag = name.parse()?;
+            let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
+            if let Some(entry) = self.metadata.get(&hint).await? {
+                hints.push(Write::delete_if(hint, entry.version));
+            }
+            if let Some((entry, record)) = self.read_tag(repository, &tag).await?
+                && record.digest == *digest
+            {
+                let key = Key::Tag(repository.clone(), tag);
+                writes.push(Write::delete_if(key, entry.version));
+            }
+        }
+        writes.extend(hints);
+        match self.metadata.write(Batch::durable(writes)).await {
+            // Somebody moved one of the tags: the caller looks again.
+            Err(Error::Conflict { .. }) => Ok(true),
+            removed => removed.map(|_| true),
+        }
+    }
+}
+
+/// Everything that a push may change, so that pushes in this process take turns.
+fn lock_names(push: &Checked, key: &Key) -> Vec<String> {
+    let tags = push.tags.iter().cloned();
+    let tags = tags.map(|tag| Key::Tag(push.repository.clone(), tag));
+    let subject = push.document.subject.iter().cloned();
+    let subject = subject.map(|subject| Key::Referrers(push.repository.clone(), subject, 0));
+    let names = tags.chain(subject).chain([key.clone()]);
+    names.map(|key| key.to_string()).collect()
+}
+
+/// A batch names each key once; what is left out are candidates given twice.
+fn distinct(writes: Vec<Write>) -> Vec<Write> {
+    let mut seen = HashSet::new();
+    let mut writes = writes;
+    writes.retain(|write| seen.insert(write.key.clone()));
+    writes
+}
+
+fn new_record(push: &Checked) -> Result<Bytes> {
+    let now_unix_s = unix_now_s();
+    let children = push.document.children.iter();
+    let record = Manifest {
+        media_type: push.document.media_type.clone(),
+        subject: push.document.subject.clone(),
+        children: children.map(|child| child.digest().clone()).collect(),
+        pushed_unix_s: now_unix_s,
+        touched_unix_s: now_unix_s,
+    };
+    records::encode(&record, &push.bytes)
+}
+
+fn touched(key: &Key, entry: &Entry) -> Result<Write> {
+    let (mut manifest, bytes) = records::decode::<Manifest>(key, entry)?;
+    manifest.touched_unix_s = unix_now_s();
+    let value = records::encode(&manifest, &bytes)?;
+    Ok(Write::put_if(key.clone(), entry.version.clone(), value))
+}
+
+fn touched_unix_s(key: &Key, entry: &Entry) -> Result<u64> {
+    let (manifest, _) = records::decode::<Manifest>(key, entry)?;
+    Ok(manifest.touched_unix_s)
+}

@@ -1,0 +1,170 @@
+//! What a registry does, above the stores and below HTTP.
+//!
+//! Writes to several records are ordered such that a crash between any two leaves nothing that a
+//! client was told is complete, and nothing that garbage collection cannot find:
+//!
+//! - a tag never points to a missing manifest: manifests are written before and deleted after it;
+//! - a manifest never references missing blobs: they are checked, and kept by touching them;
+//! - a blob is visible only under the digest of its bytes: its record is written after its payload;
+//! - a committed payload that became no blob is found from its upload's record;
+//! - the referrers of a subject are exactly the manifests that name it.
+
+mod blobs;
+mod documents;
+mod hashes;
+mod intake;
+mod locks;
+mod manifests;
+mod referrers;
+mod tags;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use cairn_spec::{Digest, RepositoryName, Tag};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    Config, Error, Limits, Result,
+    records::unix_now_s,
+    storage::{Candidate, Key, Metadata, Payloads, Write},
+};
+
+pub(crate) use blobs::{BlobContent, BlobInfo};
+pub(crate) use manifests::{ManifestPush, Stored};
+pub(crate) use referrers::Descriptor;
+pub(crate) use tags::Page;
+pub(crate) use uploads::{Chunk, UploadStatus};
+
+/// How often a compare-and-swap is tried before the request gives up.
+const SWAP_ATTEMPTS: u32 = 24;
+
+/// A registry over its two stores.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub(crate) payloads: Arc<dyn Payloads>,
+    pub(crate) metadata: Arc<dyn Metadata>,
+    pub(crate) limits: Limits,
+    /// Work that outlives the request that asked for it; shutting down waits for it.
+    pub(crate) tasks: TaskTracker,
+    immutable: GlobSet,
+    locks: locks::KeyedLocks,
+    upload_slots: Arc<Semaphore>,
+}
+
+impl Registry {
+    pub(crate) fn new(
+        payloads: Arc<dyn Payloads>,
+        metadata: Arc<dyn Metadata>,
+        config: &Config,
+    ) -> Result<Self> {
+        Ok(Self {
+            payloads,
+            metadata,
+            limits: config.limits.clone(),
+            tasks: TaskTracker::new(),
+            immutable: globs(&config.immutable_tags)?,
+            locks: locks::KeyedLocks::default(),
+            upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
+        })
+    }
+
+    /// The stores answer.
+    pub(crate) async fn is_ready(&self) -> Result<()> {
+        let probe = Key::Upload(ulid::Ulid::nil());
+        self.metadata.get(&probe).await.map(drop)
+    }
+
+    /// The tag, once it exists, names the same content forever.
+    fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        !is_derived_from_digest(tag)
+            && (self.immutable.is_match(repository.as_str())
+                || self.immutable.is_match(format!("{repository}:{tag}")))
+    }
+
+    /// A time stamp is so old that relying on the record requires a new one.
+    ///
+    /// Garbage collection spares what was touched within the grace period, so whoever sees a time
+    /// stamp from its first half has at least the other half to act.
+    fn is_stale(&self, touched_unix_s: u64) -> bool {
+        unix_now_s().saturating_sub(touched_unix_s) > self.limits.grace_s / 2
+    }
+
+    /// The write that has garbage collection look at something when its grace period has passed.
+    fn review(&self, candidate: Candidate) -> Write {
+        let due_unix_s = unix_now_s() + self.limits.grace_s;
+        let key = Key::Candidate {
+            due_unix_s,
+            candidate,
+        };
+        Write::put(key, bytes::Bytes::new())
+    }
+}
+
+/// One manifest, as clients name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reference {
+    Tag(Tag),
+    Digest(Digest),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+/// A loop of compare-and-swap attempts, which backs off with jitter and ends.
+struct Attempts {
+    what: String,
+    made: u32,
+}
+
+impl Attempts {
+    fn at(what: impl fmt::Display) -> Self {
+        let what = what.to_string();
+        Self { what, made: 0 }
+    }
+
+    /// Waits before the next attempt; the first does not wait.
+    async fn next(&mut self) -> Result<()> {
+        if self.made >= SWAP_ATTEMPTS {
+            let what = self.what.clone();
+            return Err(Error::Contended { what });
+        }
+        if self.made > 1 {
+            let ceiling_ms = 1_u64 << self.made.min(7);
+            let random = u64::try_from(ulid::Ulid::new().random() & 0xffff).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(random % ceiling_ms)).await;
+        }
+        self.made += 1;
+        Ok(())
+    }
+}
+
+/// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
+fn is_derived_from_digest(tag: &Tag) -> bool {
+    let name = tag.as_str().split('.').next().unwrap_or_default();
+    name.replacen('-', ":", 1).parse::<Digest>().is_ok()
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet> {
+    let invalid = |value: &str, source: globset::Error| Error::Config {
+        setting: "immutableTags",
+        value: value.to_owned(),
+        source: source.into(),
+    };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).map_err(|source| invalid(pattern, source))?);
+    }
+    set.build().map_err(|source| invalid("", source))
+}

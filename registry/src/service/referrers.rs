@@ -1,0 +1,225 @@
+//! Referrers: the manifests that name another as their subject.
+//!
+//! They are kept with the subject as a list of descriptors, so that asking for them is one read.
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use cairn_spec::{Digest, RepositoryName, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::{Reference, Registry, documents::Document};
+use crate::{
+    Error, Result,
+    records::{self, Referrers},
+    storage::{Entry, Key, Write},
+};
+
+/// The list moves to a page of its own beyond this many bytes, for each push rewrites page 0.
+const LIST_PAGE_BYTES: usize = 256 * 1024;
+
+/// A descriptor, as far as the registry reads and writes one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Descriptor {
+    pub(crate) media_type: String,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) artifact_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) annotations: Option<BTreeMap<String, String>>,
+}
+
+/// A page of referrers, ordered by digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReferrersPage {
+    pub(crate) descriptors: Vec<Descriptor>,
+    /// Further referrers follow the last one.
+    pub(crate) has_more: bool,
+}
+
+/// A page of the stored list.
+struct ListPage {
+    key: Key,
+    entry: Option<Entry>,
+    fields: Referrers,
+    descriptors: Vec<Descriptor>,
+    size_bytes: usize,
+}
+
+impl Registry {
+    /// The referrers of a subject that follow `last`, of one type if one is given.
+    ///
+    /// A subject nobody ever saw has none.
+    pub(crate) async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        last: Option<&Digest>,
+    ) -> Result<ReferrersPage> {
+        let mut found: BTreeMap<Digest, Descriptor> = BTreeMap::new();
+        for page in self.list_pages(repository, subject).await? {
+            let entries = page.descriptors.into_iter();
+            found.extend(entries.map(|entry| (entry.digest.clone(), entry)));
+        }
+        for entry in self.fallback(repository, subject).await? {
+            found.entry(entry.digest.clone()).or_insert(entry);
+        }
+        let mut page = ReferrersPage {
+            descriptors: Vec::new(),
+            has_more: false,
+        };
+        let mut size_bytes = 0;
+        for (digest, descriptor) in found {
+            let matches = artifact_type
+                .is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted));
+            if !matches || last.is_some_and(|last| digest <= *last) {
+                continue;
+            }
+            // One byte for the comma.
+            size_bytes += encoded(&descriptor)?.len() + 1;
+            if size_bytes > self.limits.referrers_page_bytes && !page.descriptors.is_empty() {
+                page.has_more = true;
+                break;
+            }
+            page.descriptors.push(descriptor);
+        }
+        Ok(page)
+    }
+
+    /// The writes that add a referrer to its subject; none if it is there.
+    pub(super) async fn add_referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        descriptor: Descriptor,
+    ) -> Result<Vec<Write>> {
+        let mut pages = self.list_pages(repository, subject).await?;
+        let known = pages
+            .iter()
+            .flat_map(|page| &page.descriptors)
+            .any(|entry| entry.digest == descriptor.digest);
+        if known {
+            return Ok(Vec::new());
+        }
+        let mut writes = Vec::new();
+        let head = &mut pages[0];
+        if head.size_bytes > LIST_PAGE_BYTES {
+            head.fields.full_pages += 1;
+            let full = std::mem::take(&mut head.descriptors);
+            let number = head.fields.full_pages;
+            let key = Key::Referrers(repository.clone(), subject.clone(), number);
+            // A page beyond those that page 0 counts is left over from a crash.
+            let left_over = self.metadata.get(&key).await?;
+            let value = records::encode(&Referrers::default(), &encoded(&full)?)?;
+            writes.push(Write::upsert(key, left_over.as_ref(), value));
+        }
+        head.descriptors.push(descriptor);
+        writes.push(head.write()?);
+        Ok(writes)
+    }
+
+    /// The writes that remove a referrer from its subject; none if it is not there.
+    pub(super) async fn remove_referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> Result<Vec<Write>> {
+        let mut writes = Vec::new();
+        for mut page in self.list_pages(repository, subject).await? {
+            let before = page.descriptors.len();
+            page.descriptors.retain(|entry| entry.digest != *referrer);
+            if page.descriptors.len() < before {
+                writes.push(page.write()?);
+            }
+        }
+        Ok(writes)
+    }
+
+    /// All pages of the stored list, page 0 first, also when it does not exist yet.
+    async fn list_pages(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Vec<ListPage>> {
+        let head = self.list_page(repository, subject, 0).await?;
+        let full_pages = head.fields.full_pages;
+        let mut pages = vec![head];
+        for number in 1..=full_pages {
+            pages.push(self.list_page(repository, subject, number).await?);
+        }
+        Ok(pages)
+    }
+
+    async fn list_page(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        number: u32,
+    ) -> Result<ListPage> {
+        let key = Key::Referrers(repository.clone(), subject.clone(), number);
+        let Some(entry) = self.metadata.get(&key).await? else {
+            return Ok(ListPage {
+                key,
+                entry: None,
+                fields: Referrers::default(),
+                descriptors: Vec::new(),
+                size_bytes: 0,
+            });
+        };
+        let (fields, body) = records::decode(&key, &entry)?;
+        let descriptors = serde_json::from_slice(&body)
+            .map_err(|error| Error::corrupt(&key, error.to_string()))?;
+        Ok(ListPage {
+            key,
+            entry: Some(entry),
+            fields,
+            descriptors,
+            size_bytes: body.len(),
+        })
+    }
+
+    /// What clients without referrers support wrote down under the tag `sha256-<hex>`.
+    ///
+    /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema>
+    async fn fallback(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Vec<Descriptor>> {
+        let Ok(tag) = subject.as_str().replacen(':', "-", 1).parse::<Tag>() else {
+            // A SHA-512 digest is longer than a tag may be.
+            return Ok(Vec::new());
+        };
+        let stored = match self.manifest(repository, &Reference::Tag(tag)).await {
+            Err(Error::ManifestUnknown { .. }) => return Ok(Vec::new()),
+            stored => stored?,
+        };
+        let index = Document::parse(&stored.bytes, Some(&stored.media_type))?;
+        let mut entries = Vec::new();
+        for entry in index.entries {
+            let key = Key::Manifest(repository.clone(), entry.digest.clone());
+            if self.metadata.get(&key).await?.is_some() {
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+}
+
+impl ListPage {
+    fn write(&self) -> Result<Write> {
+        let value: Bytes = records::encode(&self.fields, &encoded(&self.descriptors)?)?;
+        let entry = self.entry.as_ref();
+        Ok(Write::upsert(self.key.clone(), entry, value))
+    }
+}
+
+fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value)
+        .map_err(|source| Error::storage("encode descriptors".to_owned(), source))
+}

@@ -1,0 +1,105 @@
+//! Tags and repositories: reading, removing and listing them, page by page.
+
+use cairn_spec::{RepositoryName, Tag};
+
+use super::{Attempts, Registry};
+use crate::{
+    Error, Result, records,
+    storage::{Batch, Candidate, Entry, Key, Prefix, Write},
+};
+
+/// A page of names, in the order of their bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) names: Vec<String>,
+    /// Further names follow the last one.
+    pub(crate) has_more: bool,
+}
+
+impl Registry {
+    /// The tags of a repository that follow `last`.
+    pub(crate) async fn tags(
+        &self,
+        repository: &RepositoryName,
+        entries: Option<usize>,
+        last: Option<&str>,
+    ) -> Result<Page> {
+        let key = Key::Repository(repository.clone());
+        if self.metadata.get(&key).await?.is_none() {
+            return Err(Error::RepositoryUnknown(repository.clone()));
+        }
+        let prefix = Prefix::Tags(repository.clone());
+        self.page(&prefix, entries, last).await
+    }
+
+    /// The repositories that follow `last`.
+    pub(crate) async fn repositories(
+        &self,
+        entries: Option<usize>,
+        last: Option<&str>,
+    ) -> Result<Page> {
+        self.page(&Prefix::Repositories, entries, last).await
+    }
+
+    /// Removes a tag; the manifest stays.
+    pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
+        let key = Key::Tag(repository.clone(), tag.clone());
+        let _lock = self.locks.acquire(vec![key.to_string()]).await;
+        let mut attempts = Attempts::at(&key);
+        loop {
+            attempts.next().await?;
+            let present = self.read_tag(repository, tag).await?;
+            let (entry, record) = present.ok_or_else(|| Error::ManifestUnknown {
+                repository: repository.clone(),
+                reference: tag.to_string(),
+            })?;
+            let candidate = Candidate::Manifest(repository.clone(), record.digest.clone());
+            let mut writes = vec![
+                self.review(candidate),
+                Write::delete_if(key.clone(), entry.version),
+            ];
+            let hint = Key::ManifestTag(repository.clone(), record.digest, tag.clone());
+            if let Some(entry) = self.metadata.get(&hint).await? {
+                writes.push(Write::delete_if(hint, entry.version));
+            }
+            match self.metadata.write(Batch::durable(writes)).await {
+                Err(Error::Conflict { .. }) => {}
+                deleted => return deleted.map(drop),
+            }
+        }
+    }
+
+    /// A tag's record.
+    pub(super) async fn read_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<(Entry, records::Tag)>> {
+        let key = Key::Tag(repository.clone(), tag.clone());
+        let Some(entry) = self.metadata.get(&key).await? else {
+            return Ok(None);
+        };
+        let (record, _) = records::decode(&key, &entry)?;
+        Ok(Some((entry, record)))
+    }
+
+    async fn page(
+        &self,
+        prefix: &Prefix,
+        entries: Option<usize>,
+        last: Option<&str>,
+    ) -> Result<Page> {
+        let most = self.limits.page_entries;
+        let entries = entries.map_or(most, |entries| entries.min(most));
+        if entries == 0 {
+            return Ok(Page {
+                names: Vec::new(),
+                has_more: false,
+            });
+        }
+        let mut names = self.metadata.list(prefix, last, entries + 1).await?;
+        let has_more = names.len() > entries;
+        names.truncate(entries);
+        Ok(Page { names, has_more })
+    }
+}

@@ -1,0 +1,435 @@
+//! Upload sessions: a blob arrives in one request or in many, and perhaps across a restart.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs>
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use cairn_spec::{Digest, DigestAlgorithm, Hasher, RepositoryName};
+use futures_util::StreamExt;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use ulid::Ulid;
+
+use super::{
+    BlobContent, BlobInfo, Registry,
+    blobs::Published,
+    hashes::Hashes,
+    intake::{Content, Received, Session},
+    locks::KeyedGuard,
+};
+use crate::{
+    Error, Result,
+    records::{self, Upload, unix_now_s},
+    storage::{Batch, Chunks, Key, PayloadKey, Version, Write},
+};
+
+/// Where an upload stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UploadStatus {
+    pub(crate) id: Ulid,
+    pub(crate) received_bytes: u64,
+}
+
+/// Which bytes of a blob a request says it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) first: u64,
+    /// Inclusive.
+    pub(crate) last: u64,
+}
+
+impl Registry {
+    /// Opens an upload. A crash may forget it as long as it is empty.
+    pub(crate) async fn start_upload(
+        &self,
+        repository: &RepositoryName,
+        algorithm: DigestAlgorithm,
+    ) -> Result<UploadStatus> {
+        let session = new_session(repository, algorithm);
+        let value = records::encode(&session.record, &[])?;
+        let write = Write::put_new(session.key(), value);
+        self.metadata.write(Batch::eventual([write])).await?;
+        Ok(UploadStatus {
+            id: session.id,
+            received_bytes: 0,
+        })
+    }
+
+    /// Where an upload stands; waits for a request that is adding to it.
+    pub(crate) async fn upload_status(
+        &self,
+        repository: &RepositoryName,
+        id: Ulid,
+    ) -> Result<UploadStatus> {
+        let _lock = self.lock_upload(id).await?;
+        let (_, record, _) = self.upload_record(repository, id).await?;
+        Ok(UploadStatus {
+            id,
+            received_bytes: record.received_bytes,
+        })
+    }
+
+    /// Adds to an upload. When the body breaks off, what arrived of it counts.
+    pub(crate) async fn append(
+        &self,
+        repository: &RepositoryName,
+        id: Ulid,
+        chunk: Option<Chunk>,
+        body: &mut Chunks,
+    ) -> Result<UploadStatus> {
+        let _lock = self.lock_upload(id).await?;
+        let _slot = self.upload_slot().await?;
+        let mut session = self.open_session(repository, id, chunk).await?;
+        let before_bytes = session.received_bytes;
+        let limit_bytes = self.limits.upload_chunk_bytes;
+        let received = self.receive(&mut session, body, limit_bytes).await?;
+        if matches!(received, Received::Whole) {
+            fits(chunk, session.received_bytes - before_bytes)?;
+        }
+        let status = UploadStatus {
+            id,
+            received_bytes: session.received_bytes,
+        };
+        if session.received_bytes > before_bytes {
+            self.park(session).await?;
+        }
+        match received {
+            Received::Whole => Ok(status),
+            Received::Broken(error) => Err(error),
+        }
+    }
+
+    /// Adds the last bytes to an upload and makes it a blob, if it has the digest announced.
+    ///
+    /// Content with another digest ends the upload.
+    pub(crate) async fn finish(
+        &self,
+        repository: &RepositoryName,
+        id: Ulid,
+        digest: &Digest,
+        (chunk, body): (Option<Chunk>, &mut Chunks),
+    ) -> Result<()> {
+        let _lock = self.lock_upload(id).await?;
+        let _slot = self.upload_slot().await?;
+        let mut session = self.open_session(repository, id, chunk).await?;
+        let before_bytes = session.received_bytes;
+        if before_bytes == 0 && digest.algorithm() == DigestAlgorithm::Sha512 {
+            session.hashes = Hashes::new(DigestAlgorithm::Sha512);
+        }
+        session.record.finishing = Some(digest.clone());
+        if session.record.payload.is_some() {
+            self.announce(&mut session, Some(digest)).await?;
+        }
+        let limit_bytes = self.limits.upload_chunk_bytes;
+        match self.receive(&mut session, body, limit_bytes).await? {
+            Received::Whole => {
+                fits(chunk, session.received_bytes - before_bytes)?;
+                self.conclude(session, digest).await
+            }
+            Received::Broken(error) => {
+                session.record.finishing = None;
+                if session.received_bytes > before_bytes {
+                    self.park(session).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a whole blob in one request, without a session the client knows of.
+    pub(crate) async fn push_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        body: &mut Chunks,
+    ) -> Result<()> {
+        let _slot = self.upload_slot().await?;
+        let mut session = new_session(repository, digest.algorithm());
+        session.record.finishing = Some(digest.clone());
+        let limit_bytes = self.limits.upload_chunk_bytes;
+        match self.receive(&mut session, body, limit_bytes).await? {
+            Received::Whole => self.conclude(session, digest).await,
+            Received::Broken(error) => {
+                self.abandon(session).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends an upload without a blob.
+    pub(crate) async fn cancel_upload(&self, repository: &RepositoryName, id: Ulid) -> Result<()> {
+        let _lock = self.lock_upload(id).await?;
+        let (version, _, _) = self.upload_record(repository, id).await?;
+        self.payloads.discard(PayloadKey(id)).await?;
+        let write = Write::delete_if(Key::Upload(id), version);
+        match self.metadata.write(Batch::durable([write])).await {
+            Err(Error::Conflict { .. }) => Err(Error::UploadUnknown(id.to_string())),
+            cancelled => cancelled.map(drop),
+        }
+    }
+
+    /// Makes what was received durable, and the upload resumable.
+    async fn park(&self, mut session: Session) -> Result<()> {
+        self.settle(&mut session).await?;
+        let key = session.key();
+        let mut record = session.record;
+        record.received_bytes = session.received_bytes;
+        record.updated_unix_s = unix_now_s();
+        record.hashes = session.hashes.states();
+        let body = match session.content {
+            Content::Inline(bytes) => bytes.freeze(),
+            Content::Payload(writer) => {
+                record.payload = Some(writer.park().await?);
+                Bytes::new()
+            }
+        };
+        let value = records::encode(&record, &body)?;
+        let write = match session.version {
+            None => Write::put_new(key, value),
+            Some(version) => Write::put_if(key, version, value),
+        };
+        match self.metadata.write(Batch::durable([write])).await {
+            Err(Error::Conflict { .. }) => Err(Error::UploadUnknown(session.id.to_string())),
+            parked => parked.map(drop),
+        }
+    }
+
+    /// Verifies what was received and publishes it.
+    async fn conclude(&self, mut session: Session, digest: &Digest) -> Result<()> {
+        let repository = session.record.repository.clone();
+        let size_bytes = session.received_bytes;
+        let known = session.hashes.digest(digest.algorithm());
+        let placeholder = Content::Inline(BytesMut::new());
+        match std::mem::replace(&mut session.content, placeholder) {
+            Content::Inline(bytes) => {
+                let bytes = bytes.freeze();
+                let actual = known.unwrap_or_else(|| digest_of(digest.algorithm(), &bytes));
+                self.settle(&mut session).await?;
+                if actual != *digest {
+                    self.abandon(session).await?;
+                    return Err(mismatch(digest, actual));
+                }
+                let content = BlobContent::Inline(bytes);
+                let blob = BlobInfo {
+                    size_bytes,
+                    content,
+                };
+                let upload = session.version.clone().map(|v| (session.key(), v));
+                let published = self.publish(&repository, digest, Some(&blob), upload);
+                published.await.map(drop)
+            }
+            Content::Payload(writer) => {
+                if let Some(actual) = known.as_ref().filter(|actual| *actual != digest) {
+                    let error = mismatch(digest, actual.clone());
+                    session.content = Content::Payload(writer);
+                    self.abandon(session).await?;
+                    return Err(error);
+                }
+                if known.is_some() && self.is_stored(digest).await? {
+                    writer.abort().await?;
+                    self.settle(&mut session).await?;
+                    let published = self.publish(&repository, digest, None, None).await?;
+                    self.forget(session).await?;
+                    // Garbage collection was faster: the client has to send the bytes again.
+                    return published.map(drop).ok_or(Error::Contended {
+                        what: digest.to_string(),
+                    });
+                }
+                // From its commit on, only the upload's record says what the payload is for.
+                self.settle(&mut session).await?;
+                writer.commit().await?;
+                self.publish_payload(session, digest, known.is_some()).await
+            }
+        }
+    }
+
+    /// Publishes a committed payload; reads it once more if nobody hashed it on its way.
+    async fn publish_payload(
+        &self,
+        session: Session,
+        digest: &Digest,
+        verified: bool,
+    ) -> Result<()> {
+        let key = session.payload_key();
+        let size_bytes = session.received_bytes;
+        if !verified {
+            let actual = self
+                .hash_payload(key, size_bytes, digest.algorithm())
+                .await?;
+            if actual != *digest {
+                self.payloads.delete(key).await?;
+                self.forget(session).await?;
+                return Err(mismatch(digest, actual));
+            }
+        }
+        let content = BlobContent::Payload(key);
+        let blob = BlobInfo {
+            size_bytes,
+            content,
+        };
+        let upload = session.version.clone().map(|v| (session.key(), v));
+        let repository = session.record.repository.clone();
+        let published = self.publish(&repository, digest, Some(&blob), upload);
+        if published.await? == Some(Published::Existing) {
+            self.payloads.delete(key).await?;
+            self.forget(session).await?;
+        }
+        Ok(())
+    }
+
+    async fn hash_payload(
+        &self,
+        key: PayloadKey,
+        size_bytes: u64,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Digest> {
+        let mut chunks = self.payloads.read(key, 0..size_bytes).await?;
+        let pipeline = Hashes::new(algorithm).into_pipeline();
+        while let Some(chunk) = chunks.next().await {
+            pipeline.update(&[chunk?]).await?;
+        }
+        let hashes = pipeline.finish().await?;
+        hashes.digest(algorithm).ok_or(Error::Closed)
+    }
+
+    /// Ends a session without a blob.
+    async fn abandon(&self, mut session: Session) -> Result<()> {
+        self.settle(&mut session).await?;
+        let placeholder = Content::Inline(BytesMut::new());
+        if let Content::Payload(writer) = std::mem::replace(&mut session.content, placeholder) {
+            writer.abort().await?;
+        }
+        self.forget(session).await
+    }
+
+    /// Removes a session's record. If a crash brings it back, garbage collection removes it.
+    async fn forget(&self, session: Session) -> Result<()> {
+        let Some(version) = session.version.clone() else {
+            return Ok(());
+        };
+        let write = Write::delete_if(session.key(), version);
+        match self.metadata.write(Batch::eventual([write])).await {
+            Err(Error::Conflict { .. }) => Ok(()),
+            forgotten => forgotten.map(drop),
+        }
+    }
+
+    async fn open_session(
+        &self,
+        repository: &RepositoryName,
+        id: Ulid,
+        chunk: Option<Chunk>,
+    ) -> Result<Session> {
+        let (version, record, body) = self.upload_record(repository, id).await?;
+        if chunk.is_some_and(|chunk| chunk.first != record.received_bytes) {
+            return Err(Error::UploadOutOfOrder {
+                upload: id,
+                repository: repository.clone(),
+                received_bytes: record.received_bytes,
+            });
+        }
+        let hashes = Hashes::resume(&record.hashes)
+            .ok_or_else(|| Error::corrupt(Key::Upload(id), "its hash states are damaged"))?;
+        let content = match record.payload.clone() {
+            None => Content::Inline(BytesMut::from(&body[..])),
+            Some(parked) => match self.payloads.resume(PayloadKey(id), parked).await {
+                // It was committed by a request that then failed: only a new upload helps.
+                Err(Error::PayloadMissing { .. }) => {
+                    return Err(Error::UploadUnknown(id.to_string()));
+                }
+                writer => Content::Payload(writer?),
+            },
+        };
+        Ok(Session {
+            id,
+            received_bytes: record.received_bytes,
+            record,
+            body,
+            version: Some(version),
+            hashes,
+            content,
+            announcement: None,
+        })
+    }
+
+    async fn upload_record(
+        &self,
+        repository: &RepositoryName,
+        id: Ulid,
+    ) -> Result<(Version, Upload, Bytes)> {
+        let unknown = || Error::UploadUnknown(id.to_string());
+        let key = Key::Upload(id);
+        let entry = self.metadata.get(&key).await?.ok_or_else(unknown)?;
+        let (record, body): (Upload, _) = records::decode(&key, &entry)?;
+        if record.repository != *repository {
+            return Err(unknown());
+        }
+        Ok((entry.version, record, body))
+    }
+
+    async fn lock_upload(&self, id: Ulid) -> Result<KeyedGuard<'_>> {
+        let lock = self.locks.acquire(vec![Key::Upload(id).to_string()]);
+        timeout(Duration::from_secs(self.limits.upload_wait_s), lock)
+            .await
+            .map_err(|_| Error::TooMany {
+                what: "requests to this upload",
+            })
+    }
+
+    async fn upload_slot(&self) -> Result<OwnedSemaphorePermit> {
+        let slot = Arc::clone(&self.upload_slots).acquire_owned();
+        timeout(Duration::from_secs(self.limits.upload_wait_s), slot)
+            .await
+            .map_err(|_| Error::TooMany { what: "uploads" })?
+            .map_err(|_| Error::Closed)
+    }
+}
+
+fn new_session(repository: &RepositoryName, algorithm: DigestAlgorithm) -> Session {
+    let now_unix_s = unix_now_s();
+    let hashes = Hashes::new(algorithm);
+    Session {
+        id: Ulid::new(),
+        record: Upload {
+            repository: repository.clone(),
+            started_unix_s: now_unix_s,
+            updated_unix_s: now_unix_s,
+            received_bytes: 0,
+            hashes: hashes.states(),
+            payload: None,
+            finishing: None,
+        },
+        body: Bytes::new(),
+        version: None,
+        received_bytes: 0,
+        hashes,
+        content: Content::Inline(BytesMut::new()),
+        announcement: None,
+    }
+}
+
+fn digest_of(algorithm: DigestAlgorithm, bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+fn mismatch(expected: &Digest, actual: Digest) -> Error {
+    Error::DigestMismatch {
+        expected: expected.clone(),
+        actual,
+    }
+}
+
+/// The body was as long as its `Content-Range` said.
+fn fits(chunk: Option<Chunk>, received_bytes: u64) -> Result<()> {
+    match chunk {
+        Some(chunk) if chunk.last - chunk.first + 1 != received_bytes => {
+            Err(Error::ChunkInvalid(format!(
+                "its range has {} bytes, but its body {received_bytes}",
+                chunk.last - chunk.first + 1
+            )))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,283 @@
+//! Payloads as files of one directory.
+//!
+//! An uncommitted payload is a file in `uploads/`; committing syncs it, renames it into `data/`
+//! and syncs that directory, so a reader finds a whole payload or none, also after power is lost.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write as _},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Chunks, Parked, PayloadKey, PayloadWriter, Payloads};
+use crate::{Error, Result};
+
+/// How much of a payload is read at once, in bytes: large enough that handing the read to a
+/// blocking thread costs little beside it.
+const READ_CHUNK_BYTES: u64 = 512 * 1024;
+
+/// A directory of payloads.
+#[derive(Debug, Clone)]
+pub struct FilePayloads {
+    root: Arc<Path>,
+}
+
+impl FilePayloads {
+    /// Opens a directory, creating what is missing.
+    pub fn open(root: &Path) -> Result<Self> {
+        let prepare = || -> io::Result<()> {
+            fs::create_dir_all(root.join("uploads"))?;
+            // All shards exist from the start, so that committing never has to sync their parent.
+            for shard in 0..=0xff_u8 {
+                fs::create_dir_all(root.join(format!("data/{shard:02x}")))?;
+            }
+            sync_directory(&root.join("data"))?;
+            sync_directory(root)
+        };
+        prepare().map_err(|source| {
+            Error::storage(
+                format!("prepare the payload directory `{}`", root.display()),
+                source,
+            )
+        })?;
+        Ok(Self { root: root.into() })
+    }
+
+    fn data_path(&self, key: PayloadKey) -> PathBuf {
+        self.root.join(key.to_string())
+    }
+
+    fn upload_path(&self, key: PayloadKey) -> PathBuf {
+        self.root.join("uploads").join(key.0.to_string())
+    }
+
+    fn writer(&self, key: PayloadKey, file: File) -> Box<dyn PayloadWriter> {
+        Box::new(FileWriter {
+            payloads: self.clone(),
+            key,
+            file: Some(file),
+        })
+    }
+}
+
+impl Payloads for FilePayloads {
+    fn begin(&self, key: PayloadKey) -> BoxFuture<'_, Result<Box<dyn PayloadWriter>>> {
+        let path = self.upload_path(key);
+        async move {
+            let file = blocking(format!("create the payload {key}"), move || {
+                File::create(path)
+            })
+            .await?;
+            Ok(self.writer(key, file))
+        }
+        .boxed()
+    }
+
+    fn resume(
+        &self,
+        key: PayloadKey,
+        parked: Parked,
+    ) -> BoxFuture<'_, Result<Box<dyn PayloadWriter>>> {
+        let path = self.upload_path(key);
+        async move {
+            let length_bytes: u64 = parked
+                .0
+                .parse()
+                .map_err(|_| Error::corrupt(key, "its parked state is not a length"))?;
+            let open = move || -> io::Result<Option<File>> {
+                let mut file = OpenOptions::new().write(true).open(path)?;
+                if file.metadata()?.len() < length_bytes {
+                    return Ok(None);
+                }
+                file.set_len(length_bytes)?;
+                file.seek(SeekFrom::End(0))?;
+                Ok(Some(file))
+            };
+            match blocking(format!("reopen the payload {key}"), open).await {
+                Ok(Some(file)) => Ok(self.writer(key, file)),
+                Ok(None) => Err(Error::PayloadMissing { key }),
+                Err(error) if error.is_not_found() => Err(Error::PayloadMissing { key }),
+                Err(error) => Err(error),
+            }
+        }
+        .boxed()
+    }
+
+    fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>> {
+        let path = self.data_path(key);
+        async move {
+            let start = range.start;
+            let open = move || {
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(start))?;
+                Ok(file)
+            };
+            match blocking(format!("open the payload {key}"), open).await {
+                Ok(file) => Ok(read_ahead(key, file, range.end - range.start)),
+                Err(error) if error.is_not_found() => Err(Error::PayloadMissing { key }),
+                Err(error) => Err(error),
+            }
+        }
+        .boxed()
+    }
+
+    fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
+        remove(key, self.data_path(key))
+    }
+
+    fn discard(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
+        remove(key, self.upload_path(key))
+    }
+
+    fn uncommitted(&self) -> BoxFuture<'_, Result<Vec<PayloadKey>>> {
+        let directory = self.root.join("uploads");
+        let list = move || {
+            let mut keys = Vec::new();
+            for file in fs::read_dir(directory)? {
+                let name = file?.file_name();
+                let key = name.to_str().and_then(|name| name.parse().ok());
+                keys.extend(key.map(PayloadKey));
+            }
+            Ok(keys)
+        };
+        blocking("list the uncommitted payloads".to_owned(), list).boxed()
+    }
+}
+
+struct FileWriter {
+    payloads: FilePayloads,
+    key: PayloadKey,
+    /// Absent while a write is under way, and for good once one has failed.
+    file: Option<File>,
+}
+
+impl FileWriter {
+    fn take_file(&mut self) -> Result<File> {
+        let lost = || Error::corrupt(self.key, "an earlier write to it failed");
+        self.file.take().ok_or_else(lost)
+    }
+}
+
+impl PayloadWriter for FileWriter {
+    fn write(&mut self, chunks: Vec<Bytes>) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let mut file = self.take_file()?;
+            let append = move || {
+                for chunk in &chunks {
+                    file.write_all(chunk)?;
+                }
+                Ok(file)
+            };
+            self.file = Some(blocking(format!("write the payload {}", self.key), append).await?);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn park(mut self: Box<Self>) -> BoxFuture<'static, Result<Parked>> {
+        async move {
+            let file = self.take_file()?;
+            let sync = move || {
+                file.sync_data()?;
+                Ok(Parked(file.metadata()?.len().to_string()))
+            };
+            blocking(format!("sync the payload {}", self.key), sync).await
+        }
+        .boxed()
+    }
+
+    fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        async move {
+            let file = self.take_file()?;
+            let from = self.payloads.upload_path(self.key);
+            let to = self.payloads.data_path(self.key);
+            let publish = move || {
+                file.sync_all()?;
+                fs::rename(from, &to)?;
+                to.parent().map_or(Ok(()), sync_directory)
+            };
+            blocking(format!("commit the payload {}", self.key), publish).await
+        }
+        .boxed()
+    }
+
+    fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        remove(self.key, self.payloads.upload_path(self.key))
+    }
+}
+
+/// Streams `remaining` bytes; while one piece is sent, the next is read.
+fn read_ahead(key: PayloadKey, file: File, remaining: u64) -> Chunks {
+    let first = next_chunk(file, remaining);
+    stream::unfold(first, move |pending| async move {
+        match pending?.await {
+            Ok(Ok((chunk, file, remaining))) => Some((Ok(chunk), next_chunk(file, remaining))),
+            Ok(Err(source)) => {
+                let error = Error::storage(format!("read the payload {key}"), source);
+                Some((Err(error), None))
+            }
+            Err(_) => Some((Err(Error::Closed), None)),
+        }
+    })
+    .boxed()
+}
+
+type PendingChunk = JoinHandle<io::Result<(Bytes, File, u64)>>;
+
+fn next_chunk(mut file: File, remaining: u64) -> Option<PendingChunk> {
+    (remaining > 0).then(|| {
+        spawn_blocking(move || {
+            let length_bytes = remaining.min(READ_CHUNK_BYTES);
+            let mut chunk = BytesMut::zeroed(usize::try_from(length_bytes).unwrap_or(usize::MAX));
+            file.read_exact(&mut chunk)?;
+            Ok((chunk.freeze(), file, remaining - length_bytes))
+        })
+    })
+}
+
+fn remove(key: PayloadKey, path: PathBuf) -> BoxFuture<'static, Result<()>> {
+    async move {
+        let removed = blocking(format!("remove the payload {key}"), || {
+            fs::remove_file(path)
+        })
+        .await;
+        match removed {
+            Err(error) if error.is_not_found() => Ok(()),
+            removed => removed,
+        }
+    }
+    .boxed()
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+async fn blocking<T: Send + 'static>(
+    action: String,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    match spawn_blocking(work).await {
+        Ok(done) => done.map_err(|source| Error::storage(action, source)),
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::conformance;
+
+    #[tokio::test]
+    async fn files_are_payloads() {
+        let directory = tempfile::tempdir().unwrap();
+        let payloads = FilePayloads::open(directory.path()).unwrap();
+        conformance::payloads(&payloads).await;
+    }
+}

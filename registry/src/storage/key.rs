@@ -1,0 +1,221 @@
+//! Every key of both stores, and the only place that spells one.
+//!
+//! `:` never occurs in a repository name, so `/:/` ends one unambiguously although names contain
+//! slashes.
+
+use std::{fmt, str::FromStr};
+
+use cairn_spec::{Digest, RepositoryName, Tag};
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+/// The key of a payload: opaque, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PayloadKey(pub Ulid);
+
+impl PayloadKey {
+    /// The two hexadecimal digits that spread payloads over 256 directories: taken from the
+    /// random end of the identifier, for its beginning is a clock.
+    pub fn shard(self) -> String {
+        format!("{:02x}", self.0.0 & 0xff)
+    }
+}
+
+impl fmt::Display for PayloadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "data/{}/{}", self.shard(), self.0)
+    }
+}
+
+/// The key of a record. The comment on each variant names the record's type.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A blob's payload ([`crate::records::Blob`]): creating it is what publishes content.
+    Blob(Digest),
+    /// A blob's membership in a repository ([`crate::records::Blob`], the same fields).
+    RepositoryBlob(Digest, RepositoryName),
+    /// A manifest with its bytes ([`crate::records::Manifest`]).
+    Manifest(RepositoryName, Digest),
+    /// A tag ([`crate::records::Tag`]).
+    Tag(RepositoryName, Tag),
+    /// A hint that a tag may point to a manifest; empty. Written before the tag, removed after it.
+    ManifestTag(RepositoryName, Digest, Tag),
+    /// The referrers of a subject ([`crate::records::Referrers`]). Page 0 is the newest; full
+    /// pages move to 1, 2, ….
+    Referrers(RepositoryName, Digest, u32),
+    /// A repository ([`crate::records::Repository`]).
+    Repository(RepositoryName),
+    /// An upload under way ([`crate::records::Upload`]).
+    Upload(Ulid),
+    /// Something garbage collection shall look at, in order of `due_unix_s`; empty.
+    Candidate {
+        /// The earliest time to look at it, in seconds since 1970.
+        due_unix_s: u64,
+        /// What to look at.
+        candidate: Candidate,
+    },
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob(digest) => write!(f, "blob/{}", slashed(digest)),
+            Self::RepositoryBlob(digest, repository) => {
+                write!(
+                    f,
+                    "{}{repository}",
+                    Prefix::BlobRepositories(digest.clone())
+                )
+            }
+            Self::Manifest(repository, digest) => {
+                write!(f, "{}{digest}", Prefix::Manifests(repository.clone()))
+            }
+            Self::Tag(repository, tag) => write!(f, "{}{tag}", Prefix::Tags(repository.clone())),
+            Self::ManifestTag(repository, digest, tag) => {
+                let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
+                write!(f, "{prefix}{tag}")
+            }
+            Self::Referrers(repository, subject, 0) => write!(f, "ref/{repository}/:/{subject}"),
+            Self::Referrers(repository, subject, page) => {
+                write!(f, "ref/{repository}/:/{subject}/{page:08}")
+            }
+            Self::Repository(repository) => write!(f, "{}{repository}", Prefix::Repositories),
+            Self::Upload(id) => write!(f, "{}{id}", Prefix::Uploads),
+            Self::Candidate {
+                due_unix_s,
+                candidate,
+            } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
+        }
+    }
+}
+
+/// What garbage collection shall look at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Candidate {
+    /// A blob in a repository that may have lost its last reference, or never had one.
+    Blob(RepositoryName, Digest),
+    /// A manifest that may have lost its last tag.
+    Manifest(RepositoryName, Digest),
+    /// A manifest whose entry among its subject's referrers may be missing or left over.
+    Referrer(RepositoryName, Digest),
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, repository, digest) = match self {
+            Self::Blob(repository, digest) => ("blob", repository, digest),
+            Self::Manifest(repository, digest) => ("manifest", repository, digest),
+            Self::Referrer(repository, digest) => ("referrer", repository, digest),
+        };
+        write!(f, "{kind}/{repository}/:/{digest}")
+    }
+}
+
+impl FromStr for Candidate {
+    type Err = ();
+
+    /// Reads what `Display` wrote.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, rest) = text.split_once('/').ok_or(())?;
+        let (repository, digest) = rest.split_once("/:/").ok_or(())?;
+        let repository = repository.parse().map_err(drop)?;
+        let digest = digest.parse().map_err(drop)?;
+        match kind {
+            "blob" => Ok(Self::Blob(repository, digest)),
+            "manifest" => Ok(Self::Manifest(repository, digest)),
+            "referrer" => Ok(Self::Referrer(repository, digest)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A family of keys that is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prefix {
+    /// The repositories that hold a blob.
+    BlobRepositories(Digest),
+    /// The manifests of a repository.
+    Manifests(RepositoryName),
+    /// The tags of a repository.
+    Tags(RepositoryName),
+    /// The tags that may point to a manifest.
+    ManifestTags(RepositoryName, Digest),
+    /// All repositories.
+    Repositories,
+    /// All uploads under way.
+    Uploads,
+    /// All candidates of garbage collection.
+    Candidates,
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BlobRepositories(digest) => write!(f, "bref/{}/", slashed(digest)),
+            Self::Manifests(repository) => write!(f, "man/{repository}/:/"),
+            Self::Tags(repository) => write!(f, "tag/{repository}/:/"),
+            Self::ManifestTags(repository, digest) => write!(f, "mtag/{repository}/:/{digest}/"),
+            Self::Repositories => f.write_str("repo/"),
+            Self::Uploads => f.write_str("up/"),
+            Self::Candidates => f.write_str("gcq/"),
+        }
+    }
+}
+
+/// A digest as two path components.
+fn slashed(digest: &Digest) -> String {
+    format!("{}/{}", digest.algorithm().as_str(), digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_spelled_as_documented() {
+        let repository: RepositoryName = "a/b".parse().unwrap();
+        let digest = Digest::sha256(b"");
+        let tag: Tag = "v1".parse().unwrap();
+        let hex = digest.hex();
+        let candidate = Candidate::Blob(repository.clone(), digest.clone());
+        for (key, expected) in [
+            (Key::Blob(digest.clone()), format!("blob/sha256/{hex}")),
+            (
+                Key::RepositoryBlob(digest.clone(), repository.clone()),
+                format!("bref/sha256/{hex}/a/b"),
+            ),
+            (
+                Key::Manifest(repository.clone(), digest.clone()),
+                format!("man/a/b/:/sha256:{hex}"),
+            ),
+            (
+                Key::Tag(repository.clone(), tag.clone()),
+                "tag/a/b/:/v1".to_owned(),
+            ),
+            (
+                Key::ManifestTag(repository.clone(), digest.clone(), tag),
+                format!("mtag/a/b/:/sha256:{hex}/v1"),
+            ),
+            (
+                Key::Referrers(repository.clone(), digest.clone(), 0),
+                format!("ref/a/b/:/sha256:{hex}"),
+            ),
+            (
+                Key::Referrers(repository.clone(), digest.clone(), 7),
+                format!("ref/a/b/:/sha256:{hex}/00000007"),
+            ),
+            (Key::Repository(repository), "repo/a/b".to_owned()),
+            (
+                Key::Candidate {
+                    due_unix_s: 5,
+                    candidate: candidate.clone(),
+                },
+                format!("gcq/000000000005/blob/a/b/:/sha256:{hex}"),
+            ),
+        ] {
+            assert_eq!(key.to_string(), expected);
+        }
+        assert_eq!(candidate.to_string().parse(), Ok(candidate));
+    }
+}

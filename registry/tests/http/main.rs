@@ -1,0 +1,16 @@
+//! The registry as its clients see it: a real server on a loopback port, spoken to over HTTP.
+//!
+//! One module a row or two of the endpoint table of the distribution specification; the names of
+//! the cases follow its conformance suite where it has the same case.
+
+mod blobs;
+mod clients;
+mod errors;
+mod harness;
+mod immutable;
+mod lists;
+mod manifests;
+mod ranges;
+mod referrers;
+mod restarts;
+mod uploads;

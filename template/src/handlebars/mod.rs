@@ -1,0 +1,14 @@
+//! Handlebars: parsed with the `handlebars` crate's grammar, executed here, so that every
+//! output byte knows where it came from. `spec/pack.md` §4 says what is supported.
+
+mod ast;
+mod evaluate;
+mod expressions;
+mod parse;
+mod path;
+mod scope;
+mod tags;
+
+pub(crate) use ast::Program;
+pub(crate) use evaluate::{Evaluator, unknown_partial};
+pub(crate) use parse::parse;

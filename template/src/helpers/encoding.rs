@@ -1,0 +1,32 @@
+//! Base64 and digests.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest as _, Sha256};
+
+use super::Call;
+use crate::{state::Outcome, value::Val};
+
+pub(super) fn b64enc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    call.computed_text(STANDARD.encode(text.as_str()))
+}
+
+pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    let bytes = match STANDARD.decode(text.as_str().trim()) {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(call.error(0, format!("is not valid Base64: {error}"))),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => call.computed_text(text),
+        Err(_) => Err(call.error(0, "does not hold text in UTF-8")),
+    }
+}
+
+pub(super) fn sha256<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    call.state().check_length(text.len())?;
+    let digest = Sha256::digest(text.as_str());
+    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    call.computed_text(hex)
+}

@@ -1,0 +1,256 @@
+//! Texts. What only moves or quotes a value leaves its bytes exact; what changes it makes them
+//! derived.
+
+use std::{ops::Range, rc::Rc};
+
+use cairn_spec::yaml::{quote_double, quote_single};
+
+use super::Call;
+use crate::{
+    spans::{Class, OriginSet},
+    state::Outcome,
+    value::{Data, Val},
+    writer::Text,
+};
+
+pub(super) fn include<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let name = call.text(0)?;
+    let context = match call.count() {
+        1 => None,
+        _ => Some(call.value(1)?),
+    };
+    let text = call.caller.include(name.as_str(), context)?;
+    let included = call.finished(text)?;
+    Ok(call.chosen(included))
+}
+
+pub(super) fn indent<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let (text, used) = indented(call)?;
+    let result = call.finished(text)?;
+    Ok(call.chosen_by(used, result))
+}
+
+pub(super) fn nindent<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let (text, used) = indented(call)?;
+    let span = call.span;
+    let newline = match text.pieces().next() {
+        Some((_, first)) => first,
+        None => call.state().mark(span, Class::Template, OriginSet::EMPTY),
+    };
+    let mut all = Text::marked("\n", newline);
+    all.append(&text);
+    let result = call.finished(all)?;
+    Ok(call.chosen_by(used, result))
+}
+
+/// The indented text, and what the width came from.
+fn indented(call: &mut Call<'_, '_>) -> Outcome<(Text, OriginSet)> {
+    let width = call.integer(0)?;
+    let used = call.used;
+    let Ok(width) = usize::try_from(width) else {
+        return Err(call.error(0, format!("must not be negative, found {width}")));
+    };
+    let text = call.text(1)?;
+    let lines = text.as_str().matches('\n').count() + 1;
+    let length = width.saturating_mul(lines).saturating_add(text.len());
+    call.state().check_length(length)?;
+    Ok((text.indented(&" ".repeat(width)), used))
+}
+
+pub(super) fn quote<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    quoted(call, '"', quote_double)
+}
+
+pub(super) fn squote<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    if text.as_str().contains(char::is_control) {
+        let problem = "holds line breaks or control characters, which single quotes cannot keep";
+        return Err(call.hinted(call.error(0, problem), "use `quote`"));
+    }
+    quoted(call, '\'', quote_single)
+}
+
+/// Quotes piece by piece, so that each keeps its mark.
+fn quoted<'a>(
+    call: &mut Call<'_, 'a>,
+    quote: char,
+    rewrite: fn(&str) -> String,
+) -> Outcome<Val<'a>> {
+    let value = call.value(0)?;
+    let text = call.as_text(0, &value)?;
+    let inner = text.map(|piece| {
+        let quoted = rewrite(piece);
+        quoted[1..quoted.len() - 1].to_owned()
+    });
+    let span = call.span;
+    let state = call.state();
+    let (first, last) = match (text.pieces().next(), text.pieces().last()) {
+        (Some((_, first)), Some((_, last))) => (first, last),
+        _ => {
+            let source = value.source(state);
+            let mark = state.mark(span, source.class, source.origins);
+            (mark, mark)
+        }
+    };
+    let mut all = Text::marked(quote, first);
+    all.append(&inner);
+    all.push(quote.encode_utf8(&mut [0; 4]), last);
+    call.finished(all)
+}
+
+pub(super) fn string<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    Ok(Data::Text(text).into())
+}
+
+pub(super) fn join<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let separator = call.text(0)?;
+    let items = call.list(1)?;
+    let span = call.caller.argument_span(1);
+    let mut joined = Text::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(text) = item.to_text(span, call.state()) else {
+            let problem = format!(
+                "must be a list of strings, but item {index} is {}",
+                item.kind()
+            );
+            return Err(call.error(1, problem));
+        };
+        if index > 0 {
+            joined.append(&separator);
+        }
+        joined.append(&text);
+        call.state().check_length(joined.len())?;
+    }
+    let joined = call.finished(joined)?;
+    Ok(call.chosen(joined))
+}
+
+pub(super) fn split<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let separator = call.text(0)?;
+    if separator.is_empty() {
+        return Err(call.error(0, "must not be empty"));
+    }
+    let used = call.used;
+    let text = call.text(1)?;
+    call.state().check_length(text.len())?;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for part in text.as_str().split(separator.as_str()) {
+        call.state().step(1)?;
+        let end = start + part.len();
+        parts.push(Val::from(text.slice(start..end).derived()));
+        start = end + separator.len();
+    }
+    Ok(call.chosen_by(used, parts))
+}
+
+pub(super) fn replace<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let old = call.text(0)?;
+    if old.is_empty() {
+        return Err(call.error(0, "must not be empty"));
+    }
+    let used = call.used;
+    let new = call.text(1)?;
+    let text = call.text(2)?;
+    let count = text.as_str().matches(old.as_str()).count();
+    let length = count.saturating_mul(new.len()).saturating_add(text.len());
+    call.state().check_length(length)?;
+    if count == 0 {
+        return Ok(call.chosen_by(used, Data::Text(text)));
+    }
+    let mut replaced = Text::new();
+    let mut start = 0;
+    for (found, _) in text.as_str().match_indices(old.as_str()) {
+        replaced.append(&text.slice(start..found));
+        replaced.append(&new);
+        start = found + old.len();
+    }
+    replaced.append(&text.slice(start..text.len()));
+    let result = call.finished(replaced.derived())?;
+    Ok(call.chosen_by(used, result))
+}
+
+pub(super) fn lower<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    changed(call, |text| text.map(str::to_lowercase))
+}
+
+pub(super) fn upper<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    changed(call, |text| text.map(str::to_uppercase))
+}
+
+fn changed<'a>(call: &mut Call<'_, 'a>, change: fn(&Text) -> Text) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    call.state().check_length(text.len())?;
+    let changed = change(&text);
+    if changed.as_str() == text.as_str() {
+        return Ok(Data::Text(text).into());
+    }
+    call.finished(changed.derived())
+}
+
+pub(super) fn trim<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    let start = text.len() - text.as_str().trim_start().len();
+    let end = text.as_str().trim_end().len().max(start);
+    part(call, OriginSet::EMPTY, &text, start..end)
+}
+
+pub(super) fn trim_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let prefix = call.text(0)?;
+    let used = call.used;
+    let text = call.text(1)?;
+    let kept = text.as_str().strip_prefix(prefix.as_str());
+    let start = text.len() - kept.unwrap_or(text.as_str()).len();
+    part(call, used, &text, start..text.len())
+}
+
+pub(super) fn trim_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let suffix = call.text(0)?;
+    let used = call.used;
+    let text = call.text(1)?;
+    let kept = text.as_str().strip_suffix(suffix.as_str());
+    let end = kept.unwrap_or(text.as_str()).len();
+    part(call, used, &text, 0..end)
+}
+
+/// The first `n` characters, or the last when `n` is negative.
+pub(super) fn trunc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let count = call.integer(0)?;
+    let used = call.used;
+    let text = call.text(1)?;
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let mut offsets = text.as_str().char_indices().map(|(offset, _)| offset);
+    if count >= 0 {
+        let end = offsets.nth(wanted).unwrap_or(text.len());
+        return part(call, used, &text, 0..end);
+    }
+    let start = offsets.nth_back(wanted - 1).unwrap_or(0);
+    part(call, used, &text, start..text.len())
+}
+
+/// A part of a text, cut as `used` says.
+fn part<'a>(
+    call: &mut Call<'_, 'a>,
+    used: OriginSet,
+    text: &Rc<Text>,
+    range: Range<usize>,
+) -> Outcome<Val<'a>> {
+    if range == (0..text.len()) {
+        return Ok(call.chosen_by(used, Data::Text(Rc::clone(text))));
+    }
+    let result = call.finished(text.slice(range).derived())?;
+    Ok(call.chosen_by(used, result))
+}
+
+pub(super) fn has_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let prefix = call.text(0)?;
+    let text = call.text(1)?;
+    Ok(call.computed(text.as_str().starts_with(prefix.as_str())))
+}
+
+pub(super) fn has_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let suffix = call.text(0)?;
+    let text = call.text(1)?;
+    Ok(call.computed(text.as_str().ends_with(suffix.as_str())))
+}

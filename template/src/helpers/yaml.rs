@@ -1,0 +1,281 @@
+//! YAML and JSON, written so that every key and leaf keeps its own origin, and read back.
+//!
+//! The bytes are those of [`cairn_spec::yaml::write_block`]; a test holds the two together.
+
+use cairn_spec::{
+    Diagnostics, Map, Node, Origins, SourceKind, Sources, Span, Value,
+    yaml::{read_one, write_document, write_scalar},
+};
+
+use super::Call;
+use crate::{
+    spans::{Class, Mark},
+    state::{Outcome, State},
+    value::{Data, Source, Val, View},
+    writer::Text,
+};
+
+pub(super) fn to_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let value = call.value(0)?;
+    let span = call.caller.argument_span(0);
+    let text = write_yaml(&value, span, call.state())?;
+    call.finished(text)
+}
+
+pub(super) fn to_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let value = call.value(0)?;
+    let span = call.caller.argument_span(0);
+    let mut emitter = Emitter::new(span, call.state());
+    emitter.json(&value, 0)?;
+    let text = emitter.out;
+    call.finished(text)
+}
+
+pub(super) fn from_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    call.state().check_length(text.len())?;
+    let mut sources = Sources::new();
+    let source = sources.add("text", text.as_str(), SourceKind::Other);
+    let mut diagnostics = Diagnostics::new();
+    let node = read_one(&sources, source, &mut Origins::new(), &mut diagnostics);
+    match (node, diagnostics.into_iter().next()) {
+        (Some(node), None) => Ok(read_back(call, &node)),
+        (_, Some(first)) => {
+            let line = first.labels.first().map_or(1, |label| {
+                sources.get(source).position(label.span.start).line
+            });
+            let problem = format!("is not valid: {} (its line {line})", first.message);
+            Err(call.error(0, problem))
+        }
+        (None, None) => Err(call.error(0, "is not valid YAML")),
+    }
+}
+
+pub(super) fn from_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+    let text = call.text(0)?;
+    call.state().check_length(text.len())?;
+    match serde_json::from_str::<serde_json::Value>(text.as_str()) {
+        Ok(json) => Ok(read_back(call, &Node::from(json))),
+        Err(error) => Err(call.error(0, format!("is not valid JSON: {error}"))),
+    }
+}
+
+fn read_back<'a>(call: &mut Call<'_, 'a>, node: &Node) -> Val<'a> {
+    Val::from_owned(node, Source::derived(call.used))
+}
+
+/// Block YAML without a trailing newline.
+fn write_yaml<'a>(value: &Val<'a>, place: Span, state: &mut State<'a>) -> Outcome<Text> {
+    let mut emitter = Emitter::new(place, state);
+    emitter.root(value)?;
+    let mut text = emitter.out;
+    let keeps_newline = matches!(value.view(), View::Str(text) if text.ends_with('\n'));
+    if text.as_str().ends_with('\n') && !keeps_newline {
+        text.truncate(text.len() - 1);
+    }
+    Ok(text)
+}
+
+struct Emitter<'s, 'a> {
+    out: Text,
+    place: Span,
+    /// The mark of the key or leaf that is being written.
+    mark: Mark,
+    state: &'s mut State<'a>,
+}
+
+impl<'s, 'a> Emitter<'s, 'a> {
+    fn new(place: Span, state: &'s mut State<'a>) -> Self {
+        let mark = state.mark(place, Class::Template, Source::TEMPLATE.origins);
+        Self {
+            out: Text::new(),
+            place,
+            mark,
+            state,
+        }
+    }
+
+    fn root(&mut self, value: &Val<'a>) -> Outcome<()> {
+        match value.view() {
+            View::Map(length) if length > 0 => self.map(value, 0, true),
+            View::List(length) if length > 0 => self.list(value, 0, true),
+            _ => {
+                self.enter(value)?;
+                self.scalar(value, 0);
+                self.push("\n");
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a map's entries, each on a line of its own; the first continues the current line
+    /// when `inline_first` is set.
+    fn map(&mut self, map: &Val<'a>, indent: usize, inline_first: bool) -> Outcome<()> {
+        // At least every second level indents by two, so this bounds the recursion.
+        self.state.check_depth(indent / 2)?;
+        self.enter(map)?;
+        let entries = map.entries(self.state).unwrap_or_default();
+        for (index, (key, entry)) in entries.iter().enumerate() {
+            self.mark_source(entry.key);
+            if index > 0 || !inline_first {
+                self.pad(indent);
+            }
+            self.push(&write_scalar(&Value::String(key.clone())));
+            self.push(":");
+            match entry.value.view() {
+                View::Map(length) if length > 0 => {
+                    self.push("\n");
+                    self.map(&entry.value, indent + 2, false)?;
+                }
+                View::List(length) if length > 0 => {
+                    self.push("\n");
+                    self.list(&entry.value, indent, false)?;
+                }
+                _ => {
+                    self.push(" ");
+                    self.enter(&entry.value)?;
+                    self.scalar(&entry.value, indent + 2);
+                    self.push("\n");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, list: &Val<'a>, indent: usize, inline_first: bool) -> Outcome<()> {
+        self.state.check_depth(indent / 2)?;
+        self.enter(list)?;
+        let items = list.items().unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            self.mark_value(item);
+            if index > 0 || !inline_first {
+                self.pad(indent);
+            }
+            self.push("- ");
+            match item.view() {
+                View::Map(length) if length > 0 => self.map(item, indent + 2, true)?,
+                View::List(length) if length > 0 => self.list(item, indent + 2, true)?,
+                _ => {
+                    self.enter(item)?;
+                    self.scalar(item, indent + 2);
+                    self.push("\n");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, value: &Val<'a>, indent: usize) {
+        match value.view() {
+            View::Str(text) if text.contains('\n') => self.lines(text, indent.max(2)),
+            view => {
+                let text = write_scalar(&scalar_value(view));
+                self.push(&text);
+            }
+        }
+    }
+
+    /// A text of several lines, as it stands under a key, moved to `indent`.
+    fn lines(&mut self, text: &str, indent: usize) {
+        let mut map = Map::new();
+        map.insert("k", Node::generated(text));
+        let document = write_document(&Value::Map(map));
+        let block = document.strip_prefix("k: ").unwrap_or(&document);
+        let block = block.strip_suffix('\n').unwrap_or(block);
+        // The writer indents by two; only the rest is missing.
+        let padding = " ".repeat(indent - 2);
+        for (index, line) in block.split('\n').enumerate() {
+            if index > 0 {
+                self.push("\n");
+                if !line.is_empty() {
+                    self.push(&padding);
+                }
+            }
+            self.push(line);
+        }
+    }
+
+    fn json(&mut self, value: &Val<'a>, depth: usize) -> Outcome<()> {
+        self.state.check_depth(depth)?;
+        self.enter(value)?;
+        match value.view() {
+            View::List(_) => {
+                self.push("[");
+                for (index, item) in value.items().unwrap_or_default().iter().enumerate() {
+                    if index > 0 {
+                        self.push(",");
+                    }
+                    self.json(item, depth + 1)?;
+                }
+                self.push("]");
+            }
+            View::Map(_) => {
+                self.push("{");
+                let entries = value.entries(self.state).unwrap_or_default();
+                for (index, (key, entry)) in entries.iter().enumerate() {
+                    if index > 0 {
+                        self.push(",");
+                    }
+                    self.mark_source(entry.key);
+                    self.push(&serde_json::Value::from(&**key).to_string());
+                    self.push(":");
+                    self.json(&entry.value, depth + 1)?;
+                }
+                self.push("}");
+            }
+            View::Str(text) => self.push(&serde_json::Value::from(text).to_string()),
+            view => self.push(&write_scalar(&scalar_value(view))),
+        }
+        Ok(())
+    }
+
+    /// Begins a value: marks what is written next, and counts.
+    fn enter(&mut self, value: &Val<'a>) -> Outcome<()> {
+        self.mark_value(value);
+        if let Data::Node(node) = &value.data {
+            match value.view() {
+                View::List(_) | View::Map(_) => self.state.read_shallow(node),
+                _ => self.state.read_whole(node),
+            }
+        }
+        self.state.step(1)?;
+        self.check_length()
+    }
+
+    fn check_length(&mut self) -> Outcome<()> {
+        if self.out.len() > self.state.limits.output_bytes {
+            self.state.check_length(self.out.len())?;
+        }
+        Ok(())
+    }
+
+    fn mark_value(&mut self, value: &Val<'a>) {
+        let source = value.source(self.state);
+        self.mark_source(source);
+        self.mark.cause = self.state.cause_of(value.because, self.place);
+    }
+
+    fn mark_source(&mut self, source: Source) {
+        self.mark = self.state.mark(self.place, source.class, source.origins);
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.push(text, self.mark);
+    }
+
+    fn pad(&mut self, indent: usize) {
+        self.push(&" ".repeat(indent));
+    }
+}
+
+fn scalar_value(view: View<'_>) -> Value {
+    match view {
+        View::Null => Value::Null,
+        View::Bool(value) => Value::Bool(value),
+        View::Int(value) => Value::Int(value),
+        View::Float(value) => Value::Float(value),
+        View::Str(text) => Value::from(text),
+        View::List(_) => Value::List(Vec::new()),
+        View::Map(_) => Value::Map(Map::new()),
+    }
+}

@@ -1,0 +1,244 @@
+//! Where rendered bytes come from: which place in a template wrote them, from which values,
+//! and under which conditions.
+//!
+//! While a template renders, origin sets and causes are interned in a [`Tracker`], so that a
+//! mark is a few integers; the tracker then becomes part of the finished [`Spans`].
+
+use std::{collections::HashMap, ops::Range};
+
+use cairn_spec::{OriginId, Span};
+
+use crate::writer::Run;
+
+/// How the bytes follow from the values that are named as their origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// They are the value itself, perhaps quoted or indented.
+    Exact,
+    /// They were computed from the values.
+    Derived,
+    /// They stand in the template: a constant of the pack.
+    Template,
+}
+
+/// Why a piece of a template was rendered at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CauseKind {
+    /// An `if` or `unless` block, or one of their `else` branches.
+    Condition,
+    /// A loop: once for each item.
+    Loop,
+    /// A `with` block.
+    With,
+    /// A helper that chose between its arguments, such as `default`.
+    Choice,
+    /// A partial, included here.
+    Partial,
+}
+
+/// One reason why bytes were rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause<'a> {
+    /// What kind of reason.
+    pub kind: CauseKind,
+    /// The condition, collection or inclusion in the template.
+    pub place: Span,
+    /// The values that decided.
+    pub origins: &'a [OriginId],
+}
+
+/// Maps each byte of a rendered text to where it came from.
+#[derive(Debug, Clone)]
+pub struct Spans {
+    runs: Vec<Run>,
+    tracker: Tracker,
+}
+
+/// Where a range of bytes came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// The place in the template that wrote them.
+    pub place: Span,
+    /// How they follow from `origins`.
+    pub class: Class,
+    /// The values they came from; none for text of the template.
+    pub origins: &'a [OriginId],
+    cause: CauseId,
+    tracker: &'a Tracker,
+}
+
+impl Spans {
+    pub(crate) fn new(runs: Vec<Run>, tracker: Tracker) -> Self {
+        Self { runs, tracker }
+    }
+
+    /// Where one byte came from; none past the end.
+    pub fn at(&self, offset: usize) -> Option<Piece<'_>> {
+        let index = self.runs.partition_point(|run| run.end as usize <= offset);
+        self.runs.get(index).map(|run| self.piece(run))
+    }
+
+    /// Where the bytes of a range came from, in order.
+    pub fn within(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, Piece<'_>)> {
+        let first = self
+            .runs
+            .partition_point(|run| run.end as usize <= range.start);
+        let mut start = range.start;
+        self.runs[first..]
+            .iter()
+            .map_while(move |run| {
+                let piece = start..(run.end as usize).min(range.end);
+                start = piece.end;
+                (piece.start < piece.end).then_some((piece, run))
+            })
+            .map(|(piece, run)| (piece, self.piece(run)))
+    }
+
+    /// How many ranges with different sources there are.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// The text is empty.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    fn piece(&self, run: &Run) -> Piece<'_> {
+        Piece {
+            place: run.mark.place,
+            class: run.mark.class,
+            origins: self.tracker.origins(run.mark.origins),
+            cause: run.mark.cause,
+            tracker: &self.tracker,
+        }
+    }
+}
+
+impl<'a> Piece<'a> {
+    /// Why these bytes are there, the innermost reason first.
+    pub fn causes(&self) -> impl Iterator<Item = Cause<'a>> + use<'a> {
+        let tracker = self.tracker;
+        std::iter::successors(tracker.cause(self.cause), |entry| {
+            tracker.cause(entry.parent)
+        })
+        .map(|entry| Cause {
+            kind: entry.kind,
+            place: entry.place,
+            origins: tracker.origins(entry.origins),
+        })
+    }
+}
+
+/// A set of origins in a [`Tracker`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct OriginSet(u32);
+
+impl OriginSet {
+    pub(crate) const EMPTY: Self = Self(0);
+}
+
+/// A chain of causes in a [`Tracker`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct CauseId(u32);
+
+/// What is known about a run of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) place: Span,
+    pub(crate) class: Class,
+    pub(crate) origins: OriginSet,
+    pub(crate) cause: CauseId,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct CauseEntry {
+    kind: CauseKind,
+    place: Span,
+    origins: OriginSet,
+    parent: CauseId,
+}
+
+/// The interned origin sets and causes of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Tracker {
+    /// Sorted sets; the first is empty.
+    sets: Vec<Box<[OriginId]>>,
+    set_ids: HashMap<Box<[OriginId]>, OriginSet>,
+    /// Number `n` is `CauseId(n + 1)`.
+    causes: Vec<CauseEntry>,
+}
+
+impl Tracker {
+    pub(crate) fn new() -> Self {
+        Self {
+            sets: vec![Box::default()],
+            set_ids: HashMap::from([(Box::default(), OriginSet::EMPTY)]),
+            causes: Vec::new(),
+        }
+    }
+
+    /// The set of one origin.
+    pub(crate) fn single(&mut self, origin: OriginId) -> OriginSet {
+        self.intern(&[origin])
+    }
+
+    /// All origins of both. What Cairn made itself says nothing, so it is left out.
+    pub(crate) fn union(&mut self, left: OriginSet, right: OriginSet) -> OriginSet {
+        if left == right || right == OriginSet::EMPTY {
+            return left;
+        }
+        if left == OriginSet::EMPTY {
+            return right;
+        }
+        let both = [self.origins(left), self.origins(right)].concat();
+        self.set(both)
+    }
+
+    /// The set of all given origins, without what Cairn made itself.
+    pub(crate) fn set(&mut self, mut origins: Vec<OriginId>) -> OriginSet {
+        origins.retain(|&origin| origin != OriginId::GENERATED);
+        origins.sort_unstable();
+        origins.dedup();
+        self.intern(&origins)
+    }
+
+    pub(crate) fn origins(&self, set: OriginSet) -> &[OriginId] {
+        self.sets
+            .get(set.0 as usize)
+            .map(AsRef::as_ref)
+            .unwrap_or_default()
+    }
+
+    /// A further cause inside of `parent`.
+    pub(crate) fn add_cause(
+        &mut self,
+        kind: CauseKind,
+        place: Span,
+        origins: OriginSet,
+        parent: CauseId,
+    ) -> CauseId {
+        self.causes.push(CauseEntry {
+            kind,
+            place,
+            origins,
+            parent,
+        });
+        CauseId(u32::try_from(self.causes.len()).unwrap_or(u32::MAX))
+    }
+
+    fn cause(&self, id: CauseId) -> Option<CauseEntry> {
+        let index = id.0.checked_sub(1)?;
+        self.causes.get(index as usize).copied()
+    }
+
+    fn intern(&mut self, sorted: &[OriginId]) -> OriginSet {
+        if let Some(&id) = self.set_ids.get(sorted) {
+            return id;
+        }
+        let id = OriginSet(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));
+        self.sets.push(sorted.into());
+        self.set_ids.insert(sorted.into(), id);
+        id
+    }
+}

@@ -1,0 +1,196 @@
+//! What a render carries along, whatever the template language: the tracker of origins, the
+//! budget, and which values were read.
+
+use std::collections::{BTreeSet, HashSet};
+
+use cairn_spec::{Diagnostic, Node, Origins, Span, Value};
+
+use crate::{
+    Limits,
+    limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
+    spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
+};
+
+/// Why an evaluation has no result.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) diagnostic: Box<Diagnostic>,
+    /// A limit was hit, so nothing more can be evaluated.
+    pub(crate) fatal: bool,
+}
+
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self {
+            diagnostic: Box::new(diagnostic),
+            fatal: false,
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn limit(diagnostic: Diagnostic) -> Self {
+        Self {
+            diagnostic: Box::new(diagnostic),
+            fatal: true,
+        }
+    }
+}
+
+/// The state of one render.
+pub(crate) struct State<'a> {
+    pub(crate) tracker: Tracker,
+    pub(crate) origins: &'a Origins,
+    /// Why what is evaluated now is evaluated at all.
+    pub(crate) cause: CauseId,
+    /// The tag that is evaluated now.
+    pub(crate) place: Span,
+    pub(crate) limits: Limits,
+    steps: u64,
+    /// The addresses of the context's nodes that were read, whole.
+    read: HashSet<usize>,
+}
+
+impl<'a> State<'a> {
+    pub(crate) fn new(origins: &'a Origins, limits: &Limits, place: Span) -> Self {
+        Self {
+            tracker: Tracker::new(),
+            origins,
+            cause: CauseId::default(),
+            place,
+            limits: Limits {
+                output_bytes: limits.output_bytes.min(u32::MAX as usize),
+                ..*limits
+            },
+            steps: 0,
+            read: HashSet::new(),
+        }
+    }
+
+    /// Counts work against the budget.
+    pub(crate) fn step(&mut self, steps: usize) -> Outcome<()> {
+        self.steps = self
+            .steps
+            .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
+        if self.steps <= self.limits.steps {
+            return Ok(());
+        }
+        let message = format!(
+            "rendering takes more than {} evaluation steps",
+            self.limits.steps
+        );
+        Err(Failure::limit(
+            Diagnostic::error("template-limit", message)
+                .label(self.place, "the limit was reached here")
+                .hint("loop over less, or split the template"),
+        ))
+    }
+
+    /// Refuses a text that is longer than any output may be, and counts the work of making it.
+    pub(crate) fn check_length(&mut self, length: usize) -> Outcome<()> {
+        if length > self.limits.output_bytes {
+            let message = format!("the text is longer than {} bytes", self.limits.output_bytes);
+            return Err(Failure::limit(
+                Diagnostic::error("template-limit", message)
+                    .label(self.place, "the limit was reached here"),
+            ));
+        }
+        self.step(length / BYTES_PER_STEP)
+    }
+
+    /// Refuses values that nest deeper than YAML may.
+    pub(crate) fn check_depth(&self, depth: usize) -> Outcome<()> {
+        if depth <= MAX_VALUE_DEPTH {
+            return Ok(());
+        }
+        let message = format!("values are nested more than {MAX_VALUE_DEPTH} levels deep");
+        Err(Failure::limit(
+            Diagnostic::error("template-limit", message).at(self.place),
+        ))
+    }
+
+    /// A mark for bytes that are written now.
+    pub(crate) fn mark(&self, place: Span, class: Class, origins: OriginSet) -> Mark {
+        Mark {
+            place,
+            class,
+            origins,
+            cause: self.cause,
+        }
+    }
+
+    /// The current cause, and below it the choice that `origins` decided, if there was one.
+    pub(crate) fn cause_of(&mut self, origins: OriginSet, place: Span) -> CauseId {
+        if origins == OriginSet::EMPTY {
+            return self.cause;
+        }
+        self.tracker
+            .add_cause(CauseKind::Choice, place, origins, self.cause)
+    }
+
+    /// Enters a region of the output that is there because of `origins`; gives what to set
+    /// [`Self::cause`] back to.
+    pub(crate) fn enter(&mut self, kind: CauseKind, place: Span, origins: OriginSet) -> CauseId {
+        let outer = self.cause;
+        self.cause = self.tracker.add_cause(kind, place, origins, outer);
+        outer
+    }
+
+    /// Remembers that a node of the context was read with all that is in it.
+    pub(crate) fn read_whole(&mut self, node: &Node) {
+        self.read.insert(address(node));
+    }
+
+    /// Remembers that it was asked what a node is, but not what is in it.
+    pub(crate) fn read_shallow(&mut self, node: &Node) {
+        let has_children = match &node.value {
+            Value::List(items) => !items.is_empty(),
+            Value::Map(map) => !map.is_empty(),
+            _ => false,
+        };
+        if !has_children {
+            self.read_whole(node);
+        }
+    }
+
+    /// The JSON Pointers of everything in `context` that was read.
+    pub(crate) fn read_paths(&self, context: &Node) -> BTreeSet<String> {
+        let mut paths = BTreeSet::new();
+        self.collect_read(context, &mut String::new(), &mut paths);
+        paths
+    }
+
+    fn collect_read(&self, node: &Node, path: &mut String, paths: &mut BTreeSet<String>) {
+        if self.read.contains(&address(node)) {
+            paths.insert(path.clone());
+            return;
+        }
+        let length = path.len();
+        match &node.value {
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push('/');
+                    path.push_str(&index.to_string());
+                    self.collect_read(item, path, paths);
+                    path.truncate(length);
+                }
+            }
+            Value::Map(map) => {
+                for (key, item) in map.iter() {
+                    path.push('/');
+                    path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                    self.collect_read(item, path, paths);
+                    path.truncate(length);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What tells a node of the context from all others while the context is borrowed.
+fn address(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
+}

@@ -1,0 +1,228 @@
+//! Text that knows where each of its bytes came from.
+//!
+//! A [`Text`] is what a template writes into, and what helpers that work on text take and give.
+//! It knows nothing of template languages or of values.
+
+use std::ops::Range;
+
+use crate::spans::{Class, Mark};
+
+/// Bytes up to `end` that share one mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) end: u32,
+    pub(crate) mark: Mark,
+}
+
+/// A text and the marks of its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Text {
+    text: String,
+    runs: Vec<Run>,
+}
+
+impl Text {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A text with one mark.
+    pub(crate) fn marked(text: impl Into<String>, mark: Mark) -> Self {
+        let text = text.into();
+        let runs = match end(text.len()) {
+            0 => Vec::new(),
+            end => vec![Run { end, mark }],
+        };
+        Self { text, runs }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    pub(crate) fn into_parts(self) -> (String, Vec<Run>) {
+        (self.text, self.runs)
+    }
+
+    pub(crate) fn push(&mut self, text: &str, mark: Mark) {
+        if text.is_empty() {
+            return;
+        }
+        self.text.push_str(text);
+        self.close_run(mark);
+    }
+
+    pub(crate) fn append(&mut self, other: &Self) {
+        for (piece, mark) in other.pieces() {
+            self.push(piece, mark);
+        }
+    }
+
+    /// The pieces in order, each with its mark.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&str, Mark)> {
+        let mut start = 0;
+        self.runs.iter().map(move |run| {
+            let piece = &self.text[start..run.end as usize];
+            start = run.end as usize;
+            (piece, run.mark)
+        })
+    }
+
+    /// A part of the text; the range must lie on character boundaries.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        let mut part = Self::new();
+        let mut start = 0;
+        for run in &self.runs {
+            let piece_end = run.end as usize;
+            let piece = start.max(range.start)..piece_end.min(range.end);
+            if piece.start < piece.end {
+                part.push(&self.text[piece], run.mark);
+            }
+            start = piece_end;
+        }
+        part
+    }
+
+    /// Takes everything from `start` on out of the text.
+    pub(crate) fn split_off(&mut self, start: usize) -> Self {
+        let tail = self.slice(start..self.len());
+        self.truncate(start);
+        tail
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.text.truncate(length);
+        let kept = self.runs.partition_point(|run| (run.end as usize) < length);
+        self.runs.truncate(kept + 1);
+        if length == 0 {
+            self.runs.clear();
+        } else if let Some(last) = self.runs.last_mut() {
+            last.end = last.end.min(end(length));
+        }
+    }
+
+    /// The same text with every piece rewritten; the marks stay.
+    pub(crate) fn map(&self, mut rewrite: impl FnMut(&str) -> String) -> Self {
+        let mut mapped = Self::new();
+        for (piece, mark) in self.pieces() {
+            mapped.push(&rewrite(piece), mark);
+        }
+        mapped
+    }
+
+    /// The same text with every mark changed.
+    pub(crate) fn remark(mut self, mut change: impl FnMut(Mark) -> Mark) -> Self {
+        for run in &mut self.runs {
+            run.mark = change(run.mark);
+        }
+        self
+    }
+
+    /// The same bytes, no longer the value itself but computed from it.
+    pub(crate) fn derived(self) -> Self {
+        self.remark(|mark| Mark {
+            class: mark.class.max(Class::Derived),
+            ..mark
+        })
+    }
+
+    /// Each line that is not empty starts with `padding`.
+    pub(crate) fn indented(&self, padding: &str) -> Self {
+        let mut indented = Self::new();
+        let mut at_line_start = true;
+        for (piece, mark) in self.pieces() {
+            for line in piece.split_inclusive('\n') {
+                if at_line_start && !matches!(line, "\n" | "\r\n") {
+                    indented.push(padding, mark);
+                }
+                indented.push(line, mark);
+                at_line_start = line.ends_with('\n');
+            }
+        }
+        indented
+    }
+
+    fn close_run(&mut self, mark: Mark) {
+        let end = end(self.text.len());
+        match self.runs.last_mut() {
+            Some(last) if last.mark == mark => last.end = end,
+            _ => self.runs.push(Run { end, mark }),
+        }
+    }
+}
+
+/// Texts are far below 4 GiB, since every render has a limit.
+fn end(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_spec::{SourceKind, Sources, Span};
+
+    use super::*;
+    use crate::spans::{CauseId, OriginSet};
+
+    fn mark(start: u32) -> Mark {
+        let mut sources = Sources::new();
+        let source = sources.add("t", "", SourceKind::Template);
+        Mark {
+            place: Span {
+                source,
+                start,
+                end: start,
+            },
+            class: Class::Exact,
+            origins: OriginSet::EMPTY,
+            cause: CauseId::default(),
+        }
+    }
+
+    fn two_lines() -> Text {
+        let mut text = Text::new();
+        text.push("ab", mark(1));
+        text.push("c\n", mark(2));
+        text.push("\nd", mark(2));
+        text.push("ef", mark(3));
+        text
+    }
+
+    fn shown(text: &Text) -> String {
+        text.pieces()
+            .map(|(piece, mark)| format!("{}:{piece:?} ", mark.place.start))
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_with_equal_marks_become_one_run() {
+        assert_eq!(shown(&two_lines()), r#"1:"ab" 2:"c\n\nd" 3:"ef" "#);
+    }
+
+    #[test]
+    fn parts_keep_their_marks() {
+        let mut text = two_lines();
+        assert_eq!(shown(&text.slice(1..4)), r#"1:"b" 2:"c\n" "#);
+        assert_eq!(shown(&text.split_off(6)), r#"3:"ef" "#);
+        assert_eq!(shown(&text), r#"1:"ab" 2:"c\n\nd" "#);
+        text.truncate(2);
+        assert_eq!(shown(&text), r#"1:"ab" "#);
+        text.truncate(0);
+        assert_eq!(shown(&text), "");
+    }
+
+    #[test]
+    fn indentation_belongs_to_what_follows_and_spares_empty_lines() {
+        assert_eq!(
+            shown(&two_lines().indented("  ")),
+            r#"1:"  ab" 2:"c\n\n  d" 3:"ef" "#
+        );
+    }
+}

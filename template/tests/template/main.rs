@@ -1,0 +1,9 @@
+//! What templates render, through the crate's public surface.
+
+mod case;
+mod errors;
+mod helpers;
+mod language;
+mod limits;
+mod provenance;
+mod robustness;
