@@ -26,6 +26,6 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
-  CMD ["/cairn", "registry", "healthcheck", "--url", "http://127.0.0.1:5000"]
+  CMD ["/cairn", "registry", "healthcheck"]
 ENTRYPOINT ["/cairn"]
 CMD ["registry", "serve", "--listen", "0.0.0.0:5000", "--data", "/data"]
