@@ -1,1 +1,37 @@
-//! cli
+//! The `cairn` command: one file a subcommand under [`command`], which parses, calls and prints.
+
+mod args;
+mod client;
+mod command;
+mod config;
+mod diagnostics;
+mod embedded;
+mod exit;
+mod files;
+mod output;
+mod packs;
+mod picture;
+mod signing;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{args::Cairn, config::Environment, output::Output};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // One TLS provider for the whole process; a second call would only say that it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments = Cairn::parse();
+    let environment = Environment::read();
+    let output = Output::new(&arguments.output, &environment);
+    output::init_logging(&arguments.output, &environment);
+    match command::run(arguments.command, &environment, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.code.into()
+        }
+    }
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `cairn` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cairn::main()
+}

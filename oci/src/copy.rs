@@ -80,7 +80,7 @@ struct Walk<'a, F, T> {
 /// A manifest on its way: its children come between the two steps.
 enum Step {
     Enter(Descriptor),
-    Leave(Descriptor, Manifest),
+    Leave(Descriptor, Box<Manifest>),
 }
 
 impl<F: Fetch + Resolve, T: Push + Fetch + SetTag> Walk<'_, F, T> {
@@ -102,7 +102,7 @@ impl<F: Fetch + Resolve, T: Push + Fetch + SetTag> Walk<'_, F, T> {
                     }
                 }
                 Step::Leave(descriptor, manifest) => {
-                    self.leave(&descriptor, manifest).await?;
+                    self.leave(&descriptor, &manifest).await?;
                     self.enter_referrers(&descriptor, &mut steps).await?;
                 }
             }
@@ -134,12 +134,12 @@ impl<F: Fetch + Resolve, T: Push + Fetch + SetTag> Walk<'_, F, T> {
         let count = moved.iter().filter(|moved| **moved).count();
         self.moved += count;
         self.skipped += moved.len() - count;
-        steps.push(Step::Leave(descriptor, manifest));
+        steps.push(Step::Leave(descriptor, Box::new(manifest)));
         steps.extend(manifests.into_iter().map(Step::Enter));
         Ok(())
     }
 
-    async fn leave(&mut self, descriptor: &Descriptor, manifest: Manifest) -> Result<(), Error> {
+    async fn leave(&mut self, descriptor: &Descriptor, manifest: &Manifest) -> Result<(), Error> {
         let progress = &self.options.progress;
         progress.report(descriptor, Event::Started);
         let content = VerifyReader::of_bytes(descriptor, manifest.bytes().to_vec())
@@ -186,7 +186,7 @@ impl<F: Fetch + Resolve, T: Push + Fetch + SetTag> Walk<'_, F, T> {
                     self.skipped += 1;
                 }
             }
-            self.leave(descriptor, manifest).await?;
+            self.leave(descriptor, &manifest).await?;
         }
         self.to.set_tag(descriptor, tag).await
     }

@@ -1,6 +1,6 @@
 //! What can go wrong while content moves, and while it is signed and verified.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use cairn_spec::{ArtifactError, Digest, ReferenceError};
 
@@ -173,13 +173,13 @@ impl Error {
         }
     }
 
-    pub(crate) fn not_found(what: impl ToString) -> Self {
+    pub(crate) fn not_found(what: impl fmt::Display) -> Self {
         Self::NotFound {
             what: what.to_string(),
         }
     }
 
-    pub(crate) fn artifact(what: impl ToString) -> impl FnOnce(ArtifactError) -> Self {
+    pub(crate) fn artifact(what: impl fmt::Display) -> impl FnOnce(ArtifactError) -> Self {
         move |source| Self::Artifact {
             what: what.to_string(),
             source,

@@ -2,9 +2,9 @@
 //!
 //! A [`Client`] speaks to registries. A repository of a registry ([`Repository`]), an image layout
 //! ([`LayoutStore`]) and a [`MemoryStore`] implement the same small traits of [`store`], so
-//! [`copy`](copy()) moves whole graphs between any two of them, and [`sign`], [`verify`] and
-//! [`trust`] work wherever content is. Content is read only through a [`VerifyReader`], which
-//! checks size and digest to the end.
+//! [`copy`](copy()) moves whole graphs between any two of them, and [`sign`] and [`trust`] work
+//! wherever content is. Content is read only through a [`VerifyReader`], which checks size and
+//! digest to the end.
 //!
 //! The crate does not know what a pack or a bundle is, and never looks at the environment.
 #![warn(missing_docs)]

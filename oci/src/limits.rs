@@ -41,7 +41,9 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// The longest time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest silence while an answer arrives.
-pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
+/// The slowest upload that is waited for, in bytes a second (16 KiB/s), beside the read timeout.
+pub const MIN_UPLOAD_BYTES_PER_S: u64 = 16 * 1024;
 /// How many blobs of one artifact move at the same time.
 pub const CONCURRENT_BLOBS: usize = 4;
 /// The chunk of a chunked upload (16 MiB): above the 5 MiB that object stores ask of a part.

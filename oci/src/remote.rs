@@ -98,6 +98,8 @@ pub struct Client {
 
 struct Inner {
     http: reqwest::Client,
+    /// Without a read timeout, which would also cut off uploads that take longer.
+    uploads: reqwest::Client,
     authenticator: auth::Authenticator,
     options: Options,
 }
@@ -113,11 +115,13 @@ impl fmt::Debug for Client {
 impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let http = transport::http_client(&options)?;
+        let http = transport::http_client(&options, Some(options.read_timeout))?;
+        let uploads = transport::http_client(&options, None)?;
         let authenticator = auth::Authenticator::new(&options)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 http,
+                uploads,
                 authenticator,
                 options,
             }),

@@ -25,6 +25,8 @@ mod simple;
 mod peers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use attest::{
     VerifiedAttestation, attest, attest_in, verify_attestations, verify_attestations_in,

@@ -228,13 +228,11 @@ impl AsyncRead for VerifyReader {
         if read.is_empty() {
             return Poll::Ready(this.check_end());
         }
-        match this.remaining_bytes.checked_sub(read.len() as u64) {
-            Some(remaining) => this.remaining_bytes = remaining,
-            None => {
-                buffer.set_filled(before);
-                return Poll::Ready(Err(mismatch("the content goes on past its end".to_owned())));
-            }
-        }
+        let Some(remaining_bytes) = this.remaining_bytes.checked_sub(read.len() as u64) else {
+            buffer.set_filled(before);
+            return Poll::Ready(Err(mismatch("the content goes on past its end".to_owned())));
+        };
+        this.remaining_bytes = remaining_bytes;
         if let Some(hasher) = &mut this.hasher {
             hasher.update(read);
         }

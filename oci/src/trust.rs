@@ -77,3 +77,78 @@ pub async fn verdict_in(
     };
     Ok(evaluate(policy, name, &signatures, &attestations))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Options, PrivateKey, key,
+        remote::test_registry::{TestRegistry, Traits},
+        sign::SignOptions,
+        store::conformance,
+    };
+
+    fn policy(key: &PrivateKey, repositories: &str) -> TrustPolicy {
+        let pem = key.public_key().unwrap().to_pem().unwrap();
+        let file = serde_json::json!({
+            "apiVersion": "cairn.dev/v1",
+            "kind": "TrustPolicy",
+            "rules": [{
+                "repositories": [repositories],
+                "keys": [{"name": "ci", "pem": pem}],
+                "attestations": ["https://slsa.dev/provenance/v1"],
+            }],
+        });
+        let read = |path: &std::path::Path| Err(Error::not_found(path.display()));
+        TrustPolicy::parse(&file.to_string(), "trust.yaml", read).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_what_is_signed_and_attested_is_trusted() {
+        let registry = TestRegistry::start(Traits::default()).await;
+        let client = Client::new(Options::default()).unwrap();
+        let reference = registry.reference("packs/a:1");
+        let artifact = conformance::artifact("a");
+        client.push_artifact(&reference, &artifact).await.unwrap();
+        let by_digest = reference.with_digest(artifact.digest().clone());
+        let key = key::generate().unwrap();
+        let policy_here = policy(&key, "**/packs/*");
+        let reason = async |policy: &TrustPolicy| {
+            let error = verify_trust(&client, &reference, policy).await.unwrap_err();
+            assert!(error.hint().is_some());
+            error.to_string()
+        };
+        assert!(
+            reason(&policy_here)
+                .await
+                .contains("no trusted key has signed it")
+        );
+        sign::sign(&client, &by_digest, &key, &SignOptions::default())
+            .await
+            .unwrap();
+        assert!(
+            reason(&policy_here)
+                .await
+                .contains("provenance/v1` by a trusted key is missing")
+        );
+        let slsa = "https://slsa.dev/provenance/v1";
+        sign::attest(&client, &by_digest, slsa, &serde_json::json!({}), &key)
+            .await
+            .unwrap();
+        let trusted = verify_trust(&client, &reference, &policy_here)
+            .await
+            .unwrap();
+        assert_eq!(trusted.digest, *artifact.digest());
+        assert_eq!(trusted.signers[0].name, "ci");
+        assert!(
+            reason(&policy(&key, "elsewhere/**"))
+                .await
+                .contains("no rule")
+        );
+        assert!(
+            reason(&policy(&key::generate().unwrap(), "**"))
+                .await
+                .contains("no trusted key")
+        );
+    }
+}

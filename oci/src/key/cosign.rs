@@ -1,5 +1,5 @@
 //! cosign's encrypted private keys: a PEM block whose content is JSON that names scrypt and
-//! NaCl's secretbox (XSalsa20 with Poly1305) and holds the encrypted PKCS#8 DER.
+//! `secretbox` (`XSalsa20` with `Poly1305`) and holds the encrypted PKCS#8 DER.
 //!
 //! <https://github.com/secure-systems-lab/go-securesystemslib/tree/main/encrypted>
 //! <https://nacl.cr.yp.to/secretbox.html>
@@ -118,7 +118,7 @@ fn open(
 mod tests {
     use super::*;
 
-    /// The example of NaCl's own documentation: Cryptography in NaCl, section 10.
+    /// The example of "Cryptography in `NaCl`", section 10.
     #[test]
     fn nacls_test_vector_opens() {
         let key = hex::decode("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389")

@@ -1,5 +1,7 @@
 //! Whole artifacts, from memory and into memory.
 
+use std::io;
+
 use cairn_spec::{Artifact, Blob, Descriptor, Digest, Reference};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -158,14 +160,25 @@ impl Repository {
     }
 
     async fn pull_blob(&self, descriptor: Descriptor) -> Result<Blob, Error> {
-        let progress = &self.client.inner.options.progress;
-        progress.report(&descriptor, Event::Started);
-        let content = self
-            .fetch(&descriptor)
-            .await?
-            .watched(progress, &descriptor);
-        let bytes = content.read_all(descriptor.size).await?;
-        progress.report(&descriptor, Event::Finished);
+        let options = &self.client.inner.options;
+        let mut attempt = 1;
+        let bytes = loop {
+            options.progress.report(&descriptor, Event::Started);
+            let content = self.fetch(&descriptor).await?;
+            let content = content.watched(&options.progress, &descriptor);
+            match content.read_all(descriptor.size).await {
+                Ok(bytes) => break bytes,
+                // A connection that broke is worth another try; wrong content is not.
+                Err(Error::Content { source, .. })
+                    if source.kind() != io::ErrorKind::InvalidData
+                        && attempt < options.max_attempts =>
+                {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        options.progress.report(&descriptor, Event::Finished);
         let digest = descriptor.digest.clone();
         Blob::checked(descriptor, bytes).map_err(Error::artifact(digest))
     }

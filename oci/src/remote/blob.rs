@@ -90,10 +90,9 @@ impl Repository {
                 let bytes = Bytes::from(content.read_all(descriptor.size).await?);
                 let (mut location, _) = self.start_upload(call, digest).await?;
                 add_digest(&mut location, digest);
-                let request = |http: &reqwest::Client| {
-                    http.put(location.clone())
-                        .header(header::CONTENT_TYPE, "application/octet-stream")
-                        .header(header::CONTENT_LENGTH, descriptor.size)
+                let request = |_: &reqwest::Client| {
+                    self.client
+                        .upload_request(Method::PUT, location.clone(), descriptor.size)
                         .body(bytes.clone())
                 };
                 let response = self.client.send(call, request).await?;
@@ -105,11 +104,7 @@ impl Repository {
                 let stream = ReaderStream::with_capacity(content, 256 * 1024);
                 let request = self
                     .client
-                    .inner
-                    .http
-                    .put(location)
-                    .header(header::CONTENT_TYPE, "application/octet-stream")
-                    .header(header::CONTENT_LENGTH, descriptor.size)
+                    .upload_request(Method::PUT, location, descriptor.size)
                     .body(Body::wrap_stream(stream));
                 let response = self.client.send_streaming(call, request).await?;
                 finish(call, response).await
@@ -149,8 +144,13 @@ impl Repository {
             offset = end;
         }
         add_digest(&mut location, &descriptor.digest);
-        let request =
-            |http: &reqwest::Client| http.put(location.clone()).header(header::CONTENT_LENGTH, 0);
+        // The registry may read all of it once more before it answers.
+        let timeout = self.client.upload_timeout(descriptor.size);
+        let request = |_: &reqwest::Client| {
+            self.client
+                .upload_request(Method::PUT, location.clone(), 0)
+                .timeout(timeout)
+        };
         let response = self.client.send(call, request).await?;
         finish(call, response).await
     }
@@ -164,11 +164,10 @@ impl Repository {
         chunk: Bytes,
     ) -> Result<Url, Error> {
         let last = offset + chunk.len() as u64 - 1;
-        let request = |http: &reqwest::Client| {
-            http.patch(at.clone())
-                .header(header::CONTENT_TYPE, "application/octet-stream")
+        let request = |_: &reqwest::Client| {
+            self.client
+                .upload_request(Method::PATCH, at.clone(), chunk.len() as u64)
                 .header(header::CONTENT_RANGE, format!("{offset}-{last}"))
-                .header(header::CONTENT_LENGTH, chunk.len())
                 .body(chunk.clone())
         };
         let response = self.client.send(call, request).await?;

@@ -7,6 +7,7 @@
 use cairn_spec::{Descriptor, Digest, Manifest, Tag, media_type};
 use http::{Method, StatusCode};
 use reqwest::Url;
+use serde::Serialize;
 
 use super::{
     Repository,
@@ -15,6 +16,15 @@ use super::{
     transport::{check, read_limited},
 };
 use crate::{Error, limits, store::Name};
+
+/// The index under the referrers tag.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index<'a> {
+    schema_version: u8,
+    media_type: &'static str,
+    manifests: &'a [Descriptor],
+}
 
 impl Repository {
     /// The manifests that refer to `digest`, only those of an artifact type if one is given.
@@ -102,13 +112,16 @@ impl Repository {
             return Ok(());
         }
         manifests.push(referrer.clone());
-        let index = serde_json::json!({
-            "schemaVersion": 2,
-            "mediaType": media_type::OCI_INDEX,
-            "manifests": manifests,
-        });
-        let index = Manifest::parse(index.to_string().into_bytes(), None)
-            .map_err(Error::artifact(&name))?;
+        let index = Index {
+            schema_version: 2,
+            media_type: media_type::OCI_INDEX,
+            manifests: &manifests,
+        };
+        let bytes = serde_json::to_vec(&index).map_err(|error| Error::Malformed {
+            what: name.to_string(),
+            reason: error.to_string(),
+        })?;
+        let index = Manifest::parse(bytes, None).map_err(Error::artifact(&name))?;
         self.put_manifest(&name, &index).await?;
         Ok(())
     }

@@ -350,9 +350,8 @@ impl Shared {
 
     fn put_manifest(&self, request: &Request, repository: &mut Repository, name: &str) -> Response {
         let media_type = request.header("content-type").to_owned();
-        let manifest = match Manifest::parse(request.body.to_vec(), Some(&media_type)) {
-            Ok(manifest) => manifest,
-            Err(_) => return error(StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
+        let Ok(manifest) = Manifest::parse(request.body.to_vec(), Some(&media_type)) else {
+            return error(StatusCode::BAD_REQUEST, "MANIFEST_INVALID");
         };
         let missing = manifest.children().any(|child| {
             !repository.blobs.contains_key(&child.digest)

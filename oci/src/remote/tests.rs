@@ -6,6 +6,7 @@ use std::{
 };
 
 use cairn_spec::{Artifact, Blob, Descriptor};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{
     Client, Credential, Credentials, Options, PullLimits, Upload,
@@ -372,4 +373,30 @@ async fn a_registry_that_is_not_there_is_an_error_with_its_address() {
         error.to_string(),
         "failed to reach the registry with `HEAD http://127.0.0.1:1/v2/packs/a/manifests/1`"
     );
+}
+
+#[tokio::test]
+async fn uploads_may_take_longer_than_a_silence() {
+    let registry = TestRegistry::start(Traits::default()).await;
+    let options = Options {
+        read_timeout: Duration::from_millis(400),
+        max_attempts: 1,
+        ..options()
+    };
+    let client = Client::new(options).unwrap();
+    let repository = client.repository_of(&registry.reference("packs/a"));
+    let mut content = vec![7; crate::limits::UPLOAD_CHUNK_BYTES];
+    content.push(7);
+    let descriptor = Descriptor::of("application/octet-stream", &content);
+    let (mut writer, reader) = tokio::io::duplex(1 << 20);
+    let mut writers = tokio::task::JoinSet::new();
+    writers.spawn(async move {
+        for piece in content.chunks(1 << 20) {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            writer.write_all(piece).await.unwrap();
+        }
+    });
+    let content = VerifyReader::new(&descriptor, reader);
+    repository.push(&descriptor, content).await.unwrap();
+    assert!(repository.exists(&descriptor).await.unwrap());
 }

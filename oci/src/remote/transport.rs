@@ -42,7 +42,10 @@ impl Call<'_> {
 }
 
 /// The HTTP client: rustls with ring, the system's authorities and those of the options.
-pub(super) fn http_client(options: &Options) -> Result<reqwest::Client, Error> {
+pub(super) fn http_client(
+    options: &Options,
+    read_timeout: Option<Duration>,
+) -> Result<reqwest::Client, Error> {
     // Both `reqwest` and `oci-distribution` take the process's provider. Whoever installed one
     // before has chosen; a second installation is refused, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -53,10 +56,13 @@ pub(super) fn http_client(options: &Options) -> Result<reqwest::Client, Error> {
     for pem in &options.extra_ca_pem {
         certificates.extend(Certificate::from_pem_bundle(pem).map_err(setup)?);
     }
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if let Some(read_timeout) = read_timeout {
+        builder = builder.read_timeout(read_timeout);
+    }
+    builder
         .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout)
-        .read_timeout(options.read_timeout)
         .redirect(redirect::Policy::custom(follow))
         .tls_certs_merge(certificates)
         .build()
@@ -151,13 +157,35 @@ impl Client {
         self.send_once(call, request, known.as_ref()).await
     }
 
+    /// Starts a request whose body of `size_bytes` has time to arrive.
+    pub(super) fn upload_request(
+        &self,
+        method: Method,
+        url: Url,
+        size_bytes: u64,
+    ) -> RequestBuilder {
+        self.inner
+            .uploads
+            .request(method, url)
+            .timeout(self.upload_timeout(size_bytes))
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_LENGTH, size_bytes)
+    }
+
+    /// How long an upload of `size_bytes` may take.
+    pub(super) fn upload_timeout(&self, size_bytes: u64) -> Duration {
+        let transfer = Duration::from_secs(size_bytes / limits::MIN_UPLOAD_BYTES_PER_S);
+        self.inner.options.read_timeout.saturating_add(transfer)
+    }
+
     async fn send_once(
         &self,
         call: Call<'_>,
         request: RequestBuilder,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, Error> {
-        let mut request = request.build().map_err(|error| Error::Setup {
+        let (client, request) = request.build_split();
+        let mut request = request.map_err(|error| Error::Setup {
             source: error.into(),
         })?;
         let scheme = self.scheme(&call.origin.registry);
@@ -173,7 +201,7 @@ impl Client {
                 .insert(header::AUTHORIZATION, authorization.clone());
         }
         let (method, url) = (request.method().clone(), shown(request.url()));
-        let sent = Box::pin(self.inner.http.execute(request)).await;
+        let sent = Box::pin(client.execute(request)).await;
         sent.map_err(|error| Error::Request {
             method,
             url,

@@ -1,5 +1,5 @@
 //! Attestations: signed statements about a manifest, such as where it comes from (SLSA), what is
-//! in it (CycloneDX), or what a policy says about it.
+//! in it (a bill of materials), or what a policy says about it.
 
 use cairn_spec::{Annotations, Descriptor, Digest, Reference};
 use serde::Serialize;

@@ -82,21 +82,33 @@ pub(super) async fn verify(
     subject: &Descriptor,
     keys: &[PublicKey],
 ) -> Result<Vec<VerifiedSignature>, Error> {
-    let mut found = Vec::new();
-    for opened in open_all(store, subject, keys, Wanted::Signatures).await? {
-        let Some(annotations) = opened.statement.about(&subject.digest) else {
-            continue;
-        };
-        if opened.statement.predicate_type != COSIGN_SIGN {
-            continue;
-        }
-        found.extend(opened.signers.iter().map(|key| VerifiedSignature {
+    let opened = open_all(store, subject, keys, Wanted::Signatures).await?;
+    Ok(opened
+        .iter()
+        .flat_map(|opened| signatures(subject, &opened.statement, &opened.signers))
+        .collect())
+}
+
+/// The signatures on `subject` that a verified statement stands for.
+pub(super) fn signatures(
+    subject: &Descriptor,
+    statement: &Statement,
+    signers: &[&PublicKey],
+) -> Vec<VerifiedSignature> {
+    let Some(annotations) = statement.about(&subject.digest) else {
+        return Vec::new();
+    };
+    if statement.predicate_type != COSIGN_SIGN {
+        return Vec::new();
+    }
+    signers
+        .iter()
+        .map(|key| VerifiedSignature {
             key_id: key.id().to_owned(),
             form: Form::Bundle,
             annotations: annotations.clone(),
-        }));
-    }
-    Ok(found)
+        })
+        .collect()
 }
 
 /// Signs a statement and stores it as a referrer; returns the referrer.

@@ -100,10 +100,15 @@ impl Peer {
     }
 
     fn debian() -> Self {
+        Self::debian_with("")
+    }
+
+    /// `tls` is more of the `http` section of the configuration.
+    fn debian_with(tls: &str) -> Self {
         let arguments = |host: &str, folder: &Path| {
             let storage = folder.join("storage");
             let config = format!(
-                "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{host}'}}\nstorage: {{delete: {{enabled: true}}, filesystem: {{rootdirectory: '{}'}}}}\n",
+                "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{host}'{tls}}}\nstorage: {{delete: {{enabled: true}}, filesystem: {{rootdirectory: '{}'}}}}\n",
                 storage.display()
             );
             let path = folder.join("config.yml");
@@ -178,6 +183,105 @@ fn cosign_verify(
         &reference,
     ];
     run(folder, "cosign", &arguments)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs crane and docker-registry"]
+async fn repositories_of_other_registries_conform() {
+    for registry in Registry::all().await {
+        let repository = client().repository_of(&registry.reference("packs/conformance"));
+        conformance::check_sha256(&repository).await;
+    }
+}
+
+/// A certificate authority and a certificate for the loopback address, by OpenSSL.
+fn certificates(folder: &TempDir) {
+    let extension = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";
+    std::fs::write(folder.path().join("extension"), extension).unwrap();
+    let authority = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-subj",
+        "/CN=authority",
+        "-days",
+        "2",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    ];
+    let request = [
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-subj",
+        "/CN=registry",
+        "-keyout",
+        "tls.key",
+        "-out",
+        "tls.csr",
+    ];
+    let sign = [
+        "x509",
+        "-req",
+        "-in",
+        "tls.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        "extension",
+        "-out",
+        "tls.pem",
+    ];
+    for arguments in [&authority[..], &request, &sign] {
+        run(folder, "openssl", arguments).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs docker-registry and openssl"]
+async fn https_trusts_the_authorities_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(&folder);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let tls = format!(
+        ", tls: {{certificate: '{}', key: '{}'}}",
+        at("tls.pem"),
+        at("tls.key")
+    );
+    let peer = Peer::debian_with(&tls);
+    let reference: Reference = format!("{}/packs/a:1", peer.host).parse().unwrap();
+    let with = |extra_ca_pem| {
+        let options = Options {
+            plain_http: Some(false),
+            extra_ca_pem,
+            ..Options::default()
+        };
+        Client::new(options).unwrap()
+    };
+    let trusting = with(vec![std::fs::read(at("ca.pem")).unwrap()]);
+    let artifact = conformance::artifact("a");
+    trusting.push_artifact(&reference, &artifact).await.unwrap();
+    let pulled = trusting
+        .pull_artifact(&reference, &PullLimits::default())
+        .await
+        .unwrap();
+    assert_eq!(pulled, artifact);
+    let error = with(Vec::new()).resolve(&reference).await.unwrap_err();
+    assert!(matches!(error, crate::Error::Request { .. }), "{error:?}");
 }
 
 /// `openssl genpkey -algorithm ed25519`

@@ -116,40 +116,49 @@ pub(super) async fn sign(
     }
     let layer = layer(payload(identity, subject, &options.annotations)?, key)?;
     layers.push(layer.descriptor().clone());
-    let config = Blob::new(media_type::OCI_IMAGE_CONFIG, config(&layers));
+    let (config, bytes) = manifest(&layers, annotations)?;
     for blob in [&layer, &config] {
         let content = VerifyReader::of_bytes(blob.descriptor(), blob.bytes().to_vec());
         store.push(blob.descriptor(), content).await?;
     }
-    let manifest = SignatureManifest {
-        schema_version: 2,
-        media_type: media_type::OCI_MANIFEST,
-        config: config.descriptor(),
-        layers: &layers,
-        annotations,
-    };
-    let bytes = serde_json::to_vec(&manifest).map_err(|error| Error::Malformed {
-        what: tag.to_string(),
-        reason: error.to_string(),
-    })?;
     let descriptor = Descriptor::of(media_type::OCI_MANIFEST, &bytes);
     let content = VerifyReader::of_bytes(&descriptor, bytes);
     store.push(&descriptor, content).await?;
     store.set_tag(&descriptor, &tag).await
 }
 
-/// An image configuration that lists the layers: what cosign and container tools expect.
+/// The manifest of signature layers, and its config.
+pub(super) fn manifest(
+    layers: &[Descriptor],
+    annotations: Annotations,
+) -> Result<(Blob, Vec<u8>), Error> {
+    let config = Blob::new(media_type::OCI_IMAGE_CONFIG, config(layers));
+    let manifest = SignatureManifest {
+        schema_version: 2,
+        media_type: media_type::OCI_MANIFEST,
+        config: config.descriptor(),
+        layers,
+        annotations,
+    };
+    let bytes = serde_json::to_vec(&manifest).map_err(|error| Error::Malformed {
+        what: "signature manifest".to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok((config, bytes))
+}
+
+/// An image configuration that lists the layers: the bytes that cosign writes.
 fn config(layers: &[Descriptor]) -> Vec<u8> {
-    let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
-    serde_json::json!({
-        "architecture": "",
-        "config": {},
-        "created": "0001-01-01T00:00:00Z",
-        "history": vec![serde_json::json!({"created": "0001-01-01T00:00:00Z"}); layers.len()],
-        "os": "",
-        "rootfs": {"type": "layers", "diff_ids": diff_ids},
-    })
-    .to_string()
+    const NEVER: &str = r#""created":"0001-01-01T00:00:00Z""#;
+    let list = |entry: &dyn Fn(&Descriptor) -> String| {
+        let entries: Vec<String> = layers.iter().map(entry).collect();
+        entries.join(",")
+    };
+    let history = list(&|_| format!("{{{NEVER}}}"));
+    let diff_ids = list(&|layer| format!(r#""{}""#, layer.digest));
+    format!(
+        r#"{{"architecture":"",{NEVER},"history":[{history}],"os":"","rootfs":{{"type":"layers","diff_ids":[{diff_ids}]}},"config":{{}}}}"#
+    )
     .into_bytes()
 }
 
@@ -158,8 +167,14 @@ pub(super) async fn verify(
     subject: &Descriptor,
     keys: &[PublicKey],
 ) -> Result<Vec<VerifiedSignature>, Error> {
-    let Some(manifest) = existing(store, subject).await? else {
-        return Ok(Vec::new());
+    let manifest = match existing(store, subject).await {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) if concerns_one_signature(&error) => {
+            tracing::debug!(%error, oci.digest = %subject.digest, "the signature tag is not usable");
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
     };
     if manifest.layers().len() > limits::MAX_SIGNATURES {
         return Err(too_many(subject));
@@ -241,10 +256,7 @@ async fn existing(
         return Ok(None);
     };
     match store.resolve(&Name::Tag(tag)).await {
-        Ok(descriptor) => match fetch_manifest(store, &descriptor).await {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => Err(error),
-        },
+        Ok(descriptor) => fetch_manifest(store, &descriptor).await.map(Some),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }

@@ -129,7 +129,7 @@ async fn hostile_signatures_do_not_hide_good_ones() {
         b"{}",
         b"\xff\xff",
         br#"{"mediaType":"x","dsseEnvelope":{}}"#,
-        &[b'['; 200_000],
+        "[".repeat(200_000).as_bytes(),
     ] {
         let hostile = Artifact::builder(media_type::SIGSTORE_BUNDLE)
             .layer(media_type::SIGSTORE_BUNDLE, junk.to_vec())

@@ -6,12 +6,13 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, PublicKey, limits};
 
 /// The version of the file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PolicyVersion {
     /// The first one.
     #[serde(rename = "cairn.dev/v1")]
@@ -19,14 +20,14 @@ pub enum PolicyVersion {
 }
 
 /// The kind of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PolicyKind {
     /// A trust policy.
     TrustPolicy,
 }
 
 /// A trust policy as it stands in its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyFile {
     /// The version of the format.
@@ -38,7 +39,7 @@ pub struct PolicyFile {
 }
 
 /// A rule as it stands in the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleEntry {
     /// Globs over `host/repository`: `*` stays within a path segment, `**` crosses them.
@@ -58,7 +59,7 @@ fn one() -> usize {
 }
 
 /// A key as it stands in the file: with a path, relative to the file, or inline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyEntry {
     /// What people call the key.

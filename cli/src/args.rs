@@ -1,0 +1,148 @@
+//! The command line's shape.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::{
+    bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint, pack_new,
+    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
+    quickstart, registry_healthcheck, registry_serve, sign, verify,
+};
+
+/// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cairn",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cairn {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The format of results on standard output
+    #[arg(short = 'o', long = "output-format", global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// Print errors and results only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more; twice for every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// The format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns, for people
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// Names only, one a line
+    Name,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try it all: registry, keys, packs and an example cluster's bundle, on this machine
+    Quickstart(quickstart::Quickstart),
+    /// Write, check and publish packs
+    #[command(subcommand)]
+    Pack(Pack),
+    /// Build bundles from profiles
+    #[command(subcommand)]
+    Profile(Profile),
+    /// Check bundles
+    #[command(subcommand)]
+    Bundle(Bundle),
+    /// Serve packs and any other OCI content
+    #[command(subcommand)]
+    Registry(Registry),
+    /// Make keys to sign with
+    #[command(subcommand)]
+    Key(Key),
+    /// Sign an artifact in a registry
+    Sign(sign::Sign),
+    /// Verify the signatures of an artifact in a registry
+    Verify(verify::Verify),
+    /// Print the completion script of a shell
+    Completion(completion::Completion),
+}
+
+/// Write, check and publish packs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pack {
+    /// Start a new pack
+    New(pack_new::PackNew),
+    /// Find what would be refused, and what a careful author would mend
+    Lint(pack_lint::PackLint),
+    /// Run a pack's tests
+    Test(pack_test::PackTest),
+    /// Build a pack as an OCI image layout
+    Build(pack_build::PackBuild),
+    /// Build, push and sign a pack
+    Push(pack_push::PackPush),
+    /// Verify and unpack a pack
+    Pull(pack_pull::PackPull),
+    /// Show what a pack is
+    Inspect(pack_inspect::PackInspect),
+}
+
+/// Build bundles from profiles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profile {
+    /// Build a bundle: manifests, plan, host files, images, lock
+    Build(profile_build::ProfileBuild),
+    /// Report every problem without writing anything
+    Lint(profile_lint::ProfileLint),
+    /// Show the stack of layers and why each is where it is
+    Tree(profile_tree::ProfileTree),
+    /// Choose newer pack versions and write the lock
+    Update(profile_update::ProfileUpdate),
+}
+
+/// Check bundles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bundle {
+    /// Check that a bundle is whole, and that rebuilding it gives the same bytes
+    Verify(bundle_verify::BundleVerify),
+}
+
+/// Serve packs and any other OCI content.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Registry {
+    /// Serve a registry
+    Serve(registry_serve::RegistryServe),
+    /// Ask a registry whether it is ready
+    Healthcheck(registry_healthcheck::RegistryHealthcheck),
+}
+
+/// Make keys to sign with.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Generate a key pair
+    Generate(key_generate::KeyGenerate),
+}

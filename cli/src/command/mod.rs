@@ -1,0 +1,53 @@
+//! One file a subcommand: it parses, calls and prints.
+
+pub(crate) mod bundle_verify;
+pub(crate) mod completion;
+pub(crate) mod key_generate;
+pub(crate) mod pack_build;
+pub(crate) mod pack_inspect;
+pub(crate) mod pack_lint;
+pub(crate) mod pack_new;
+pub(crate) mod pack_pull;
+pub(crate) mod pack_push;
+pub(crate) mod pack_test;
+pub(crate) mod profile_build;
+pub(crate) mod profile_lint;
+pub(crate) mod profile_tree;
+pub(crate) mod profile_update;
+pub(crate) mod quickstart;
+pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_serve;
+pub(crate) mod sign;
+pub(crate) mod verify;
+
+use crate::{
+    args::{Bundle, Command, Key, Pack, Profile, Registry},
+    config::Environment,
+    exit::Outcome,
+    output::Output,
+};
+
+/// Runs a subcommand.
+pub(crate) fn run(command: Command, environment: &Environment, output: &Output) -> Outcome {
+    match command {
+        Command::Quickstart(quickstart) => quickstart.run(environment, output),
+        Command::Pack(Pack::New(new)) => new.run(output),
+        Command::Pack(Pack::Lint(lint)) => lint.run(output),
+        Command::Pack(Pack::Test(test)) => test.run(output),
+        Command::Pack(Pack::Build(build)) => build.run(environment, output),
+        Command::Pack(Pack::Push(push)) => push.run(environment, output),
+        Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
+        Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
+        Command::Profile(Profile::Build(build)) => build.run(environment, output),
+        Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),
+        Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
+        Command::Profile(Profile::Update(update)) => update.run(environment, output),
+        Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
+        Command::Registry(Registry::Serve(serve)) => serve.run(output),
+        Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Key(Key::Generate(generate)) => generate.run(output),
+        Command::Sign(sign) => sign.run(environment, output),
+        Command::Verify(verify) => verify.run(environment, output),
+        Command::Completion(completion) => completion.run(output),
+    }
+}

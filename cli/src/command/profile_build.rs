@@ -1,0 +1,265 @@
+//! `cairn profile build`: a bundle from a profile.
+
+use std::path::{Path, PathBuf};
+
+use cairn_compiler::{Build, BuildRequest, LockMode, build};
+use cairn_oci::Progress;
+use cairn_spec::{Digest, FileTree, LayerName, Reference, VariableName, bundle_artifact};
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    client::{ClientArgs, runtime},
+    config::Environment,
+    exit::{ExitCode, Failure, Outcome},
+    files::{DiskFiles, replace_folder, write_file},
+    output::{Output, count},
+    packs::RegistryPacks,
+    signing::TrustArgs,
+};
+
+/// What a profile is built from: shared by all `cairn profile` commands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProfileArgs {
+    /// The profile
+    #[arg(default_value = "profile.yaml", value_name = "PROFILE")]
+    pub(crate) profile: PathBuf,
+    /// The cluster to build for
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
+    /// Set a variable; wins over the cluster
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(VariableName, String)>,
+    /// The lock [default: profile.lock beside the profile]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Take a registry of the profile from another address; the lock stays the same
+    #[arg(long = "registry", value_name = "NAME=URL", value_parser = registry)]
+    pub(crate) registries: Vec<(LayerName, String)>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+fn variable(text: &str) -> Result<(VariableName, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((
+        name.parse()
+            .map_err(|error: cairn_spec::NameError| error.to_string())?,
+        value.to_owned(),
+    ))
+}
+
+fn registry(text: &str) -> Result<(LayerName, String), String> {
+    let (name, url) = text.split_once('=').ok_or("expected NAME=URL")?;
+    Ok((
+        name.parse()
+            .map_err(|error: cairn_spec::NameError| error.to_string())?,
+        url.to_owned(),
+    ))
+}
+
+impl ProfileArgs {
+    /// Where the lock is.
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.lock
+            .clone()
+            .unwrap_or_else(|| self.profile.with_file_name("profile.lock"))
+    }
+
+    /// Builds the profile and prints every finding.
+    pub(crate) fn build(
+        &self,
+        lock_mode: LockMode,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Build, Failure> {
+        let runtime = runtime()?;
+        let packs = RegistryPacks {
+            client: self.client.client(environment, Progress::default())?,
+            policy: self.trust.policy(output)?,
+            runtime: runtime.handle().clone(),
+            registries: self.registries.iter().cloned().collect(),
+        };
+        let build = run(self, lock_mode, &packs)?;
+        output.diagnostics(&build.session);
+        Ok(build)
+    }
+}
+
+/// Builds a profile with packs from anywhere.
+pub(crate) fn run(
+    arguments: &ProfileArgs,
+    lock_mode: LockMode,
+    packs: &RegistryPacks,
+) -> Result<Build, Failure> {
+    let lock_path = arguments.lock_path();
+    let lock = if lock_path.is_file() {
+        Some(
+            crate::files::read_text(&lock_path)
+                .map_err(|error| Failure::new(ExitCode::Error, anyhow::anyhow!(error.message)))?,
+        )
+    } else {
+        None
+    };
+    let request = BuildRequest {
+        profile: arguments.profile.display().to_string(),
+        cluster: arguments
+            .cluster
+            .as_ref()
+            .map(|path| path.display().to_string()),
+        variables: arguments.variables.clone(),
+        lock,
+        lock_mode,
+    };
+    Ok(build(&request, &DiskFiles, packs))
+}
+
+/// Build a bundle: manifests, plan, host files, images, lock
+///
+/// All problems are reported at once. Equal inputs give equal bytes. The output folder is replaced
+/// as a whole, and only when the build succeeds.
+#[derive(Debug, Args)]
+pub(crate) struct ProfileBuild {
+    #[command(flatten)]
+    profile: ProfileArgs,
+    /// The folder to write the bundle to
+    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    output: PathBuf,
+    /// Push the bundle too, to HOST[:PORT]/REPOSITORY:TAG
+    #[arg(long, value_name = "REFERENCE")]
+    push: Option<Reference>,
+    /// Sign what is pushed
+    #[arg(long, value_name = "FILE", requires = "push")]
+    key: Option<PathBuf>,
+    /// Fail when the lock would change
+    #[arg(long)]
+    locked: bool,
+}
+
+impl ProfileBuild {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
+        let mode = if self.locked {
+            LockMode::Locked
+        } else {
+            LockMode::Keep
+        };
+        let build = self.profile.build(mode, environment, output)?;
+        let Some(bundle) = &build.bundle else {
+            return Err(refused(&build, output));
+        };
+        write(
+            &self.output,
+            bundle,
+            build.lock.as_deref(),
+            &self.profile.lock_path(),
+        )?;
+        let artifact = bundle_artifact(bundle, environment.created()?.as_deref())
+            .map_err(|error| Failure::new(ExitCode::Error, error))?;
+        if let Some(reference) = &self.push {
+            let client = self
+                .profile
+                .client
+                .client(environment, Progress::default())?;
+            let key = self
+                .key
+                .as_deref()
+                .map(|path| crate::signing::read_private_key(path, environment))
+                .transpose()?;
+            let options = cairn_oci::sign::SignOptions {
+                created_unix_s: environment.created_unix_s()?,
+                ..Default::default()
+            };
+            runtime()?.block_on(async {
+                let pushed = client.push_artifact(reference, &artifact).await?;
+                if let Some(key) = &key {
+                    cairn_oci::sign::sign(
+                        &client,
+                        &reference.with_digest(pushed.digest),
+                        key,
+                        &options,
+                    )
+                    .await?;
+                }
+                Ok::<_, cairn_oci::Error>(())
+            })?;
+        }
+        report(
+            &self.output,
+            &build,
+            artifact.digest(),
+            self.push.as_ref(),
+            output,
+        );
+        Ok(())
+    }
+}
+
+/// Says how many errors there were.
+pub(crate) fn refused(build: &Build, output: &Output) -> Failure {
+    let errors = build.session.diagnostics.error_count();
+    output.message(&format!("nothing was written: {}", count(errors, "error")));
+    let code = if build
+        .session
+        .diagnostics
+        .iter()
+        .any(|finding| finding.code == "pack-untrusted")
+    {
+        ExitCode::Denied
+    } else {
+        ExitCode::InvalidInput
+    };
+    Failure::reported(code)
+}
+
+/// Writes the bundle and the lock.
+pub(crate) fn write(
+    folder: &Path,
+    bundle: &FileTree,
+    lock: Option<&str>,
+    lock_path: &Path,
+) -> anyhow::Result<()> {
+    replace_folder(folder, bundle, "bundle.json")?;
+    if let Some(lock) = lock {
+        let unchanged = std::fs::read_to_string(lock_path).is_ok_and(|old| old == lock);
+        if !unchanged {
+            write_file(lock_path, lock.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn report(
+    folder: &Path,
+    build: &Build,
+    digest: &Digest,
+    pushed: Option<&Reference>,
+    output: &Output,
+) {
+    let objects: usize = build.layers.iter().map(|layer| layer.objects).sum();
+    let host_files: usize = build.layers.iter().map(|layer| layer.host_files).sum();
+    output.result(
+        &json!({
+            "digest": digest,
+            "output": folder,
+            "pushed": pushed.map(ToString::to_string),
+            "layers": build.layers.len(),
+            "objects": objects,
+            "hostFiles": host_files,
+        }),
+        || {
+            let target = pushed
+                .map(|reference| format!("\npushed  {reference}"))
+                .unwrap_or_default();
+            format!(
+                "bundle  {digest}\noutput  {} ({}, {}, {}){target}",
+                folder.display(),
+                count(build.layers.len(), "layer"),
+                count(objects, "object"),
+                count(host_files, "host file"),
+            )
+        },
+        || digest.to_string(),
+    );
+}

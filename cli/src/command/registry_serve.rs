@@ -1,0 +1,122 @@
+//! `cairn registry serve`: serves a registry until it is told to stop.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use cairn_registry::{Config, StorageConfig};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::runtime,
+    exit::{ExitCode, Failure, Outcome},
+    output::Output,
+};
+
+/// Serve a registry
+///
+/// Any OCI client can push to it and pull from it. Content is kept in a folder that one process
+/// holds at a time. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryServe {
+    /// A configuration file (YAML); other options win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+    /// The folder to keep content in [default: .cairn/registry]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Tags that keep their content forever: globs over repositories [default: packs/**]
+    #[arg(long = "immutable", value_name = "GLOB")]
+    immutable_tags: Vec<String>,
+}
+
+/// Versions of packs are written once.
+pub(crate) const IMMUTABLE_BY_DEFAULT: &str = "packs/**";
+
+impl RegistryServe {
+    pub(crate) fn run(self, output: &Output) -> Outcome {
+        let config = self.config()?;
+        runtime()?.block_on(async {
+            let shutdown = CancellationToken::new();
+            let app = config
+                .build()
+                .await
+                .map_err(|error| Failure::new(ExitCode::Error, error))?;
+            let listener = listen(self.listen).await?;
+            let address = listener
+                .local_addr()
+                .context("failed to learn the address")?;
+            output.message(&format!("serving on http://{address}/ (Ctrl-C stops)"));
+            stop_on_signal(&shutdown)?;
+            app.run(listener, shutdown)
+                .await
+                .map_err(|error| Failure::new(ExitCode::Error, error))
+        })
+    }
+
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = match &self.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("failed to read `{}`", path.display()))?;
+                serde_yaml::from_str(&text)
+                    .with_context(|| {
+                        format!("`{}` is not a registry configuration", path.display())
+                    })
+                    .map_err(|error| Failure {
+                        code: ExitCode::InvalidInput,
+                        ..error.into()
+                    })?
+            }
+            None => Config {
+                immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
+                ..Config::default()
+            },
+        };
+        if let Some(folder) = &self.data {
+            config.storage = StorageConfig::Directory(folder.clone());
+        }
+        if !self.immutable_tags.is_empty() {
+            config.immutable_tags.clone_from(&self.immutable_tags);
+        }
+        Ok(config)
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(
+            ExitCode::Error,
+            anyhow::Error::new(error).context(format!("failed to listen on {address}")),
+        )
+        .hint("choose another address with --listen; port 0 takes any that is free")
+    })
+}
+
+/// Cancels `shutdown` on Ctrl-C, and on SIGTERM, which service managers send.
+pub(crate) fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let shutdown = shutdown.clone();
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("failed to listen for SIGTERM")?;
+    let wait = async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        shutdown.cancel();
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the process, and shutdown must not wait for a signal"
+    )]
+    tokio::spawn(wait);
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! Reads and writes files: pack folders, profiles and what they name, bundles.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use cairn_compiler::{InputError, NamedText, ProfileFiles};
+use cairn_spec::{ArchiveLimits, File, FileTree, TreePath};
+use globset::{Glob, GlobBuilder};
+
+/// The largest profile, cluster, lock or values file, in bytes.
+const MAX_TEXT_BYTES: u64 = 8 << 20;
+/// The most files that a glob of a profile may match.
+const MAX_GLOB_MATCHES: usize = 10_000;
+
+/// Reads a folder into a tree. Names starting with `.` are ignored; links and devices are refused.
+pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTree> {
+    if !folder.is_dir() {
+        bail!("`{}` is not a folder", folder.display());
+    }
+    let mut reader = TreeReader {
+        limits,
+        tree: FileTree::new(),
+        bytes: 0,
+    };
+    reader.folder(folder, "")?;
+    Ok(reader.tree)
+}
+
+struct TreeReader<'a> {
+    limits: &'a ArchiveLimits,
+    tree: FileTree,
+    bytes: u64,
+}
+
+impl TreeReader<'_> {
+    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<()> {
+        let entries = fs::read_dir(folder)
+            .with_context(|| format!("failed to read folder `{}`", folder.display()))?;
+        for entry in entries {
+            let entry =
+                entry.with_context(|| format!("failed to read folder `{}`", folder.display()))?;
+            let path = entry.path();
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                bail!("`{}` has a name that is not UTF-8", path.display())
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            let below = if prefix.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{prefix}/{name}")
+            };
+            let kind = entry
+                .file_type()
+                .with_context(|| format!("failed to look at `{}`", path.display()))?;
+            if kind.is_dir() {
+                self.folder(&path, &below)?;
+            } else if kind.is_file() {
+                self.file(&path, &below)?;
+            } else {
+                bail!(
+                    "`{}` is a link or a device; copy the file itself",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, below: &str) -> Result<()> {
+        let metadata = fs::metadata(path)
+            .with_context(|| format!("failed to look at `{}`", path.display()))?;
+        self.bytes += metadata.len();
+        if metadata.len() > self.limits.file_bytes {
+            bail!(
+                "`{}` is larger than {} bytes",
+                path.display(),
+                self.limits.file_bytes
+            );
+        }
+        if self.bytes > self.limits.unpacked_bytes {
+            bail!(
+                "the files are larger than {} bytes together",
+                self.limits.unpacked_bytes
+            );
+        }
+        if self.tree.len() >= self.limits.files {
+            bail!("there are more than {} files", self.limits.files);
+        }
+        let bytes =
+            fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        let tree_path: TreePath = below.parse()?;
+        self.tree.insert(
+            tree_path,
+            File {
+                bytes: bytes.into(),
+                executable: is_executable(&metadata),
+            },
+        )?;
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Replaces a folder by a tree, all or nothing: the tree is written beside it and moved into place.
+/// A folder that is there is replaced only when it holds `marker`, so that no other folder is lost.
+pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Result<()> {
+    let occupied = folder.exists();
+    if occupied
+        && !folder.join(marker).is_file()
+        && fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+    {
+        bail!(
+            "`{}` is there and is not an earlier output (it has no `{marker}`); choose another folder or remove it",
+            folder.display()
+        );
+    }
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)
+        .with_context(|| format!("failed to create folder `{}`", parent.display()))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".cairn-")
+        .tempdir_in(parent)
+        .with_context(|| format!("failed to write to `{}`", parent.display()))?;
+    let new = staging.path().join("new");
+    write_tree(&new, tree)?;
+    if occupied {
+        let old = staging.path().join("old");
+        fs::rename(folder, &old)
+            .with_context(|| format!("failed to replace `{}`", folder.display()))?;
+    }
+    fs::rename(&new, folder).with_context(|| format!("failed to write `{}`", folder.display()))
+}
+
+fn write_tree(folder: &Path, tree: &FileTree) -> Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create folder `{}`", folder.display()))?;
+    for (path, file) in tree.iter() {
+        let target = folder.join(path.as_str());
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("failed to create folder `{}`", parent.display()))?;
+        }
+        fs::write(&target, &file.bytes)
+            .with_context(|| format!("failed to write `{}`", target.display()))?;
+        if file.executable {
+            make_executable(&target)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("failed to make `{}` executable", path.display()))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Writes a file, all or nothing.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(parent)?;
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        io::Write::write_all(&mut file, bytes)?;
+        open_to_all(file.as_file())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().with_context(|| format!("failed to write `{}`", path.display()))
+}
+
+/// Temporary files are private; what replaces a file of the user is not.
+#[cfg(unix)]
+fn open_to_all(file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Writes a file that only its owner may read; one that is there is never replaced.
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        fs::create_dir_all(parent)
+            .with_context(|| format!("failed to create folder `{}`", parent.display()))?;
+    }
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("failed to create `{}`", path.display()))?;
+    io::Write::write_all(&mut file, text.as_bytes())
+        .with_context(|| format!("failed to write `{}`", path.display()))
+}
+
+/// The files beside a profile, on disk.
+#[derive(Debug)]
+pub(crate) struct DiskFiles;
+
+impl DiskFiles {
+    /// A path beside a file; with an empty `beside`, the path as it is.
+    fn beside(beside: &str, path: &str) -> PathBuf {
+        let folder = Path::new(beside).parent().unwrap_or(Path::new(""));
+        tidy(&folder.join(path))
+    }
+}
+
+/// Removes `.` and resolves `..` where that needs no look at the disk.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(tidy.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    if tidy.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        tidy
+    }
+}
+
+/// A text file within its limit.
+pub(crate) fn read_text(path: &Path) -> Result<String, InputError> {
+    let refuse = |reason: String| {
+        InputError::new(
+            "file",
+            format!("failed to read `{}`: {reason}", path.display()),
+        )
+    };
+    let metadata = fs::metadata(path).map_err(|error| refuse(describe(&error)))?;
+    if metadata.is_dir() {
+        return Err(refuse("it is a folder".to_owned()));
+    }
+    if metadata.len() > MAX_TEXT_BYTES {
+        return Err(refuse(format!("it is larger than {MAX_TEXT_BYTES} bytes")));
+    }
+    let bytes = fs::read(path).map_err(|error| refuse(describe(&error)))?;
+    String::from_utf8(bytes).map_err(|error| {
+        refuse(format!(
+            "it is not UTF-8 text (byte {})",
+            error.utf8_error().valid_up_to()
+        ))
+    })
+}
+
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl ProfileFiles for DiskFiles {
+    fn read(&self, beside: &str, path: &str) -> Result<NamedText, InputError> {
+        let path = Self::beside(beside, path);
+        let text: Arc<str> = read_text(&path)?.into();
+        Ok(NamedText {
+            name: path.display().to_string(),
+            text,
+        })
+    }
+
+    fn glob(&self, beside: &str, pattern: &str) -> Result<Vec<NamedText>, InputError> {
+        let path = Self::beside(beside, pattern);
+        let text = path.display().to_string();
+        let glob: Glob = GlobBuilder::new(&text)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| {
+                InputError::new("glob", format!("`{pattern}` is not a glob: {error}"))
+            })?;
+        let fixed: PathBuf = path
+            .components()
+            .take_while(|part| {
+                !part
+                    .as_os_str()
+                    .to_string_lossy()
+                    .contains(['*', '?', '[', '{'])
+            })
+            .collect();
+        let start = if fixed.is_dir() {
+            fixed
+        } else {
+            fixed.parent().map(Path::to_path_buf).unwrap_or_default()
+        };
+        let start = if start.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            start
+        };
+        let mut found = Vec::new();
+        collect(&start, &glob.compile_matcher(), &mut found).map_err(|error| {
+            InputError::new(
+                "glob",
+                format!("failed to look for `{text}`: {}", describe(&error)),
+            )
+        })?;
+        found.sort();
+        if found.len() > MAX_GLOB_MATCHES {
+            return Err(InputError::new(
+                "glob",
+                format!("`{pattern}` matches more than {MAX_GLOB_MATCHES} files"),
+            ));
+        }
+        found
+            .iter()
+            .map(|path| {
+                Ok(NamedText {
+                    name: path.display().to_string(),
+                    text: read_text(path)?.into(),
+                })
+            })
+            .collect()
+    }
+
+    fn read_pack(&self, beside: &str, path: &str) -> Result<FileTree, InputError> {
+        let path = Self::beside(beside, path);
+        read_tree(&path, &ArchiveLimits::PACK)
+            .map_err(|error| InputError::new("file", format!("{error:#}")))
+    }
+}
+
+fn collect(
+    folder: &Path,
+    matcher: &globset::GlobMatcher,
+    found: &mut Vec<PathBuf>,
+) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let path = tidy(&entry.path());
+        if entry.file_type()?.is_dir() {
+            collect(&path, matcher, found)?;
+        } else if matcher.is_match(&path) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}

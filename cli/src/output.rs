@@ -1,0 +1,226 @@
+//! The only place that prints: data on standard output, messages on standard error.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where printing happens"
+)]
+
+use std::io::{IsTerminal as _, Write as _};
+
+use cairn_compiler::Session;
+use cairn_spec::Severity;
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    args::{Color, Format, OutputArgs},
+    config::Environment,
+    diagnostics,
+    exit::Failure,
+};
+
+/// Prints results and messages as the user asked for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    quiet: bool,
+    /// Colours on standard error.
+    color_messages: bool,
+    /// Colours on standard output.
+    pub(crate) color_data: bool,
+}
+
+impl Output {
+    pub(crate) fn new(arguments: &OutputArgs, environment: &Environment) -> Self {
+        let color = |is_terminal: bool| match arguments.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !environment.no_color,
+        };
+        Self {
+            format: arguments.format,
+            quiet: arguments.quiet,
+            color_messages: color(std::io::stderr().is_terminal()),
+            color_data: color(std::io::stdout().is_terminal()),
+        }
+    }
+
+    /// Prints text that is the result.
+    pub(crate) fn data(&self, text: &str) {
+        // A reader that went away (`| head`) is no error.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
+    /// Prints a result in the format asked for; `table` and `name` are made when needed.
+    pub(crate) fn result<T: Serialize>(
+        &self,
+        value: &T,
+        table: impl FnOnce() -> String,
+        name: impl FnOnce() -> String,
+    ) {
+        let text = match self.format {
+            Format::Table => table(),
+            Format::Name => name(),
+            Format::Json => serde_json::to_string_pretty(value).unwrap_or_default(),
+            Format::Yaml => serde_yaml::to_string(value).unwrap_or_default(),
+        };
+        self.data(text.trim_end_matches('\n'));
+        self.data("\n");
+    }
+
+    /// Prints what is being done or was done.
+    pub(crate) fn message(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Prints what must not be overlooked, even when quiet.
+    pub(crate) fn warning(&self, text: &str) {
+        eprintln!("{} {text}", self.paint("1;33", "warning:"));
+    }
+
+    /// Prints findings with the lines they are about, and a line that counts them.
+    pub(crate) fn diagnostics(&self, session: &Session) {
+        let findings = session.diagnostics.iter();
+        self.findings(
+            session,
+            findings.filter(|finding| finding.severity == Severity::Error || !self.quiet),
+        );
+    }
+
+    /// Prints some findings.
+    pub(crate) fn findings<'a>(
+        &self,
+        session: &Session,
+        findings: impl Iterator<Item = &'a cairn_spec::Diagnostic>,
+    ) {
+        for finding in findings {
+            eprintln!(
+                "{}\n",
+                diagnostics::render(finding, &session.sources, self.color_messages)
+            );
+        }
+    }
+
+    /// Prints why a command failed: what, why, and what to do next.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let Some(error) = &failure.error else { return };
+        eprintln!("{} {error}", self.paint("1;31", "error:"));
+        for cause in error.chain().skip(1) {
+            eprintln!("  {} {cause}", self.paint("1", "because:"));
+        }
+        if let Some(hint) = &failure.hint {
+            eprintln!("{} {hint}", self.paint("1;36", "hint:"));
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color_messages {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Progress bars are drawn: on a terminal, unless quiet.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+/// Sends the log to standard error: `CAIRN_LOG`, or by how often `-v` was given.
+pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment) {
+    let default = match arguments.verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = environment.log.as_deref().unwrap_or(default);
+    let ansi =
+        std::io::stderr().is_terminal() && !environment.no_color && arguments.color != Color::Never;
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .try_init();
+}
+
+/// Rows as aligned columns under a heading.
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain([heading[column].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
+    rows.iter()
+        .fold(line(&heading), |text, row| text + &line(row))
+}
+
+/// A size for people.
+pub(crate) fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut whole = bytes;
+    let mut unit = 0;
+    let mut tenths = 0;
+    while whole >= 1024 && unit + 1 < UNITS.len() {
+        tenths = (whole % 1024) * 10 / 1024;
+        whole /= 1024;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{whole} {}", UNITS[unit])
+    } else {
+        format!("{whole}.{tenths} {}", UNITS[unit])
+    }
+}
+
+/// `1 object`, `2 objects`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_aligned() {
+        let rows = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["long name".to_owned(), "2".to_owned()],
+        ];
+        assert_eq!(
+            table(&["NAME", "N"], &rows),
+            "NAME       N\na          1\nlong name  2\n"
+        );
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(
+            [human_bytes(0), human_bytes(1536), human_bytes(5 << 30)],
+            ["0 B", "1.5 KiB", "5.0 GiB"]
+        );
+    }
+}

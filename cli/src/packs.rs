@@ -1,0 +1,146 @@
+//! Packs from registries: resolved, verified against the trust policy, then unpacked.
+
+use std::collections::BTreeMap;
+
+use cairn_compiler::{FetchedPack, InputError, PackSource};
+use cairn_oci::{
+    Client, Error, PullLimits,
+    trust::{TrustPolicy, verify_trust},
+};
+use cairn_spec::{
+    ArchiveLimits, Digest, LayerName, PackName, Reference, RegistrySpec, Tag, Version, unpack_pack,
+};
+use tokio::runtime::Handle;
+
+/// Packs from registries.
+pub(crate) struct RegistryPacks {
+    pub(crate) client: Client,
+    /// None when verification is switched off.
+    pub(crate) policy: Option<TrustPolicy>,
+    pub(crate) runtime: Handle,
+    /// Addresses to use instead of those in the profile, by the registry's name.
+    pub(crate) registries: BTreeMap<LayerName, String>,
+}
+
+/// What a pack may weigh on the wire: its content, README and logo.
+pub(crate) fn pull_limits() -> PullLimits {
+    PullLimits {
+        total_bytes: ArchiveLimits::PACK.packed_bytes + (8 << 20),
+        ..PullLimits::default()
+    }
+}
+
+impl PackSource for RegistryPacks {
+    fn versions(
+        &self,
+        registry: &RegistrySpec,
+        pack: &PackName,
+    ) -> Result<Vec<Version>, InputError> {
+        let reference = self.reference(registry, pack)?;
+        let tags = self
+            .runtime
+            .block_on(self.client.tags(&reference.registry, &reference.repository));
+        match tags {
+            Ok(tags) => Ok(tags.iter().filter_map(version_of).collect()),
+            Err(Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(input_error("pack-registry", &error)),
+        }
+    }
+
+    fn fetch(
+        &self,
+        registry: &RegistrySpec,
+        pack: &PackName,
+        version: &Version,
+        locked: Option<&Digest>,
+    ) -> Result<FetchedPack, InputError> {
+        let repository = self.reference(registry, pack)?;
+        let tag = Tag::from_version(version)
+            .map_err(|error| InputError::new("pack-version", error.to_string()))?;
+        let wanted = match locked {
+            Some(digest) => repository.with_digest(digest.clone()),
+            None => repository.with_tag(tag),
+        };
+        self.runtime.block_on(self.pull(&wanted)).map_err(|error| match &error {
+            Error::Untrusted { .. } => input_error("pack-untrusted", &error),
+            Error::NotFound { .. } if locked.is_some() => {
+                input_error("pack-missing", &error).hint("the lock names content that the registry no longer has: run `cairn profile update`")
+            }
+            _ => input_error("pack-fetch", &error),
+        })?
+    }
+}
+
+impl RegistryPacks {
+    /// `PREFIX/NAME` at a registry of a profile.
+    fn reference(&self, registry: &RegistrySpec, pack: &PackName) -> Result<Reference, InputError> {
+        let url = self.registries.get(&registry.name).unwrap_or(&registry.url);
+        format!("{}/{pack}", url.trim_end_matches('/'))
+            .parse()
+            .map_err(|error| {
+                InputError::new(
+                    "registry-url",
+                    format!("registry `{}` has no usable url: {error}", registry.name),
+                )
+                .hint("write `url: oci://HOST[:PORT]/PREFIX`")
+            })
+    }
+
+    /// Verifies first; only then is anything unpacked, and by the digest that was verified.
+    async fn pull(&self, wanted: &Reference) -> Result<Result<FetchedPack, InputError>, Error> {
+        let (digest, signers) = match &self.policy {
+            Some(policy) => {
+                let trusted = verify_trust(&self.client, wanted, policy).await?;
+                let mut signers: Vec<String> = trusted
+                    .signers
+                    .into_iter()
+                    .map(|signer| signer.key_id)
+                    .collect();
+                signers.sort();
+                (trusted.digest, signers)
+            }
+            None => (self.client.resolve(wanted).await?.digest, Vec::new()),
+        };
+        let pinned = wanted.with_digest(digest.clone());
+        let artifact = self.client.pull_artifact(&pinned, &pull_limits()).await?;
+        Ok(match unpack_pack(&artifact) {
+            Ok(unpacked) => Ok(FetchedPack {
+                tree: unpacked.tree,
+                digest,
+                diff_id: unpacked.diff_id,
+                signers,
+            }),
+            Err(error) => Err(InputError::new(
+                "pack-artifact",
+                format!("`{pinned}` cannot be used: {}", chain(&error)),
+            )),
+        })
+    }
+}
+
+/// Tags that are versions; `_` stands for `+`.
+fn version_of(tag: &Tag) -> Option<Version> {
+    let text = tag.as_str();
+    text.starts_with(|c: char| c.is_ascii_digit())
+        .then(|| text.replace('_', "+").parse().ok())
+        .flatten()
+}
+
+fn input_error(code: &'static str, error: &Error) -> InputError {
+    let made = InputError::new(code, chain(error));
+    match error.hint() {
+        Some(hint) => made.hint(hint),
+        None => made,
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
