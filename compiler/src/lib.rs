@@ -15,7 +15,7 @@ mod order;
 mod pack;
 mod pack_render;
 mod pack_test;
-mod patch;
+pub mod patch;
 mod patches;
 mod plan;
 mod profile;

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use cairn_compiler::{Session, load_pack};
-use cairn_oci::{LayoutStore, store};
+use cairn_oci::{
+    LayoutStore,
+    store::{self, SetTag as _},
+};
 use cairn_spec::{ArchiveLimits, Artifact, PackManifest, Tag, pack_artifact};
 use clap::Args;
 use serde_json::json;
@@ -98,7 +101,8 @@ impl PackBuild {
             let tag = built.tag()?;
             runtime()?.block_on(async {
                 let layout = LayoutStore::open(folder).await?;
-                store::push_artifact(&layout, &built.artifact, Some(&tag)).await
+                let descriptor = store::push_artifact(&layout, &built.artifact).await?;
+                layout.set_tag(&descriptor, &tag).await
             })?;
         }
         let metadata = &built.manifest.metadata;
