@@ -167,13 +167,16 @@ fn run(
     let (mut objects, outputs) =
         compilation.render(&resolved, &order, (&values, &target), &mut interpolator);
     let in_order: Vec<&ResolvedLayer> = order.iter().map(|&index| &resolved[index]).collect();
-    patches::apply(
-        &stack,
-        &in_order,
-        &mut objects,
-        &mut interpolator,
-        compilation.session,
-    );
+    // With errors so far, not all objects are there: that patches find too few is no news.
+    if !compilation.session.diagnostics.has_errors() {
+        patches::apply(
+            &stack,
+            &in_order,
+            &mut objects,
+            &mut interpolator,
+            compilation.session,
+        );
+    }
     let images = image::settle(&mut objects, &stack.mirrors);
     let secrets = compilation.secrets(&interpolator, &secret_refs, &objects, &outputs);
     let summaries = summaries(&in_order, &objects, &outputs, &requirements);

@@ -52,7 +52,7 @@ pub(crate) fn write_bundle(parts: &BundleParts<'_>) -> FileTree {
     let manifests = write_tar(&tree);
     tree.put("plan.json", pretty(&plan));
     write_host(parts, &mut tree);
-    tree.put("lock.yaml", write_lock(parts.lock));
+    tree.put("lock.yaml", write_lock(&without_signers(parts.lock)));
     let images = parts.images.iter().map(|used| used.image.clone()).collect();
     tree.put(
         "images.json",
@@ -83,6 +83,16 @@ pub(crate) fn write_bundle(parts: &BundleParts<'_>) -> FileTree {
         .collect();
     tree.put("bundle.json", pretty(&manifest(parts, files)));
     tree
+}
+
+/// Who signed a pack is a fact about a registry, not about content: a bundle that is built from a
+/// mirror which signs anew is the same bundle.
+fn without_signers(lock: &Lock) -> Lock {
+    let mut lock = lock.clone();
+    for pack in &mut lock.packs {
+        pack.signers.clear();
+    }
+    lock
 }
 
 /// The text of a lock file: sorted, so that two branches merge.

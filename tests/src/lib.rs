@@ -1,1 +1,170 @@
-//! tests
+//! The harness of the black-box tests: the command in a folder of its own, and a registry process.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+/// A folder of its own to run commands in, with an empty home.
+#[derive(Debug)]
+pub struct Sandbox {
+    folder: TempDir,
+    binary: PathBuf,
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+impl Sandbox {
+    /// A new folder. `binary` is `env!("CARGO_BIN_EXE_cairn-under-test")`, which only tests know.
+    pub fn new(binary: &str) -> Result<Self> {
+        Ok(Self {
+            folder: TempDir::new()?,
+            binary: binary.into(),
+        })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file below the folder.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) -> Result<()> {
+        let path = self.path().join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))
+    }
+
+    /// The command, ready to be given arguments; nothing of the caller's environment but `PATH`.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.path())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command with arguments split at blanks.
+    pub fn run(&self, arguments: &str) -> Result<Run> {
+        let mut command = self.command();
+        command.args(arguments.split_whitespace());
+        run(&mut command)
+    }
+
+    /// Runs the command and fails unless it succeeds.
+    pub fn ok(&self, arguments: &str) -> Result<Run> {
+        let run = self.run(arguments)?;
+        if !run.status.success() {
+            bail!(
+                "`cairn {arguments}` ended with {}:\n{}{}",
+                run.status,
+                run.stdout,
+                run.stderr
+            );
+        }
+        Ok(run)
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Result<Run> {
+    let output = command
+        .output()
+        .with_context(|| format!("failed to run {command:?}"))?;
+    Ok(Run {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        status: output.status,
+    })
+}
+
+/// A registry process on a free port of this machine; killed when dropped.
+#[derive(Debug)]
+pub struct RegistryProcess {
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+}
+
+impl RegistryProcess {
+    /// Serves the folder `data` of a sandbox.
+    pub fn start(sandbox: &Sandbox, data: &str) -> Result<Self> {
+        Self::start_with(sandbox, data, &[])
+    }
+
+    /// Serves the folder `data` of a sandbox, with further options.
+    pub fn start_with(sandbox: &Sandbox, data: &str, options: &[&str]) -> Result<Self> {
+        let mut child = sandbox
+            .command()
+            .args([
+                "registry",
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--data",
+                data,
+            ])
+            .args(options)
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = child
+            .stderr
+            .take()
+            .context("the registry has no standard error")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let mut said = String::new();
+        while let Some(line) = lines.next().transpose()? {
+            if let Some(rest) = line.strip_prefix("serving on http://") {
+                let address = rest.split('/').next().unwrap_or_default().to_owned();
+                // The log is drained, so that the process never waits for a reader.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Self { child, address });
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        bail!("the registry did not start:\n{said}")
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the process at once (SIGKILL) and waits for its end.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for RegistryProcess {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+/// The root of the repository.
+pub fn repository_root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
