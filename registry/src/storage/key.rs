@@ -31,22 +31,22 @@ impl fmt::Display for PayloadKey {
 /// The key of a record. The comment on each variant names the record's type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// A blob's payload ([`crate::records::Blob`]): creating it is what publishes content.
+    /// A blob's payload (`records::Blob`): creating it is what publishes content.
     Blob(Digest),
-    /// A blob's membership in a repository ([`crate::records::Blob`], the same fields).
+    /// A blob's membership in a repository (`records::Blob`, the same fields).
     RepositoryBlob(Digest, RepositoryName),
-    /// A manifest with its bytes ([`crate::records::Manifest`]).
+    /// A manifest with its bytes (`records::Manifest`).
     Manifest(RepositoryName, Digest),
-    /// A tag ([`crate::records::Tag`]).
+    /// A tag (`records::Tag`).
     Tag(RepositoryName, Tag),
     /// A hint that a tag may point to a manifest; empty. Written before the tag, removed after it.
     ManifestTag(RepositoryName, Digest, Tag),
-    /// The referrers of a subject ([`crate::records::Referrers`]). Page 0 is the newest; full
+    /// The referrers of a subject (`records::Referrers`). Page 0 is the newest; full
     /// pages move to 1, 2, ….
     Referrers(RepositoryName, Digest, u32),
-    /// A repository ([`crate::records::Repository`]).
+    /// A repository (`records::Repository`).
     Repository(RepositoryName),
-    /// An upload under way ([`crate::records::Upload`]).
+    /// An upload under way (`records::Upload`).
     Upload(Ulid),
     /// Something garbage collection shall look at, in order of `due_unix_s`; empty.
     Candidate {

@@ -37,8 +37,8 @@ async fn podman_pushes() {
     let opened = header(&server.send("POST", &path).await, "location");
     assert_eq!(server.status("DELETE", &opened).await, 204);
     let location = server.start_upload("a").await;
-    let patch = server.request("PATCH", &location).body(content.clone());
-    let location = header(&patch.send().await.unwrap(), "location");
+    let sent = server.request("PATCH", &location).body(content.clone());
+    let location = header(&sent.send().await.unwrap(), "location");
     let put = server
         .send("PUT", &format!("{location}?digest={digest}"))
         .await;

@@ -75,10 +75,10 @@ async fn referrers_are_described_and_filtered() {
     let all = server.get_json(&path).await;
     let entry = |manifest: &Value| {
         let digest = json!(digest_of(manifest));
-        let entries = all["manifests"].as_array().unwrap().iter();
+        let mut entries = all["manifests"].as_array().unwrap().iter();
         entries
-            .cloned()
             .find(|entry| entry["digest"] == digest)
+            .cloned()
             .unwrap()
     };
     assert_eq!(all["manifests"].as_array().unwrap().len(), 4);
