@@ -114,7 +114,15 @@ mod tests {
                 "here",
             )
             .hint("did you mean `name`?");
-        insta::assert_snapshot!(render(&diagnostic, &sources, false), @"");
-        insta::assert_snapshot!(render(&Diagnostic::warning("x", "no place"), &sources, false), @"");
+        insta::assert_snapshot!(render(&diagnostic, &sources, false), @"
+        error[schema]: unknown key `nmae`
+         --> profile.yaml:3:3
+          |
+        3 | - nmae: x
+          |   ^^^^ here
+          |
+          = hint: did you mean `name`?
+        ");
+        insta::assert_snapshot!(render(&Diagnostic::warning("x", "no place"), &sources, false), @"warning[x]: no place");
     }
 }

@@ -1,5 +1,7 @@
 //! The stack of layers as a picture: a cairn, the top layer first.
 
+use std::fmt::Write as _;
+
 use cairn_compiler::LayerSummary;
 use cairn_spec::LayerKind;
 
@@ -21,8 +23,9 @@ pub(crate) fn stack(layers: &[LayerSummary], color: bool) -> String {
         if layer.host_files > 0 {
             content = format!("{content}, {}", count(layer.host_files, "host file"));
         }
-        text += &format!(
-            "  {stone}  {:<name_width$}  {:<pack_width$}  {digest:<12}  {content}\n",
+        let _ = writeln!(
+            text,
+            "  {stone}  {:<name_width$}  {:<pack_width$}  {digest:<12}  {content}",
             layer.name.as_str(),
             pack_of(layer)
         );

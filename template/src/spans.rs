@@ -250,8 +250,7 @@ impl Tracker {
         sets.dedup();
         match sets.as_slice() {
             [] => OriginSet::EMPTY,
-            [only] => *only,
-            [OriginSet::EMPTY, only] => *only,
+            [only] | [OriginSet::EMPTY, only] => *only,
             sets => {
                 let origins = sets.iter().flat_map(|&set| self.origins(set));
                 self.set(origins.copied().collect())

@@ -219,14 +219,21 @@ impl<'a> Val<'a> {
         }
     }
 
-    /// The keys of a map, sorted.
-    pub(crate) fn keys(&self) -> Vec<&str> {
+    /// The keys and values of a map, sorted by key, without where the keys came from.
+    pub(crate) fn fields(&self) -> Vec<(&str, Self)> {
         match &self.data {
             Data::Node(node) => node
                 .as_map()
-                .map(|map| map.keys().map(|key| &**key).collect())
+                .map(|map| {
+                    map.iter()
+                        .map(|(key, node)| (&**key, node.into()))
+                        .collect()
+                })
                 .unwrap_or_default(),
-            Data::Map(entries, _) => entries.keys().map(|key| &**key).collect(),
+            Data::Map(entries, _) => entries
+                .iter()
+                .map(|(key, entry)| (&**key, entry.value.clone()))
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -378,13 +385,10 @@ impl<'a> Val<'a> {
                 if left != right {
                     return Ok(false);
                 }
-                let (Some(left), Some(right)) = (self.entries(state), other.entries(state)) else {
-                    return Ok(false);
-                };
-                for ((left_key, left), (right_key, right)) in left.iter().zip(right.iter()) {
-                    if left_key != right_key
-                        || !left.value.same_at(depth + 1, &right.value, state)?
-                    {
+                for ((left_key, left), (right_key, right)) in
+                    self.fields().iter().zip(other.fields())
+                {
+                    if *left_key != right_key || !left.same_at(depth + 1, &right, state)? {
                         return Ok(false);
                     }
                 }

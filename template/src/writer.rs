@@ -17,7 +17,7 @@ pub(crate) struct Run {
 /// A text and the marks of its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text {
-    text: String,
+    bytes: String,
     runs: Vec<Run>,
     /// What decided what is in the text and what is not, beyond what the marks tell: a
     /// condition that was false left no bytes to mark.
@@ -37,33 +37,33 @@ impl Text {
             end => vec![Run { end, mark }],
         };
         Self {
-            text,
+            bytes: text,
             runs,
             shape: Vec::new(),
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        &self.bytes
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.text.len()
+        self.bytes.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.bytes.is_empty()
     }
 
     pub(crate) fn into_parts(self) -> (String, Vec<Run>) {
-        (self.text, self.runs)
+        (self.bytes, self.runs)
     }
 
     pub(crate) fn push(&mut self, text: &str, mark: Mark) {
         if text.is_empty() {
             return;
         }
-        self.text.push_str(text);
+        self.bytes.push_str(text);
         self.close_run(mark);
     }
 
@@ -103,7 +103,7 @@ impl Text {
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (&str, Mark)> {
         let mut start = 0;
         self.runs.iter().map(move |run| {
-            let piece = &self.text[start..run.end as usize];
+            let piece = &self.bytes[start..run.end as usize];
             start = run.end as usize;
             (piece, run.mark)
         })
@@ -121,7 +121,7 @@ impl Text {
             if start >= end {
                 break;
             }
-            part.push(&self.text[start..end], run.mark);
+            part.push(&self.bytes[start..end], run.mark);
             start = end;
         }
         part.with_shape_of(self)
@@ -135,7 +135,7 @@ impl Text {
     }
 
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.text.truncate(length);
+        self.bytes.truncate(length);
         let kept = self.runs.partition_point(|run| (run.end as usize) < length);
         self.runs.truncate(kept + 1);
         if length == 0 {
@@ -187,7 +187,7 @@ impl Text {
     }
 
     fn close_run(&mut self, mark: Mark) {
-        let end = end(self.text.len());
+        let end = end(self.bytes.len());
         match self.runs.last_mut() {
             Some(last) if last.mark == mark => last.end = end,
             _ => self.runs.push(Run { end, mark }),
@@ -232,24 +232,26 @@ mod tests {
     }
 
     fn shown(text: &Text) -> String {
-        text.pieces()
-            .map(|(piece, mark)| format!("{}:{piece:?} ", mark.place.start))
-            .collect()
+        let pieces: Vec<String> = text
+            .pieces()
+            .map(|(piece, mark)| format!("{}:{piece:?}", mark.place.start))
+            .collect();
+        pieces.join(" ")
     }
 
     #[test]
     fn neighbours_with_equal_marks_become_one_run() {
-        assert_eq!(shown(&two_lines()), r#"1:"ab" 2:"c\n\nd" 3:"ef" "#);
+        assert_eq!(shown(&two_lines()), r#"1:"ab" 2:"c\n\nd" 3:"ef""#);
     }
 
     #[test]
     fn parts_keep_their_marks() {
         let mut text = two_lines();
-        assert_eq!(shown(&text.slice(1..4)), r#"1:"b" 2:"c\n" "#);
-        assert_eq!(shown(&text.split_off(6)), r#"3:"ef" "#);
-        assert_eq!(shown(&text), r#"1:"ab" 2:"c\n\nd" "#);
+        assert_eq!(shown(&text.slice(1..4)), r#"1:"b" 2:"c\n""#);
+        assert_eq!(shown(&text.split_off(6)), r#"3:"ef""#);
+        assert_eq!(shown(&text), r#"1:"ab" 2:"c\n\nd""#);
         text.truncate(2);
-        assert_eq!(shown(&text), r#"1:"ab" "#);
+        assert_eq!(shown(&text), r#"1:"ab""#);
         text.truncate(0);
         assert_eq!(shown(&text), "");
     }
@@ -258,7 +260,7 @@ mod tests {
     fn indentation_belongs_to_what_follows_and_spares_empty_lines() {
         assert_eq!(
             shown(&two_lines().indented("  ")),
-            r#"1:"  ab" 2:"c\n\n  d" 3:"ef" "#
+            r#"1:"  ab" 2:"c\n\n  d" 3:"ef""#
         );
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::{Shell, generate};
 
-use crate::{args::Cairn, exit::Outcome, output::Output};
+use crate::{args::Cairn, output::Output};
 
 /// Print the completion script of a shell
 ///
@@ -15,10 +15,9 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, output: &Output) {
         let mut script = Vec::new();
         generate(self.shell, &mut Cairn::command(), "cairn", &mut script);
         output.data(&String::from_utf8_lossy(&script));
-        Ok(())
     }
 }

@@ -48,6 +48,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
         Command::Verify(verify) => verify.run(environment, output),
-        Command::Completion(completion) => completion.run(output),
+        Command::Completion(completion) => {
+            completion.run(output);
+            Ok(())
+        }
     }
 }

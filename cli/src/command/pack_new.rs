@@ -129,7 +129,7 @@ spec:
     kubernetes: ">=1.28"
 "#;
 
-const VALUES: &str = r#"# How many copies run.
+const VALUES: &str = r"# How many copies run.
 replicas: 1
 
 # The image, with a tag that does not move.
@@ -139,7 +139,7 @@ image: registry.k8s.io/pause:3.10
 resources:
   requests: {cpu: 10m, memory: 16Mi}
   limits: {memory: 32Mi}
-"#;
+";
 
 const SCHEMA: &str = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -153,7 +153,7 @@ const SCHEMA: &str = r#"{
 }
 "#;
 
-const TEMPLATE: &str = r#"apiVersion: apps/v1
+const TEMPLATE: &str = r"apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: @NAME@
@@ -185,15 +185,15 @@ spec:
           allowPrivilegeEscalation: false
           readOnlyRootFilesystem: true
           capabilities: {drop: [ALL]}
-"#;
+";
 
-const LABELS: &str = r#"app.kubernetes.io/name: {{pack.name}}
+const LABELS: &str = r"app.kubernetes.io/name: {{pack.name}}
 app.kubernetes.io/instance: {{layer.name}}
 app.kubernetes.io/version: {{quote pack.version}}
 app.kubernetes.io/managed-by: cairn
-"#;
+";
 
-const TEST: &str = r#"apiVersion: cairn.dev/v1
+const TEST: &str = r"apiVersion: cairn.dev/v1
 kind: PackTest
 metadata: {name: default}
 spec:
@@ -205,9 +205,9 @@ spec:
       name: @NAME@
       fields:
         /spec/replicas: 2
-"#;
+";
 
-const NODE_MANIFEST: &str = r#"apiVersion: cairn.dev/v1
+const NODE_MANIFEST: &str = r"apiVersion: cairn.dev/v1
 kind: Pack
 metadata:
   name: @NAME@
@@ -217,11 +217,11 @@ metadata:
   license: Apache-2.0
 spec:
   layer: @LAYER@@KUBERNETES_VERSION@
-"#;
+";
 
-const NODE_VALUES: &str = r#"# What people see when they log in to a node.
+const NODE_VALUES: &str = r"# What people see when they log in to a node.
 greeting: Managed by Cairn.
-"#;
+";
 
 const NODE_SCHEMA: &str = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -235,12 +235,12 @@ const NODE_SCHEMA: &str = r#"{
 
 const NODE_FILE: &str = "{{values.greeting}} Cluster {{cluster.name}}.\n";
 
-const NODE_STEPS: &str = r#"apiVersion: cairn.dev/v1
+const NODE_STEPS: &str = r"apiVersion: cairn.dev/v1
 kind: HostSteps
 steps:
 - name: greeting
   file: {path: /etc/motd, source: motd}
-"#;
+";
 
 const NODE_TEST: &str = r#"apiVersion: cairn.dev/v1
 kind: PackTest
@@ -253,12 +253,12 @@ spec:
       motd: ["Managed by Cairn. Cluster test."]
 "#;
 
-const README: &str = r#"# @NAME@
+const README: &str = r"# @NAME@
 
 What it is, what it needs, and what to know before an upgrade.
 
 Values are documented in `values.yaml`.
-"#;
+";
 
 const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" role="img" aria-label="@NAME@">
   <rect x="10" y="40" width="44" height="14" rx="7" fill="#475569"/>

@@ -1,5 +1,7 @@
 //! `cairn profile tree`: the stack of layers, and why each is where it is.
 
+use std::fmt::Write as _;
+
 use cairn_compiler::{LayerSummary, LockMode};
 use clap::Args;
 use serde_json::json;
@@ -47,8 +49,12 @@ impl ProfileTree {
                 build
                     .layers
                     .iter()
-                    .map(|layer| format!("{}\n", layer.name))
-                    .collect()
+                    .map(|layer| layer.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(
+                        "
+",
+                    )
             },
         );
         if build.session.diagnostics.has_errors() {
@@ -84,14 +90,15 @@ fn tree(layers: &[LayerSummary]) -> String {
         if layer.host_files > 0 {
             facts.push(count(layer.host_files, "host file"));
         }
-        text += &format!(
-            "{branch} {} [{}] {}\n",
+        let _ = writeln!(
+            text,
+            "{branch} {} [{}] {}",
             layer.name,
             layer.kind,
             facts.join(" · ")
         );
         for (name, reason) in &layer.needs {
-            text += &format!("{trunk}   needs {name}: {reason}\n");
+            let _ = writeln!(text, "{trunk}   needs {name}: {reason}");
         }
     }
     text

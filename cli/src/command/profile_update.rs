@@ -57,31 +57,22 @@ fn changes(before: &str, after: &str) -> String {
         lock.map(|lock| lock.packs).unwrap_or_default()
     };
     let (before, after) = (read(before), read(after));
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for pack in &after {
+        let title = format!("{} {}", pack.name, pack.version);
         match before
             .iter()
             .find(|old| old.name == pack.name && old.required_by == pack.required_by)
         {
-            None => lines += &format!("{} {} (new)\n", pack.name, pack.version),
+            None => lines.push(format!("{title} (new)")),
             Some(old) if old.version != pack.version => {
-                lines += &format!("{} {} -> {}\n", pack.name, old.version, pack.version)
+                lines.push(format!("{} {} -> {}", pack.name, old.version, pack.version));
             }
             Some(old) if old.digest != pack.digest => {
-                lines += &format!(
-                    "{} {} (content changed: {} -> {})\n",
-                    pack.name,
-                    pack.version,
-                    old.digest.short(),
-                    pack.digest.short()
-                )
+                let (old, new) = (old.digest.short(), pack.digest.short());
+                lines.push(format!("{title} (content changed: {old} -> {new})"));
             }
-            Some(old) if old != pack => {
-                lines += &format!(
-                    "{} {} (signers or range changed)\n",
-                    pack.name, pack.version
-                )
-            }
+            Some(old) if old != pack => lines.push(format!("{title} (signers or range changed)")),
             Some(_) => {}
         }
     }
@@ -89,7 +80,9 @@ fn changes(before: &str, after: &str) -> String {
         .iter()
         .filter(|old| !after.iter().any(|pack| pack.name == old.name))
     {
-        lines += &format!("{} {} (gone)\n", old.name, old.version);
+        lines.push(format!("{} {} (gone)", old.name, old.version));
     }
     lines
+        .iter()
+        .fold(String::new(), |text, line| text + line + "\n")
 }

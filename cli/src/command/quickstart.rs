@@ -1,9 +1,10 @@
 //! `cairn quickstart`: the whole way once, on this machine, with everything it needs inside.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Instant,
 };
 
@@ -16,7 +17,8 @@ use cairn_oci::{
 };
 use cairn_registry::{Config, StorageConfig};
 use cairn_spec::{
-    Digest, FileTree, Reference, bundle_artifact, check_files, read_bundle_manifest, unpack_bundle,
+    BundleManifest, Digest, FileTree, Reference, bundle_artifact, check_files,
+    read_bundle_manifest, unpack_bundle,
 };
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -40,7 +42,7 @@ use crate::{
     output::{Output, count},
     packs::{RegistryPacks, pull_limits},
     picture,
-    signing::TrustArgs,
+    signing::{Trust, TrustArgs},
 };
 
 /// Try it all: registry, keys, packs and an example cluster's bundle, on this machine
@@ -95,33 +97,25 @@ impl Quickstart {
         let started = Instant::now();
         let address = runtime.block_on(self.start_registry(shutdown, servers, output))?;
         let (key, new_key) = load_or_create(&self.data.join("keys/quickstart"))?;
-        let trust = self.write_trust_policy(&key)?;
         let key_id = key.public_key()?.id().to_owned();
         output.message(&format!(
             "{} key {}",
             if new_key { "made" } else { "using" },
             &key_id[..12]
         ));
-        let sources = embedded::sources(&self.data)?;
-        let prefix = format!("{address}/packs");
-        let client = ClientArgs::default().client(environment, Progress::default())?;
-        let pushed = self.push_packs(
-            runtime,
-            &client,
-            (&sources.join("packs"), &prefix),
-            (&key, environment),
+        let trust = self.write_trust_policy(&key)?;
+        let tour = Tour {
+            options: self,
+            environment,
             output,
-        )?;
-        let build = self.build(runtime, &client, (&sources, &prefix, &trust), output)?;
-        let bundle = build
-            .bundle
-            .as_ref()
-            .context("the build reported no error and made no bundle")?;
-        let published = self.publish(runtime, &client, (bundle, &address), (&key, environment))?;
-        self.verify(runtime, &client, (&published, bundle, &pushed), &trust)?;
-        let unchanged = self.remember(&published, &pushed)?;
-        output.data(&picture::stack(&build.layers, output.color_data));
-        self.report(&published, bundle, unchanged, started, output)?;
+            runtime,
+            client: ClientArgs::default().client(environment, Progress::default())?,
+            policy: TrustPolicy::load(&trust)?,
+            sources: embedded::sources(&self.data)?,
+            address,
+            key,
+        };
+        tour.take(started)?;
         if !self.once {
             output.message(&format!("serving on http://{address}/ until Ctrl-C"));
         }
@@ -172,7 +166,9 @@ impl Quickstart {
     fn write_trust_policy(&self, key: &PrivateKey) -> anyhow::Result<PathBuf> {
         let path = self.data.join("trust.yaml");
         let pem = key.public_key()?.to_pem()?;
-        let indented: String = pem.lines().map(|line| format!("      {line}\n")).collect();
+        let indented = pem
+            .lines()
+            .fold(String::new(), |text, line| text + "      " + line + "\n");
         let text = format!(
             "# Whose signatures packs and bundles need (spec/signing.md). Written by `cairn quickstart`.\n\
              apiVersion: cairn.dev/v1\n\
@@ -188,33 +184,56 @@ impl Quickstart {
         }
         Ok(path)
     }
+}
 
-    fn push_packs(
-        &self,
-        runtime: &Runtime,
-        client: &Client,
-        (folder, prefix): (&Path, &str),
-        (key, environment): (&PrivateKey, &Environment),
-        output: &Output,
-    ) -> Result<Vec<PushedPack>, Failure> {
-        let folders = find_packs(folder)?;
+/// What every step of the tour needs.
+struct Tour<'a> {
+    options: &'a Quickstart,
+    environment: &'a Environment,
+    output: &'a Output,
+    runtime: &'a Runtime,
+    client: Client,
+    policy: TrustPolicy,
+    /// The folder with `packs/` and `examples/`.
+    sources: PathBuf,
+    address: SocketAddr,
+    key: PrivateKey,
+}
+
+impl Tour<'_> {
+    fn take(&self, started: Instant) -> Outcome {
+        let packs = self.push_packs()?;
+        let build = self.build()?;
+        let bundle = build
+            .bundle
+            .as_ref()
+            .context("the build reported no error and made no bundle")?;
+        let published = self.publish(bundle)?;
+        self.verify(&published, bundle, &packs)?;
+        let unchanged = self.remember(&published, &packs)?;
+        self.output
+            .data(&picture::stack(&build.layers, self.output.color_data));
+        self.report(&published, bundle, unchanged, started)
+    }
+
+    fn push_packs(&self) -> Result<Vec<PushedPack>, Failure> {
+        let prefix = format!("{}/packs", self.address);
         let mut built = Vec::new();
-        for folder in &folders {
-            built.push(build_pack(folder, environment, output)?);
+        for folder in find_packs(&self.sources.join("packs"))? {
+            built.push(build_pack(&folder, self.environment, self.output)?);
         }
-        let bar = if output.shows_progress() {
-            ProgressBar::new(built.len() as u64)
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(
-            ProgressStyle::with_template("{bar:24} {pos}/{len} packs {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        let pushed: Vec<PushedPack> = runtime.block_on(
+        let bar = self.progress_bar(built.len());
+        let pushed: Vec<PushedPack> = self.runtime.block_on(
             stream::iter(&built)
                 .map(|pack| async {
-                    let pushed = push(client, pack, prefix, (Some(key), environment), false).await;
+                    let pushed = push(
+                        &self.client,
+                        pack,
+                        &prefix,
+                        (Some(&self.key), self.environment),
+                        false,
+                    )
+                    .await;
                     bar.set_message(pack.manifest.metadata.name.to_string());
                     bar.inc(1);
                     pushed
@@ -224,93 +243,86 @@ impl Quickstart {
         )?;
         bar.finish_and_clear();
         let new = pushed.iter().filter(|pack| pack.uploaded > 0).count();
-        let signed = pushed
-            .iter()
-            .filter(|pack| {
-                pack.signed
-                    .as_ref()
-                    .is_some_and(|signed| !signed.added.is_empty())
-            })
-            .count();
-        output.message(&format!(
-            "{}: {new} pushed, {} there already; {signed} newly signed",
-            count(pushed.len(), "pack"),
+        let is_new = |pack: &&PushedPack| {
+            pack.signed
+                .as_ref()
+                .is_some_and(|signed| !signed.added.is_empty())
+        };
+        let signed = pushed.iter().filter(is_new).count();
+        let packs = count(pushed.len(), "pack");
+        self.output.message(&format!(
+            "{packs}: {new} pushed, {} there already; {signed} newly signed",
             pushed.len() - new
         ));
         Ok(pushed)
     }
 
-    fn build(
-        &self,
-        runtime: &Runtime,
-        client: &Client,
-        (sources, prefix, trust): (&Path, &str, &Path),
-        output: &Output,
-    ) -> Result<Build, Failure> {
+    fn progress_bar(&self, packs: usize) -> ProgressBar {
+        let bar = if self.output.shows_progress() {
+            ProgressBar::new(packs as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} packs {msg}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    fn build(&self) -> Result<Build, Failure> {
         let arguments = ProfileArgs {
-            profile: sources.join(PROFILE),
-            cluster: Some(sources.join(CLUSTER)),
+            profile: self.sources.join(PROFILE),
+            cluster: Some(self.sources.join(CLUSTER)),
             variables: Vec::new(),
-            lock: Some(self.data.join("quickstart.lock")),
-            registries: vec![(
-                "default".parse().map_err(anyhow::Error::new)?,
-                format!("oci://{prefix}"),
-            )],
-            trust: TrustArgs {
-                trust: Some(trust.to_path_buf()),
-                insecure_skip_verify: false,
-            },
+            lock: Some(self.options.data.join("quickstart.lock")),
+            registries: Vec::new(),
+            trust: TrustArgs::default(),
             client: ClientArgs::default(),
         };
+        let registry = "default".parse().map_err(anyhow::Error::new)?;
         let packs = RegistryPacks {
-            client: client.clone(),
-            policy: Some(TrustPolicy::load(trust)?),
-            runtime: runtime.handle().clone(),
-            registries: arguments.registries.iter().cloned().collect(),
+            client: self.client.clone(),
+            trust: Trust::Policy(self.policy.clone()),
+            runtime: self.runtime.handle().clone(),
+            registries: BTreeMap::from([(registry, format!("oci://{}/packs", self.address))]),
         };
         // Versions are chosen anew: the packs of this checkout are the newest there are.
         let build = profile_build::run(&arguments, LockMode::Update(Vec::new()), &packs)?;
-        output.diagnostics(&build.session);
+        self.output.diagnostics(&build.session);
         match &build.bundle {
             Some(bundle) => {
                 profile_build::write(
-                    &self.output,
+                    &self.options.output,
                     bundle,
                     build.lock.as_deref(),
                     &arguments.lock_path(),
                 )?;
                 Ok(build)
             }
-            None => Err(refused(&build, output)),
+            None => Err(refused(&build, self.output)),
         }
     }
 
-    fn publish(
-        &self,
-        runtime: &Runtime,
-        client: &Client,
-        (bundle, address): (&FileTree, &SocketAddr),
-        (key, environment): (&PrivateKey, &Environment),
-    ) -> Result<Reference, Failure> {
-        let manifest =
-            read_bundle_manifest(bundle).map_err(|error| Failure::new(ExitCode::Error, error))?;
-        let name = manifest
-            .cluster
-            .as_ref()
-            .map_or_else(|| manifest.profile.name.to_string(), ToString::to_string);
-        let reference: Reference = format!("{address}/bundles/{name}:{}", manifest.profile.version)
-            .parse()
-            .map_err(anyhow::Error::new)?;
-        let artifact = bundle_artifact(bundle, environment.created()?.as_deref())
-            .map_err(|error| Failure::new(ExitCode::Error, error))?;
+    fn publish(&self, bundle: &FileTree) -> Result<Reference, Failure> {
+        let failed = |error| Failure::new(ExitCode::Error, error);
+        let manifest = read_bundle_manifest(bundle).map_err(failed)?;
+        let text = format!(
+            "{}/bundles/{}:{}",
+            self.address,
+            title(&manifest),
+            manifest.profile.version
+        );
+        let reference: Reference = text.parse().map_err(anyhow::Error::new)?;
+        let artifact =
+            bundle_artifact(bundle, self.environment.created()?.as_deref()).map_err(failed)?;
         let options = SignOptions {
-            created_unix_s: environment.created_unix_s()?,
+            created_unix_s: self.environment.created_unix_s()?,
             ..SignOptions::default()
         };
-        runtime.block_on(async {
-            let pushed = client.push_artifact(&reference, &artifact).await?;
+        self.runtime.block_on(async {
+            let pushed = self.client.push_artifact(&reference, &artifact).await?;
             let pinned = reference.with_digest(pushed.digest.clone());
-            sign(client, &pinned, key, &options).await?;
+            sign(&self.client, &pinned, &self.key, &options).await?;
             Ok(Reference {
                 digest: Some(pushed.digest),
                 ..reference
@@ -319,42 +331,34 @@ impl Quickstart {
     }
 
     /// Reads back what was published, as a stranger would: signature first, then every byte.
-    fn verify(
-        &self,
-        runtime: &Runtime,
-        client: &Client,
-        (published, bundle, packs): (&Reference, &FileTree, &[PushedPack]),
-        trust: &Path,
-    ) -> Outcome {
-        let policy = TrustPolicy::load(trust)?;
-        runtime.block_on(async {
+    fn verify(&self, published: &Reference, bundle: &FileTree, packs: &[PushedPack]) -> Outcome {
+        let failed = |error| Failure::new(ExitCode::Error, error);
+        self.runtime.block_on(async {
             for pack in packs {
                 verify_trust(
-                    client,
+                    &self.client,
                     &pack.reference.with_digest(pack.digest.clone()),
-                    &policy,
+                    &self.policy,
                 )
                 .await?;
             }
-            let trusted = verify_trust(client, published, &policy).await?;
-            let artifact = client
+            let trusted = verify_trust(&self.client, published, &self.policy).await?;
+            let artifact = self
+                .client
                 .pull_artifact(&published.with_digest(trusted.digest), &pull_limits())
                 .await?;
-            let pulled =
-                unpack_bundle(&artifact).map_err(|error| Failure::new(ExitCode::Error, error))?;
+            let pulled = unpack_bundle(&artifact).map_err(failed)?;
             if pulled != *bundle {
-                return Err(Failure::new(
-                    ExitCode::Error,
-                    anyhow!("the bundle that was pulled is not the one that was pushed"),
-                ));
+                let error = anyhow!("the bundle that was pulled is not the one that was pushed");
+                return Err(Failure::new(ExitCode::Error, error));
             }
-            check_files(bundle).map_err(|error| Failure::new(ExitCode::Error, error))
+            check_files(bundle).map_err(failed)
         })
     }
 
     /// Compares with the digests of the run before; true when nothing changed.
     fn remember(&self, published: &Reference, packs: &[PushedPack]) -> anyhow::Result<bool> {
-        let path = self.data.join("quickstart.digests");
+        let path = self.options.data.join("quickstart.digests");
         let lines = packs
             .iter()
             .map(|pack| format!("{} {}\n", pack.digest, pack.reference.repository));
@@ -379,7 +383,6 @@ impl Quickstart {
         bundle: &FileTree,
         unchanged: bool,
         started: Instant,
-        output: &Output,
     ) -> Outcome {
         let manifest =
             read_bundle_manifest(bundle).map_err(|error| Failure::new(ExitCode::Error, error))?;
@@ -392,13 +395,10 @@ impl Quickstart {
             digest: None,
             ..published.clone()
         };
-        let cluster = manifest
-            .cluster
-            .as_ref()
-            .map_or_else(|| manifest.profile.name.to_string(), ToString::to_string);
-        let out = self.output.display();
-        output.data(&format!(
-            "\n{cluster}: {} {} on Kubernetes {}\n  bundle   {digest}\n  content  {}, {}, {}; all signatures verified\n  time     {:.1} s{}\n",
+        let out = self.options.output.display();
+        self.output.data(&format!(
+            "\n{}: {} {} on Kubernetes {}\n  bundle   {digest}\n  content  {}, {}, {}; all signatures verified\n  time     {:.1} s{}\n",
+            title(&manifest),
             manifest.profile.name,
             manifest.profile.version,
             manifest.kubernetes,
@@ -408,11 +408,20 @@ impl Quickstart {
             started.elapsed().as_secs_f64(),
             if unchanged { "\n  nothing changed since the last run: same digests" } else { "" },
         ));
-        output.data(&format!(
-            "\ntry next\n  oras pull --plain-http {by_tag} -o bundle\n  kubectl apply --dry-run=client -R -f {out}/manifests\n  cairn profile tree {PROFILE} --cluster {CLUSTER}\n  cairn verify {by_tag}\n"
+        self.output.data(&format!(
+            "\ntry next\n  oras pull --plain-http {by_tag} -o bundle\n  kubectl apply --dry-run=client -R -f {out}/manifests\n  \
+             cairn profile tree {PROFILE} --cluster {CLUSTER}\n  cairn verify {by_tag}\n"
         ));
         Ok(())
     }
+}
+
+/// Who a bundle is for: its cluster, or its profile.
+fn title(manifest: &BundleManifest) -> String {
+    manifest
+        .cluster
+        .as_ref()
+        .map_or_else(|| manifest.profile.name.to_string(), ToString::to_string)
 }
 
 /// The port asked for, or any that is free when it is in use.

@@ -24,7 +24,7 @@ use crate::{
 pub(crate) struct Sign {
     /// The artifact, HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]; a tag is resolved, and the digest signed
     reference: Reference,
-    /// The private key; CAIRN_KEY_PASSWORD decrypts one of cosign's
+    /// The private key; `CAIRN_KEY_PASSWORD` decrypts one of cosign's
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// A claim to sign along

@@ -59,10 +59,10 @@ pub fn quote_double(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             other if is_printable(other) => out.push(other),
             other if u32::from(other) <= 0xff => {
-                push_escape(&mut out, format_args!("\\x{:02X}", u32::from(other)))
+                push_escape(&mut out, format_args!("\\x{:02X}", u32::from(other)));
             }
             other if u32::from(other) <= 0xffff => {
-                push_escape(&mut out, format_args!("\\u{:04X}", u32::from(other)))
+                push_escape(&mut out, format_args!("\\u{:04X}", u32::from(other)));
             }
             other => push_escape(&mut out, format_args!("\\U{:08X}", u32::from(other))),
         }

@@ -130,7 +130,7 @@ impl<'a> Evaluator<'a> {
         parent: &Val<'a>,
     ) -> Option<String> {
         let bare = index == 0 && matches!(path.start, PathStart::Name);
-        let keys = parent.keys();
+        let keys: Vec<&str> = parent.fields().into_iter().map(|(key, _)| key).collect();
         let parameters: Vec<&str> = self.scope.parameter_names().collect();
         let near = nearest(key, keys.iter().copied()).or_else(|| {
             let parameters = parameters.iter().copied();
@@ -183,7 +183,7 @@ fn written_path(path: &Path, segments: &[Segment], index: usize) -> String {
         if plain {
             name.push_str(&segment.key);
         } else {
-            name.push_str(&format!("[{}]", segment.key));
+            name.extend(["[", &*segment.key, "]"]);
         }
     }
     name

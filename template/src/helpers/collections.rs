@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Call, logic::whole};
+use super::{Call, logic::whole, yaml::write_json};
 use crate::{
     state::{Outcome, State},
     value::{Entries, Entry, Source, Val, View},
@@ -168,23 +168,14 @@ fn item_text<'a>(call: &mut Call<'_, 'a>, item: &Val<'a>, index: usize) -> Outco
 }
 
 pub(super) fn uniq<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let mut kept: Vec<Val<'a>> = Vec::new();
-    // Texts are what lists are mostly made of, so that they need no pairwise comparison.
-    let mut texts = BTreeSet::new();
+    let mut kept = Vec::new();
+    let mut known = BTreeSet::new();
+    let span = call.span;
     for item in call.list(0)? {
         let origins = item.deep_origins(call.state())?;
         call.uses_origins(origins);
-        if let View::Str(text) = item.view() {
-            if texts.insert(text.to_owned()) {
-                kept.push(item);
-            }
-            continue;
-        }
-        let mut known = false;
-        for other in &kept {
-            known = known || other.same(&item, call.state())?;
-        }
-        if !known {
+        // Equal values, and only those, are written alike.
+        if known.insert(write_json(&item, span, call.state())?) {
             kept.push(item);
         }
     }

@@ -1,5 +1,7 @@
 //! Base64 and digests.
 
+use std::fmt::Write as _;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
@@ -25,7 +27,9 @@ pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 pub(super) fn sha256<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
-    let digest = Sha256::digest(text.as_str());
-    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in Sha256::digest(text.as_str()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
     call.computed_text(hex)
 }

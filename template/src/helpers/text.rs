@@ -84,13 +84,13 @@ fn quoted<'a>(
     });
     let span = call.span;
     let state = call.state();
-    let (first, last) = match (text.pieces().next(), text.pieces().last()) {
-        (Some((_, first)), Some((_, last))) => (first, last),
-        _ => {
-            let source = value.source(state);
-            let mark = state.mark(span, source.class, source.origins);
-            (mark, mark)
-        }
+    let ends = text.pieces().next().zip(text.pieces().last());
+    let (first, last) = if let Some(((_, first), (_, last))) = ends {
+        (first, last)
+    } else {
+        let source = value.source(state);
+        let mark = state.mark(span, source.class, source.origins);
+        (mark, mark)
     };
     let mut all = Text::marked(quote, first);
     all.absorb(&inner);

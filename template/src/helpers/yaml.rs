@@ -2,6 +2,8 @@
 //!
 //! The bytes are those of [`cairn_spec::yaml::write_block`]; a test holds the two together.
 
+use std::sync::Arc;
+
 use cairn_spec::{
     Diagnostics, Map, Node, Origins, SourceKind, Sources, Span, Value,
     yaml::{read_one, write_document, write_scalar},
@@ -65,6 +67,17 @@ fn read_back<'a>(call: &mut Call<'_, 'a>, node: &Node) -> Val<'a> {
     Val::from_owned(node, Source::derived(call.used))
 }
 
+/// Compact JSON; a whole float is written as the integer it equals.
+pub(super) fn write_json<'a>(
+    value: &Val<'a>,
+    place: Span,
+    state: &mut State<'a>,
+) -> Outcome<String> {
+    let mut emitter = Emitter::new(place, state);
+    emitter.json(value, 0)?;
+    Ok(emitter.out.into_parts().0)
+}
+
 /// Block YAML without a trailing newline.
 fn write_yaml<'a>(value: &Val<'a>, place: Span, state: &mut State<'a>) -> Outcome<Text> {
     let mut emitter = Emitter::new(place, state);
@@ -125,7 +138,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
             if index > 0 || !inline_first {
                 self.pad(indent);
             }
-            self.push(&write_scalar(&Value::String(key.clone())));
+            self.push(&write_scalar(&Value::String(Arc::clone(key))));
             self.push(":");
             match entry.value.view() {
                 View::Map(length) if length > 0 => {

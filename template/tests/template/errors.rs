@@ -150,6 +150,10 @@ fn tags_that_make_no_sense() {
       t.hbs:1:10 `"\q"`
       hint: a text can stand as an argument only; escapes are those of JSON
     "#);
+}
+
+#[test]
+fn arguments_that_make_no_sense() {
     assert_snapshot!(syntax("{{concat a+b}}"), @"
     template-syntax: `a+b` is not a name, path or literal that can stand here
       t.hbs:1:10 `a+b`

@@ -62,7 +62,7 @@ fn from_yaml_and_from_json() {
     template-type: argument 1 of `fromJson` is not valid JSON: EOF while parsing an object at line 1 column 1
       t.hbs:1:12 `"{"`
     "#);
-    assert_snapshot!(error(r#"fromYaml (list)"#), @"
+    assert_snapshot!(error("fromYaml (list)"), @"
     template-type: argument 1 of `fromYaml` must be a string, a number or a boolean, found a list
       t.hbs:1:12 `(list)`
     ");

@@ -120,7 +120,7 @@ fn templates_that_nest_too_deep() {
       t.hbs:1:577 `{{#if 1}}`
     ");
     let calls = format!("{{{{{}1{}}}}}", "not (".repeat(40), ")".repeat(40));
-    assert_snapshot!(errors(&calls, json!({})).replace("not (", "").replace(")", ""), @"
+    assert_snapshot!(errors(&calls, json!({})).replace("not (", ""), @"
     template-syntax: parentheses are nested more than 32 deep
       t.hbs:1:167 `(`
     ");
@@ -150,7 +150,8 @@ fn the_deepest_render_fits_the_stack() {
 
 #[test]
 fn mistakes_that_repeat_end_the_render() {
-    let template: String = (0..60).map(|n| format!("{{{{values.x{n}}}}}")).collect();
+    let tags: Vec<String> = (0..60).map(|n| format!("{{{{values.x{n}}}}}")).collect();
+    let template = tags.concat();
     let count = errors(&template, json!({}))
         .matches("template-undefined")
         .count();
