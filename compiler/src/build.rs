@@ -141,7 +141,7 @@ fn run(
     let complete = resolved.len() == stack.layers.len();
     let lock = complete.then(|| lock_of(&stack, &resolved));
 
-    let given = command_line_variables(request, session);
+    let given = command_line_variables(request, &stack, session);
     let (bindings, secret_refs) = bind(&stack, cluster.as_ref(), &given, session);
     let mut compilation = Compilation {
         stack: &stack,
@@ -152,7 +152,13 @@ fn run(
     let scope = compilation.scope(&resolved, bindings);
     let mut interpolator = Interpolator::new(&scope);
     let values = compilation.values(&resolved, &mut interpolator);
-    let requirements = with_reads(requirements, &interpolator);
+    // Values that refer to each other in a loop make their layers wait for each other, too.
+    let is_loop = |finding: &Diagnostic| finding.code == "reference-cycle";
+    let requirements = if compilation.session.diagnostics.iter().any(is_loop) {
+        requirements
+    } else {
+        with_reads(requirements, &interpolator)
+    };
     let ordered: Vec<Ordered<'_>> = resolved
         .iter()
         .map(|layer| Ordered {
@@ -215,17 +221,21 @@ fn run(
 
 fn command_line_variables(
     request: &BuildRequest,
+    stack: &Stack,
     session: &mut Session,
 ) -> BTreeMap<VariableName, Node> {
     request
         .variables
         .iter()
         .filter_map(|(name, text)| {
-            let (_, node) = session.read_yaml(
-                &format!("--var {name}"),
-                text.as_str(),
-                SourceKind::CommandLine,
-            )?;
+            let is_secret = stack
+                .variables
+                .get(name)
+                .is_some_and(|declared| declared.spec.sensitive);
+            // A secret has no business here, and no message may show it.
+            let text = if is_secret { "hidden" } else { text.as_str() };
+            let (_, node) =
+                session.read_yaml(&format!("--var {name}"), text, SourceKind::CommandLine)?;
             Some((name.clone(), node))
         })
         .collect()
@@ -487,7 +497,8 @@ impl Compilation<'_> {
             if texts.is_empty() {
                 self.session.report(
                     Diagnostic::error("manifests-none", format!("no file matches `{glob}`"))
-                        .at(*span),
+                        .at(*span)
+                        .hint("globs are relative to the file they stand in; `*` stays within a folder, `**` crosses folders"),
                 );
             }
             for text in texts {
@@ -496,7 +507,7 @@ impl Compilation<'_> {
                         .sources
                         .add(text.name.as_str(), text.text, SourceKind::Profile);
                 let reading = yaml::read(&self.session.sources, source, &mut self.session.origins);
-                self.session.diagnostics.extend(reading.diagnostics);
+                self.session.diagnostics.append(reading.diagnostics);
                 for document in reading.documents {
                     let resolved = interpolator.tree(&document.root, self.session);
                     output

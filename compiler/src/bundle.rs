@@ -124,12 +124,14 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
             .into_iter()
             .map(|object| {
                 let text = write_manifest(&object.node.value);
-                let file = format!(
-                    "{:03}-{}/{}",
-                    (index + 1) * 10,
-                    layer.layer.name,
-                    file_name(&object.id)
-                );
+                let folder = format!("{:03}-{}", (index + 1) * 10, layer.layer.name);
+                let mut file = format!("{folder}/{}.yaml", file_name(&object.id));
+                // Two groups of Kubernetes can serve kinds of one name, such as `Event`.
+                if tree.get(&format!("manifests/{file}")).is_some() {
+                    let group = Digest::sha256(object.id.group().as_bytes());
+                    let name = file_name(&object.id);
+                    file = format!("{folder}/{name}-{}.yaml", &group.hex()[..8]);
+                }
                 let digest = content_digest(&text);
                 tree.put(&format!("manifests/{file}"), text);
                 PlanObject {
@@ -148,7 +150,7 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
     plan(planned, parts.edges.clone())
 }
 
-/// `STAGE-KIND_NAMESPACE_NAME.yaml`; the stage comes first so that `kubectl apply -R -f` meets
+/// `STAGE-KIND_NAMESPACE_NAME`; the stage comes first so that `kubectl apply -R -f` meets
 /// namespaces and definitions before what needs them.
 fn file_name(id: &ObjectId) -> String {
     let stage = stage_of(id) as u8 + 1;
@@ -158,21 +160,30 @@ fn file_name(id: &ObjectId) -> String {
     } else {
         format!(".{}", id.group())
     };
-    let name: String = id
-        .name
-        .chars()
-        .map(|c| if c == ':' { '-' } else { c })
-        .collect();
-    let suffix = if id.name.contains(':') {
-        format!("-{}", &Digest::sha256(id.name.as_bytes()).hex()[..8])
-    } else {
-        String::new()
+    let mut name = match &id.namespace {
+        Some(namespace) => format!("{stage}-{kind}{group}_{namespace}_{}", id.name),
+        None => format!("{stage}-{kind}{group}_{}", id.name),
     };
-    match &id.namespace {
-        Some(namespace) => format!("{stage}-{kind}{group}_{namespace}_{name}{suffix}.yaml"),
-        None => format!("{stage}-{kind}{group}_{name}{suffix}.yaml"),
+    // Role names may hold colons and capitals, and be long; file names of all systems may not.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+    if !name.chars().all(plain) || name.len() > MAX_FILE_NAME_BYTES {
+        let cleaned: String = name
+            .chars()
+            .map(|c| c.to_ascii_lowercase())
+            .map(|c| if plain(c) { c } else { '-' })
+            .take(MAX_FILE_NAME_BYTES)
+            .collect();
+        name = format!(
+            "{cleaned}-{}",
+            &Digest::sha256(id.name.as_bytes()).hex()[..8]
+        );
     }
+    name
 }
+
+/// The longest file name before its digest and `.yaml`, in bytes: with `manifests/NNN-LAYER/` before it, a path stays
+/// below the 240 bytes of `spec/pack.md` §1.
+const MAX_FILE_NAME_BYTES: usize = 140;
 
 fn write_host(parts: &BundleParts<'_>, tree: &mut FileTree) {
     let mut steps = Vec::new();

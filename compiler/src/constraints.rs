@@ -171,7 +171,10 @@ impl Checker<'_> {
                             "needs pack `{name}` `{range}`, but layer `{}` has {version}",
                             layer.layer.name
                         ),
-                        None,
+                        Some(format!(
+                            "change the `version` of layer `{}`",
+                            layer.layer.name
+                        )),
                     )),
                     None => Ok((layer.layer.name.clone(), format!("requires pack {name}"))),
                 }
@@ -251,7 +254,11 @@ impl Checker<'_> {
                         .label(
                             self.place(&format!("/constrains/{index}"), session),
                             "the pack says so here",
-                        ),
+                        )
+                        .hint(format!(
+                            "change the `version` of layer `{}`",
+                            layer.layer.name
+                        )),
                     );
                 }
             }
@@ -318,7 +325,8 @@ impl Checker<'_> {
                     ),
                 )
                 .at(self.layer.layer.span)
-                .label(layer.layer.span, "the operating system is here"),
+                .label(layer.layer.span, "the operating system is here")
+                .hint("choose another operating system, or another pack"),
             );
         }
     }
@@ -384,7 +392,8 @@ fn check_profile_type(stack: &Stack, layers: &[ResolvedLayer], session: &mut Ses
                     format!("there are two layers of kind `{kind}`"),
                 )
                 .at(second.layer.span)
-                .label(first.layer.span, "the other one is here"),
+                .label(first.layer.span, "the other one is here")
+                .hint("remove one of the two layers"),
             );
         }
     }

@@ -83,11 +83,12 @@ pub(crate) fn pack_values(
                 Diagnostic::error(
                     "preset-group",
                     format!(
-                        "presets `{first}` and `{second}` are both of group `{group}`; choose one"
+                        "presets `{first}` and `{second}` are both of group `{group}`"
                     ),
                 )
                 .at(*second_span)
-                .label(*first_span, "the other one is here"),
+                .label(*first_span, "the other one is here")
+                .hint("choose one of the two"),
             );
         }
     }
@@ -106,7 +107,21 @@ pub(crate) fn check_values(values: &Node, schema: Option<&Schema>, session: &mut
             diagnostics,
             ..
         } = session;
-        schema.check(values, origins, "values-schema", diagnostics);
+        let mut found = Diagnostics::new();
+        schema.check(values, origins, "values-schema", &mut found);
+        // A value of the wrong kind was reported where it was merged.
+        let is_known = |new: &Diagnostic| {
+            diagnostics.iter().any(|old| {
+                old.code == "values-kind-change"
+                    && old.labels.first().map(|label| label.span)
+                        == new.labels.first().map(|label| label.span)
+            })
+        };
+        let new: Vec<Diagnostic> = found
+            .into_iter()
+            .filter(|finding| !is_known(finding))
+            .collect();
+        diagnostics.extend(new);
     }
 }
 
@@ -116,7 +131,7 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
     let mut output = LayerOutput::default();
     for source in layer.pack.crds.iter().chain(&layer.pack.manifests) {
         let reading = yaml::read(&session.sources, *source, &mut session.origins);
-        session.diagnostics.extend(reading.diagnostics);
+        session.diagnostics.append(reading.diagnostics);
         for document in reading.documents {
             output
                 .objects
@@ -196,6 +211,7 @@ fn read_rendered(title: &str, rendered: &Rendered, session: &mut Session) -> Vec
 }
 
 fn render_host(layer: &Layer<'_>, context: &Node, output: &mut LayerOutput, session: &mut Session) {
+    let mut steps = None;
     for (path, content) in &layer.pack.host {
         let bytes: Arc<[u8]> = match content {
             HostContent::Plain(bytes) => Arc::clone(bytes),
@@ -213,45 +229,57 @@ fn render_host(layer: &Layer<'_>, context: &Node, output: &mut LayerOutput, sess
             }
         };
         if path.as_str() == "steps.yaml" {
-            output.steps = read_steps(layer, &bytes, session);
+            steps = read_steps(layer, &bytes, session);
+        } else if let Err(error) = format!("host/{}/{path}", layer.name).parse::<TreePath>() {
+            session.report(
+                Diagnostic::error("pack-layout", error.to_string())
+                    .hint("shorten the file's path, or the name of the layer"),
+            );
         } else {
             output.host.insert(path.clone(), bytes);
         }
     }
-    check_steps(layer, output, session);
+    if let Some((steps, node)) = steps {
+        output.steps = steps;
+        check_steps(layer, output, &node, session);
+    }
 }
 
-fn read_steps(layer: &Layer<'_>, bytes: &[u8], session: &mut Session) -> Vec<HostStep> {
+fn read_steps(
+    layer: &Layer<'_>,
+    bytes: &[u8],
+    session: &mut Session,
+) -> Option<(Vec<HostStep>, Node)> {
     let title = format!("{}/host/steps.yaml", layer.pack.label);
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let Some((_, node)) = session.read_yaml(&title, text, SourceKind::Rendered) else {
-        return Vec::new();
-    };
+    let (_, node) = session.read_yaml(&title, text, SourceKind::Rendered)?;
     let Session {
         origins,
         diagnostics,
         ..
     } = &mut *session;
-    decode::<HostSteps>(&node, origins, diagnostics)
-        .map(|file| file.steps)
-        .unwrap_or_default()
+    let file = decode::<HostSteps>(&node, origins, diagnostics)?;
+    Some((file.steps, node))
 }
 
-fn check_steps(layer: &Layer<'_>, output: &LayerOutput, session: &mut Session) {
+fn check_steps(layer: &Layer<'_>, output: &LayerOutput, node: &Node, session: &mut Session) {
     let mut seen = Vec::new();
-    for step in &output.steps {
+    for (index, step) in output.steps.iter().enumerate() {
+        let place = session.span_at(node, &format!("/steps/{index}/name"));
         let title = format!("host step `{}` of `{}`", step.name, layer.pack.label);
         if step.action_count() != 1 {
             session.report(
                 Diagnostic::error("host-step", format!("{title} has {} actions", step.action_count()))
+                    .at(place)
                     .hint("give it exactly one of `file`, `sysctl`, `module`, `package`, `unit` and `command`"),
             );
         }
         if seen.contains(&&step.name) {
-            session.report(Diagnostic::error(
-                "host-step",
-                format!("{title} is there twice"),
-            ));
+            session.report(
+                Diagnostic::error("host-step", format!("{title} is there twice"))
+                    .at(place)
+                    .hint("give each step a name of its own"),
+            );
         }
         seen.push(&step.name);
         if let Some(file) = &step.file
@@ -266,6 +294,7 @@ fn check_steps(layer: &Layer<'_>, output: &LayerOutput, session: &mut Session) {
                         file.source
                     ),
                 )
+                .at(session.span_at(node, &format!("/steps/{index}/file/source")))
                 .maybe_hint(cairn_spec::suggest(file.source.as_str(), known)),
             );
         }

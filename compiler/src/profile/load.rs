@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cairn_spec::{
     Diagnostic, ImageMirror, LayerName, LayerSpec, Map, Node, PackName, PatchSpec, PresetName,
     ProfileManifest, ProfileName, ProfileType, RegistrySpec, SourceKind, Span, Value, VariableName,
-    VariableSpec, Version, VersionRange, suggest,
+    VariableSpec, Version, VersionRange, nearest, suggest,
 };
 
 use crate::{ProfileFiles, Session, values::merge};
@@ -100,14 +100,26 @@ impl Loader<'_> {
                 return None;
             }
         };
-        if self.open.contains(&file.name) || self.open.len() >= MAX_PROFILE_DEPTH {
+        if self.open.len() >= MAX_PROFILE_DEPTH && !self.open.contains(&file.name) {
+            self.session.report(
+                Diagnostic::error(
+                    "profile-depth",
+                    format!("profiles use each other more than {MAX_PROFILE_DEPTH} deep"),
+                )
+                .at(asked_at)
+                .hint("use the profiles side by side: `uses` is a list"),
+            );
+            return None;
+        }
+        if self.open.contains(&file.name) {
             let chain = format!("{} → {}", self.open.join(" → "), file.name);
             self.session.report(
                 Diagnostic::error(
                     "profile-cycle",
                     format!("profiles use each other in a loop: {chain}"),
                 )
-                .at(asked_at),
+                .at(asked_at)
+                .hint("remove one of the `uses`"),
             );
             return None;
         }
@@ -151,7 +163,8 @@ impl Loader<'_> {
                                 base.name, base.version
                             ),
                         )
-                        .at(at),
+                        .at(at)
+                        .hint("change the range, or use another version of the profile"),
                     );
                 }
                 stack.put_on(base);
@@ -198,7 +211,8 @@ impl Loader<'_> {
                         format!("there are two layers `{}`", layer.name),
                     )
                     .label(name_span, "again here")
-                    .label(first, "first here"),
+                    .label(first, "first here")
+                    .hint("give each layer a name of its own"),
                 );
                 continue;
             }
@@ -356,14 +370,14 @@ impl Loader<'_> {
             }
             (None, None, None) if below => None,
             (None, None, None) => {
-                let hint = suggest(
+                let hint = nearest(
                     layer.name.as_str(),
                     stack.layers.iter().map(|below| below.name.as_str()),
                 )
-                .unwrap_or_else(|| {
+                .map_or_else(|| {
                     "add `pack: NAME` with `version: RANGE`, `path: FOLDER` or `manifests: [GLOB]`"
                         .to_owned()
-                });
+                }, |near| format!("did you mean `{near}`?"));
                 self.session.report(
                     Diagnostic::error("layer-content", format!("layer `{}` has no content, and no profile below has a layer of this name", layer.name))
                         .at(span)
@@ -410,7 +424,8 @@ impl Loader<'_> {
                                     "values-kind",
                                     "a file of values must hold a map",
                                 )
-                                .at(self.session.span(&values)),
+                                .at(self.session.span(&values))
+                                .hint("write `KEY: VALUE` lines"),
                             ),
                         }
                     }

@@ -15,7 +15,7 @@ use cairn_spec::{
 
 use super::{
     merge::deleted_by,
-    reference::{Piece, may_refer, pieces},
+    reference::{Piece, may_refer, never_closed, pieces},
 };
 use crate::Session;
 
@@ -130,6 +130,17 @@ impl<'a> Interpolator<'a> {
                 }
             }
             Value::String(text) if may_refer(text) && is_ours(node, session) => {
+                if let Some(offset) = never_closed(text) {
+                    let path = &text[offset + 2..];
+                    session.report(
+                        Diagnostic::error(
+                            "reference-syntax",
+                            format!("the reference `${{{path}` is never closed"),
+                        )
+                        .at(reference_span(session, node, text, offset, path))
+                        .hint("add the `}`, or write `$${` to mean the text"),
+                    );
+                }
                 self.text(node, text, place, session)
             }
             _ => node.clone(),
@@ -347,7 +358,9 @@ impl<'a> Interpolator<'a> {
                         .is_some_and(|rest| rest.starts_with('.'))
             })
         };
-        if reader != Some(layer)
+        let found = self.walk(layer, &values.values, path, span, session);
+        if found.is_some()
+            && reader != Some(layer)
             && values
                 .exports
                 .as_ref()
@@ -360,7 +373,7 @@ impl<'a> Interpolator<'a> {
                     .maybe_hint(suggest(path, exports).or_else(|| Some("name it under `spec.exports` of the pack".to_owned()))),
             );
         }
-        self.walk(layer, &values.values, path, span, session)
+        found
     }
 
     /// Follows a dotted path through a layer's values, resolving references on the way.
