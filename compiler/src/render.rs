@@ -82,9 +82,7 @@ pub(crate) fn pack_values(
             session.report(
                 Diagnostic::error(
                     "preset-group",
-                    format!(
-                        "presets `{first}` and `{second}` are both of group `{group}`"
-                    ),
+                    format!("presets `{first}` and `{second}` are both of group `{group}`"),
                 )
                 .at(*second_span)
                 .label(*first_span, "the other one is here")

@@ -3,11 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use cairn_oci::{
-    Progress,
-    sign::verify,
-    trust::{TrustPolicy, verify_trust},
-};
+use cairn_oci::{Progress, sign::verify, trust::verify_trust};
 use cairn_spec::Reference;
 use clap::Args;
 use serde_json::json;
@@ -17,7 +13,7 @@ use crate::{
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::Output,
-    signing::{DEFAULT_TRUST_POLICY, read_public_key},
+    signing::{DEFAULT_TRUST_POLICY, load_policy, read_public_key},
 };
 
 /// Verify the signatures of an artifact in a registry
@@ -45,7 +41,7 @@ impl Verify {
             let path = self
                 .trust
                 .unwrap_or_else(|| PathBuf::from(DEFAULT_TRUST_POLICY));
-            let policy = TrustPolicy::load(&path)?;
+            let policy = load_policy(&path, output)?;
             let trusted = runtime.block_on(verify_trust(&client, &self.reference, &policy))?;
             let signers: Vec<String> = trusted
                 .signers
@@ -64,7 +60,7 @@ impl Verify {
             .key
             .iter()
             .map(|path| read_public_key(path))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>, Failure>>()?;
         let (digest, signatures) = runtime.block_on(async {
             let digest = client.resolve(&self.reference).await?.digest;
             let pinned = self.reference.with_digest(digest.clone());

@@ -90,8 +90,7 @@ fn secret_in(line: &str, secrets: Option<&[&str]>) -> Option<usize> {
             .filter_map(|name| {
                 let end = line.find(name)? + name.len();
                 let rest = line[end..].trim_start_matches(['"', '\'', ' ']);
-                rest.strip_prefix(':')
-                    .map(|value| line.len() - value.len())
+                rest.strip_prefix(':').map(|value| line.len() - value.len())
             })
             .min(),
     }

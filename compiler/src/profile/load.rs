@@ -8,7 +8,7 @@ use cairn_spec::{
     VariableSpec, Version, VersionRange, nearest, suggest,
 };
 
-use crate::{ProfileFiles, Session, values::merge};
+use crate::{ProfileFiles, Session, object::check_namespace, values::merge};
 
 /// How deep profiles may use profiles.
 const MAX_PROFILE_DEPTH: usize = 16;
@@ -237,6 +237,8 @@ impl Loader<'_> {
     ) {
         let span = self.session.span_at(node, &format!("{at}/name"));
         let values = self.values(file, layer, (node, at));
+        let namespace = self.session.span_at(node, &format!("{at}/namespace"));
+        check_namespace(layer.namespace.as_deref(), namespace, self.session);
         let presets = layer.presets.as_ref().map(|presets| {
             let place = |index| self.session.span_at(node, &format!("{at}/presets/{index}"));
             presets

@@ -73,7 +73,9 @@ fn refuse_unknown(
             )
             .at(span)
             .maybe_hint(suggest(&name, known.iter().copied()).or_else(|| {
-                Some(format!("declare it under `variables` of the profile: `- name: {name}`"))
+                Some(format!(
+                    "declare it under `variables` of the profile: `- name: {name}`"
+                ))
             })),
         );
     }

@@ -9,7 +9,7 @@ use reqwest::{Certificate, RequestBuilder, Response, Url, redirect};
 use serde::Deserialize;
 
 use super::{Client, Options, auth::Access};
-use crate::{Error, limits, store::Origin};
+use crate::{Error, error::RequestError, limits, store::Origin};
 
 /// A request about a repository.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ pub(super) fn http_client(
     // before has chosen; a second installation is refused, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let setup = |source: reqwest::Error| Error::Setup {
-        source: source.into(),
+        source: RequestError::new(source).into(),
     };
     let mut certificates = Vec::new();
     for pem in &options.extra_ca_pem {
@@ -205,8 +205,7 @@ impl Client {
         sent.map_err(|error| Error::Request {
             method,
             url,
-            // The query may hold a token of the upload.
-            source: error.without_url(),
+            source: RequestError::new(error),
         })
     }
 }
@@ -299,7 +298,7 @@ pub(super) async fn read_limited(
         let chunk = response.chunk().await.map_err(|error| Error::Request {
             method: Method::GET,
             url: url.clone(),
-            source: error.without_url(),
+            source: RequestError::new(error),
         })?;
         match chunk {
             Some(chunk) if body.len() + chunk.len() > limit_bytes => {
