@@ -142,7 +142,16 @@ fn run(
     let lock = complete.then(|| lock_of(&stack, &resolved));
 
     let given = command_line_variables(request, &stack, session);
-    let (bindings, secret_refs) = bind(&stack, cluster.as_ref(), &given, session);
+    let (bindings, secret_refs) = bind(
+        &stack,
+        cluster.as_ref(),
+        &given,
+        &|name| {
+            (request.cluster.is_some() && cluster.is_none())
+                || request.variables.iter().any(|(other, _)| other == name)
+        },
+        session,
+    );
     let mut compilation = Compilation {
         stack: &stack,
         cluster: cluster.as_ref(),

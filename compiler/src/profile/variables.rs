@@ -18,11 +18,13 @@ pub(crate) fn secret_placeholder(name: &VariableName) -> String {
     format!("cairn.secret({name})")
 }
 
-/// The bindings of all declared variables, and where the secrets among them are kept.
+/// The bindings of all declared variables, and where the secrets among them are kept. A variable
+/// may have a value that cannot be read, which is reported already.
 pub(crate) fn bind(
     stack: &Stack,
     cluster: Option<&Cluster>,
     given: &BTreeMap<VariableName, Node>,
+    is_unreadable: &dyn Fn(&VariableName) -> bool,
     session: &mut Session,
 ) -> (
     BTreeMap<VariableName, Binding>,
@@ -37,6 +39,10 @@ pub(crate) fn bind(
     let mut secrets = BTreeMap::new();
     for (name, declared) in &stack.variables {
         let value = given.get(name).or_else(|| values.get(name.as_str()));
+        if value.is_none() && is_unreadable(name) {
+            bindings.insert(name.clone(), Binding::Broken);
+            continue;
+        }
         let binding = if declared.spec.sensitive {
             bind_secret(name, declared, value, &mut secrets, session)
         } else {
@@ -103,6 +109,7 @@ fn bind_value(
                 .label(declared_at, "required here")
                 .hint(format!("add `{name}: …` under `variables` of the cluster")),
             );
+            return Binding::Broken;
         }
         return Binding::Unset(declared_at);
     };
@@ -135,7 +142,7 @@ fn bind_value(
                 );
             }
             if session.diagnostics.error_count() > before {
-                return Binding::Unset(declared_at);
+                return Binding::Broken;
             }
         }
         Err(error) => session.report(
@@ -143,7 +150,8 @@ fn bind_value(
                 "variable-schema",
                 format!("the schema of variable `{name}` cannot be used: {error}"),
             )
-            .at(session.span_at(&declared.node, "/schema")),
+            .at(session.span_at(&declared.node, "/schema"))
+            .hint("schemas are JSON Schema 2020-12"),
         ),
     }
     Binding::Value(bound.clone())

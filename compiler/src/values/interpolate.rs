@@ -28,6 +28,8 @@ pub(crate) enum Binding {
     Secret(String),
     /// Declared, without a value.
     Unset(Option<Span>),
+    /// Its value cannot be used, which is reported already.
+    Broken,
 }
 
 /// The values of a layer, before references are resolved.
@@ -308,6 +310,7 @@ impl<'a> Interpolator<'a> {
                 self.secrets.insert(name.clone());
                 Some(Node::generated(placeholder.as_str()))
             }
+            Binding::Broken => None,
             Binding::Unset(declared) => {
                 session.report(
                     Diagnostic::error(
