@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 
 use cairn_compiler::{FetchedPack, InputError, PackSource};
-use cairn_oci::{
-    Client, Error, PullLimits,
-    trust::{TrustPolicy, verify_trust},
-};
+use cairn_oci::{Client, Error, PullLimits};
 use cairn_spec::{
     ArchiveLimits, Digest, LayerName, PackName, Reference, RegistrySpec, Tag, Version, unpack_pack,
 };
 use tokio::runtime::Handle;
 
+use crate::signing::Trust;
+
 /// Packs from registries.
 pub(crate) struct RegistryPacks {
     pub(crate) client: Client,
-    /// None when verification is switched off.
-    pub(crate) policy: Option<TrustPolicy>,
+    pub(crate) trust: Trust,
     pub(crate) runtime: Handle,
     /// Addresses to use instead of those in the profile, by the registry's name.
     pub(crate) registries: BTreeMap<LayerName, String>,
@@ -88,19 +86,7 @@ impl RegistryPacks {
 
     /// Verifies first; only then is anything unpacked, and by the digest that was verified.
     async fn pull(&self, wanted: &Reference) -> Result<Result<FetchedPack, InputError>, Error> {
-        let (digest, signers) = match &self.policy {
-            Some(policy) => {
-                let trusted = verify_trust(&self.client, wanted, policy).await?;
-                let mut signers: Vec<String> = trusted
-                    .signers
-                    .into_iter()
-                    .map(|signer| signer.key_id)
-                    .collect();
-                signers.sort();
-                (trusted.digest, signers)
-            }
-            None => (self.client.resolve(wanted).await?.digest, Vec::new()),
-        };
+        let (digest, signers) = self.trust.resolve(&self.client, wanted).await?;
         let pinned = wanted.with_digest(digest.clone());
         let artifact = self.client.pull_artifact(&pinned, &pull_limits()).await?;
         Ok(match unpack_pack(&artifact) {

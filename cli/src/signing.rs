@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cairn_oci::{PrivateKey, PublicKey, trust::TrustPolicy};
+use cairn_oci::{
+    Client, PrivateKey, PublicKey,
+    trust::{TrustPolicy, verify_trust},
+};
+use cairn_spec::{Digest, Reference};
 use clap::Args;
 
 use crate::{config::Environment, output::Output};
@@ -24,22 +28,64 @@ pub(crate) struct TrustArgs {
     pub(crate) insecure_skip_verify: bool,
 }
 
+/// Whose signatures packs need, as far as it is known.
+#[derive(Debug)]
+pub(crate) enum Trust {
+    /// This policy decides.
+    Policy(TrustPolicy),
+    /// There is no policy, which matters only when something must be verified.
+    Missing(PathBuf),
+    /// Nothing is verified.
+    Off,
+}
+
 impl TrustArgs {
-    /// The policy; none when verification is switched off, which is said loudly.
-    pub(crate) fn policy(&self, output: &Output) -> Result<Option<TrustPolicy>> {
+    /// The policy. That verification is switched off is said loudly.
+    pub(crate) fn trust(&self, output: &Output) -> Result<Trust> {
         if self.insecure_skip_verify {
             output.warning(
                 "signatures are NOT verified (--insecure-skip-verify): packs may come from anyone",
             );
-            return Ok(None);
+            return Ok(Trust::Off);
         }
         let path = self
             .trust
             .clone()
             .unwrap_or_else(|| PathBuf::from(DEFAULT_TRUST_POLICY));
-        TrustPolicy::load(&path).map(Some).with_context(|| {
-            format!("failed to load the trust policy `{}`; write one (see spec/signing.md), or name it with --trust", path.display())
-        })
+        if self.trust.is_none() && !path.exists() {
+            return Ok(Trust::Missing(path));
+        }
+        let policy = TrustPolicy::load(&path)
+            .with_context(|| format!("failed to load the trust policy `{}`", path.display()))?;
+        Ok(Trust::Policy(policy))
+    }
+}
+
+impl Trust {
+    /// Resolves a reference to the digest that may be used, and the key ids that signed it.
+    pub(crate) async fn resolve(
+        &self,
+        client: &Client,
+        reference: &Reference,
+    ) -> Result<(Digest, Vec<String>), cairn_oci::Error> {
+        match self {
+            Self::Policy(policy) => {
+                let trusted = verify_trust(client, reference, policy).await?;
+                let mut signers: Vec<String> = trusted
+                    .signers
+                    .into_iter()
+                    .map(|signer| signer.key_id)
+                    .collect();
+                signers.sort();
+                Ok((trusted.digest, signers))
+            }
+            Self::Missing(path) => Err(cairn_oci::Error::Untrusted {
+                what: reference.to_string(),
+                reason: format!("there is no trust policy at `{}`", path.display()),
+                hint: "write one (spec/signing.md), or name it with --trust".to_owned(),
+            }),
+            Self::Off => Ok((client.resolve(reference).await?.digest, Vec::new())),
+        }
     }
 }
 

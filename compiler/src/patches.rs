@@ -15,7 +15,7 @@ use crate::{
 pub(crate) fn apply(
     stack: &Stack,
     layers: &[&ResolvedLayer],
-    objects: &mut [Object],
+    objects: &mut Vec<Object>,
     interpolator: &mut Interpolator<'_>,
     session: &mut Session,
 ) {
@@ -49,6 +49,16 @@ pub(crate) fn apply(
             .collect();
         let outcome = patch::apply(&patch, &mut references, &merge_keys, &mut session.origins);
         session.diagnostics.extend(outcome.diagnostics);
+        let removed: Vec<usize> = outcome
+            .removed
+            .into_iter()
+            .map(|(index, _)| index)
+            .collect();
+        let mut index = 0;
+        objects.retain(|_| {
+            index += 1;
+            !removed.contains(&(index - 1))
+        });
     }
     for object in objects {
         object.id = object::identify(&object.node);

@@ -227,6 +227,74 @@ impl Tracker {
         CauseId(u32::try_from(self.causes.len()).unwrap_or(u32::MAX))
     }
 
+    /// How many causes there are; a mark for [`Self::origins_since`].
+    pub(crate) fn cause_count(&self) -> usize {
+        self.causes.len()
+    }
+
+    /// All that decided anything since there were so many causes.
+    pub(crate) fn origins_since(&mut self, count: usize) -> OriginSet {
+        let sets = self.causes[count..].iter().map(|entry| entry.origins);
+        self.union_all(sets.collect())
+    }
+
+    /// Adds the origins of a chain of causes, down to where `outer` begins.
+    pub(crate) fn collect_causes(&self, cause: CauseId, outer: CauseId, sets: &mut Vec<OriginSet>) {
+        let causes = self.inner_causes(cause, outer);
+        sets.extend(causes.iter().map(|entry| entry.origins));
+    }
+
+    /// All origins of all sets.
+    pub(crate) fn union_all(&mut self, mut sets: Vec<OriginSet>) -> OriginSet {
+        sets.sort_unstable_by_key(|set| set.0);
+        sets.dedup();
+        match sets.as_slice() {
+            [] => OriginSet::EMPTY,
+            [only] | [OriginSet::EMPTY, only] => *only,
+            sets => {
+                let origins = sets.iter().flat_map(|&set| self.origins(set));
+                self.set(origins.copied().collect())
+            }
+        }
+    }
+
+    /// The chain of `cause` put inside of `outer`, where it is not so already: what was made
+    /// elsewhere is there also because of where it is printed.
+    pub(crate) fn rebase(&mut self, cause: CauseId, outer: CauseId) -> CauseId {
+        let inner = self.inner_causes(cause, outer);
+        let is_inside = match inner.last() {
+            Some(outermost) => outermost.parent == outer,
+            None => cause == outer,
+        };
+        if is_inside {
+            return cause;
+        }
+        inner.into_iter().rev().fold(outer, |parent, entry| {
+            self.add_cause(entry.kind, entry.place, entry.origins, parent)
+        })
+    }
+
+    /// The causes of a chain that are not causes of `outer`, innermost first.
+    fn inner_causes(&self, cause: CauseId, outer: CauseId) -> Vec<CauseEntry> {
+        let (mut inner, mut outer) = (cause, outer);
+        let mut found = Vec::new();
+        // A cause is always younger than what it lies in.
+        while inner != outer {
+            if inner.0 > outer.0 {
+                let Some(entry) = self.cause(inner) else {
+                    break;
+                };
+                inner = entry.parent;
+                found.push(entry);
+            } else {
+                outer = self
+                    .cause(outer)
+                    .map_or(CauseId::default(), |entry| entry.parent);
+            }
+        }
+        found
+    }
+
     fn cause(&self, id: CauseId) -> Option<CauseEntry> {
         let index = id.0.checked_sub(1)?;
         self.causes.get(index as usize).copied()

@@ -31,6 +31,12 @@ impl From<Diagnostic> for Failure {
 }
 
 impl Failure {
+    /// The same with advice.
+    pub(crate) fn hint(mut self, hint: &str) -> Self {
+        self.diagnostic.hint = Some(hint.to_owned());
+        self
+    }
+
     pub(crate) fn limit(diagnostic: Diagnostic) -> Self {
         Self {
             diagnostic: Box::new(diagnostic),
@@ -71,9 +77,7 @@ impl<'a> State<'a> {
 
     /// Counts work against the budget.
     pub(crate) fn step(&mut self, steps: usize) -> Outcome<()> {
-        self.steps = self
-            .steps
-            .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
+        self.charge(steps);
         if self.steps <= self.limits.steps {
             return Ok(());
         }
@@ -86,6 +90,13 @@ impl<'a> State<'a> {
                 .label(self.place, "the limit was reached here")
                 .hint("loop over less, or split the template"),
         ))
+    }
+
+    /// Counts work where there is no way to stop; the next step will.
+    pub(crate) fn charge(&mut self, steps: usize) {
+        self.steps = self
+            .steps
+            .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
     }
 
     /// Refuses a text that is longer than any output may be, and counts the work of making it.

@@ -6,7 +6,7 @@ use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, rc::Rc, sync::Arc};
 use cairn_spec::{Node, OriginId, Span, Value, yaml};
 
 use crate::{
-    spans::{CauseId, CauseKind, Class, Mark, OriginSet},
+    spans::{CauseId, Class, Mark, OriginSet},
     state::{Outcome, State},
     writer::Text,
 };
@@ -27,8 +27,10 @@ pub(crate) enum Data<'a> {
     Scalar(Scalar),
     /// A text in which each byte knows where it came from.
     Text(Rc<Text>),
-    List(Rc<Vec<Val<'a>>>),
-    Map(Rc<Entries<'a>>),
+    /// A list that a helper made, and where its length came from.
+    List(Rc<Vec<Val<'a>>>, Source),
+    /// A map that a helper made, and where the choice of its keys came from.
+    Map(Rc<Entries<'a>>, Source),
 }
 
 /// Keys and values of a map that a helper made.
@@ -112,22 +114,18 @@ impl From<Text> for Val<'_> {
     }
 }
 
-impl<'a> From<Vec<Val<'a>>> for Val<'a> {
-    fn from(items: Vec<Val<'a>>) -> Self {
-        Data::List(Rc::new(items)).into()
-    }
-}
-
-impl<'a> From<Entries<'a>> for Val<'a> {
-    fn from(entries: Entries<'a>) -> Self {
-        Data::Map(Rc::new(entries)).into()
-    }
-}
-
 impl<'a> Val<'a> {
     pub(crate) fn scalar(value: impl Into<Value>, source: Source) -> Self {
         let value = value.into();
         Data::Scalar(Scalar { value, source }).into()
+    }
+
+    pub(crate) fn list(items: Vec<Self>, source: Source) -> Self {
+        Data::List(Rc::new(items), source).into()
+    }
+
+    pub(crate) fn map(entries: Entries<'a>, source: Source) -> Self {
+        Data::Map(Rc::new(entries), source).into()
     }
 
     pub(crate) fn null() -> Self {
@@ -139,8 +137,8 @@ impl<'a> Val<'a> {
             Data::Node(node) => &node.value,
             Data::Scalar(scalar) => &scalar.value,
             Data::Text(text) => return View::Str(text.as_str()),
-            Data::List(items) => return View::List(items.len()),
-            Data::Map(entries) => return View::Map(entries.len()),
+            Data::List(items, _) => return View::List(items.len()),
+            Data::Map(entries, _) => return View::Map(entries.len()),
         };
         match value {
             Value::Null => View::Null,
@@ -185,8 +183,8 @@ impl<'a> Val<'a> {
                 Value::List(items) => items.get(index(key)?).map(Self::from),
                 _ => None,
             },
-            Data::List(items) => items.get(index(key)?).cloned(),
-            Data::Map(entries) => entries.get(key).map(|entry| entry.value.clone()),
+            Data::List(items, _) => items.get(index(key)?).cloned(),
+            Data::Map(entries, _) => entries.get(key).map(|entry| entry.value.clone()),
             Data::Scalar(_) | Data::Text(_) => None,
         };
         child
@@ -196,7 +194,7 @@ impl<'a> Val<'a> {
     pub(crate) fn items(&self) -> Option<Cow<'_, [Val<'a>]>> {
         match &self.data {
             Data::Node(node) => Some(node.as_list()?.iter().map(Self::from).collect()),
-            Data::List(items) => Some(Cow::Borrowed(items)),
+            Data::List(items, _) => Some(Cow::Borrowed(items)),
             _ => None,
         }
     }
@@ -216,19 +214,26 @@ impl<'a> Val<'a> {
                     })
                     .collect(),
             )),
-            Data::Map(entries) => Some(Cow::Borrowed(entries)),
+            Data::Map(entries, _) => Some(Cow::Borrowed(entries)),
             _ => None,
         }
     }
 
-    /// The keys of a map, sorted.
-    pub(crate) fn keys(&self) -> Vec<&str> {
+    /// The keys and values of a map, sorted by key, without where the keys came from.
+    pub(crate) fn fields(&self) -> Vec<(&str, Self)> {
         match &self.data {
             Data::Node(node) => node
                 .as_map()
-                .map(|map| map.keys().map(|key| &**key).collect())
+                .map(|map| {
+                    map.iter()
+                        .map(|(key, node)| (&**key, node.into()))
+                        .collect()
+                })
                 .unwrap_or_default(),
-            Data::Map(entries) => entries.keys().map(|key| &**key).collect(),
+            Data::Map(entries, _) => entries
+                .iter()
+                .map(|(key, entry)| (&**key, entry.value.clone()))
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -257,22 +262,24 @@ impl<'a> Val<'a> {
         Some(Rc::new(Text::marked(text, mark)))
     }
 
-    /// The text, each piece of which is there also because of what chose this value.
+    /// The text, each piece of which is there also because of where it is printed, and of what
+    /// chose this value.
     fn explained(&self, text: &Rc<Text>, place: Span, state: &mut State<'a>) -> Rc<Text> {
-        if self.because == OriginSet::EMPTY {
+        let outer = state.cause_of(self.because, place);
+        if text.pieces().all(|(_, mark)| mark.cause == outer) {
             return Rc::clone(text);
         }
         let mut last: Option<(CauseId, CauseId)> = None;
+        let count = state.tracker.cause_count();
         let explained = Text::clone(text).remark(|mark| {
             let cause = match last {
-                Some((parent, cause)) if parent == mark.cause => cause,
-                _ => state
-                    .tracker
-                    .add_cause(CauseKind::Choice, place, self.because, mark.cause),
+                Some((known, cause)) if known == mark.cause => cause,
+                _ => state.tracker.rebase(mark.cause, outer),
             };
             last = Some((mark.cause, cause));
             Mark { cause, ..mark }
         });
+        state.charge(state.tracker.cause_count() - count);
         Rc::new(explained)
     }
 
@@ -282,14 +289,33 @@ impl<'a> Val<'a> {
             Data::Node(node) => Source::exact(node.origin, state),
             Data::Scalar(scalar) => scalar.source,
             Data::Text(text) => text_source(text, state),
-            Data::List(_) | Data::Map(_) => Source::TEMPLATE,
+            Data::List(_, source) | Data::Map(_, source) => *source,
         }
     }
 
-    /// Where the value came from and what it was chosen by, without what is in it.
+    /// What decided that the value is this one, besides where it came from.
+    pub(crate) fn reasons(&self, state: &mut State<'_>) -> OriginSet {
+        let Data::Text(text) = &self.data else {
+            return self.because;
+        };
+        let mut all = vec![self.because];
+        all.extend_from_slice(text.shape());
+        let mut last = None;
+        for (_, mark) in text.pieces() {
+            if last.replace(mark.cause) != Some(mark.cause) {
+                state
+                    .tracker
+                    .collect_causes(mark.cause, state.cause, &mut all);
+            }
+        }
+        state.tracker.union_all(all)
+    }
+
+    /// Where the value came from and what decided it, without what is in it.
     pub(crate) fn shallow_origins(&self, state: &mut State<'_>) -> OriginSet {
         let own = self.source(state).origins;
-        state.tracker.union(own, self.because)
+        let reasons = self.reasons(state);
+        state.tracker.union(own, reasons)
     }
 
     /// The origins of the value and all that is in it, counted as work and as read.
@@ -310,7 +336,8 @@ impl<'a> Val<'a> {
     ) -> Outcome<()> {
         state.check_depth(depth)?;
         state.step(1)?;
-        all.extend_from_slice(state.tracker.origins(self.because));
+        let own = self.shallow_origins(state);
+        all.extend_from_slice(state.tracker.origins(own));
         match &self.data {
             Data::Node(node) => {
                 let mut count = 0;
@@ -320,15 +347,11 @@ impl<'a> Val<'a> {
                 });
                 state.step(count)
             }
-            Data::Scalar(_) | Data::Text(_) => {
-                let own = self.source(state).origins;
-                all.extend_from_slice(state.tracker.origins(own));
-                Ok(())
-            }
-            Data::List(items) => items
+            Data::Scalar(_) | Data::Text(_) => Ok(()),
+            Data::List(items, _) => items
                 .iter()
                 .try_for_each(|item| item.collect_origins(depth + 1, all, state)),
-            Data::Map(entries) => entries.values().try_for_each(|entry| {
+            Data::Map(entries, _) => entries.values().try_for_each(|entry| {
                 all.extend_from_slice(state.tracker.origins(entry.key.origins));
                 entry.value.collect_origins(depth + 1, all, state)
             }),
@@ -362,13 +385,10 @@ impl<'a> Val<'a> {
                 if left != right {
                     return Ok(false);
                 }
-                let (Some(left), Some(right)) = (self.entries(state), other.entries(state)) else {
-                    return Ok(false);
-                };
-                for ((left_key, left), (right_key, right)) in left.iter().zip(right.iter()) {
-                    if left_key != right_key
-                        || !left.value.same_at(depth + 1, &right.value, state)?
-                    {
+                for ((left_key, left), (right_key, right)) in
+                    self.fields().iter().zip(other.fields())
+                {
+                    if *left_key != right_key || !left.same_at(depth + 1, &right, state)? {
                         return Ok(false);
                     }
                 }
@@ -384,19 +404,17 @@ impl<'a> Val<'a> {
     /// The value as computed from `origins`, where nothing more exact is known.
     pub(crate) fn from_owned(node: &Node, source: Source) -> Self {
         match &node.value {
-            Value::List(items) => items
-                .iter()
-                .map(|item| Self::from_owned(item, source))
-                .collect::<Vec<_>>()
-                .into(),
-            Value::Map(map) => map
-                .iter()
-                .map(|(key, item)| {
+            Value::List(items) => {
+                let items = items.iter().map(|item| Self::from_owned(item, source));
+                Self::list(items.collect(), source)
+            }
+            Value::Map(map) => {
+                let entries = map.iter().map(|(key, item)| {
                     let value = Self::from_owned(item, source);
                     (Arc::clone(key), Entry { key: source, value })
-                })
-                .collect::<Entries<'a>>()
-                .into(),
+                });
+                Self::map(entries.collect(), source)
+            }
             scalar => Self::scalar(scalar.clone(), source),
         }
     }
@@ -404,20 +422,22 @@ impl<'a> Val<'a> {
 
 /// One source for a text of many pieces.
 fn text_source(text: &Text, state: &mut State<'_>) -> Source {
-    let mut pieces = text.pieces().map(|(_, mark)| mark);
-    let Some(first) = pieces.next() else {
+    let mut marks = text.pieces().map(|(_, mark)| mark);
+    let Some(first) = marks.next() else {
         return Source::TEMPLATE;
     };
-    let mut source = Source {
-        class: first.class,
-        origins: first.origins,
-    };
-    for mark in pieces {
-        if mark.class != source.class || mark.origins != source.origins {
-            source = Source::derived(state.tracker.union(source.origins, mark.origins));
-        }
+    if marks.all(|mark| (mark.class, mark.origins) == (first.class, first.origins)) {
+        return Source {
+            class: first.class,
+            origins: first.origins,
+        };
     }
-    source
+    let all = text
+        .pieces()
+        .flat_map(|(_, mark)| state.tracker.origins(mark.origins))
+        .copied()
+        .collect();
+    Source::derived(state.tracker.set(all))
 }
 
 /// The order of two numbers; nothing when one is none.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::spans::{Class, Mark};
+use crate::spans::{Class, Mark, OriginSet};
 
 /// Bytes up to `end` that share one mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +17,11 @@ pub(crate) struct Run {
 /// A text and the marks of its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text {
-    text: String,
+    bytes: String,
     runs: Vec<Run>,
+    /// What decided what is in the text and what is not, beyond what the marks tell: a
+    /// condition that was false left no bytes to mark.
+    shape: Vec<OriginSet>,
 }
 
 impl Text {
@@ -33,44 +36,74 @@ impl Text {
             0 => Vec::new(),
             end => vec![Run { end, mark }],
         };
-        Self { text, runs }
+        Self {
+            bytes: text,
+            runs,
+            shape: Vec::new(),
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        &self.bytes
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.text.len()
+        self.bytes.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.bytes.is_empty()
     }
 
     pub(crate) fn into_parts(self) -> (String, Vec<Run>) {
-        (self.text, self.runs)
+        (self.bytes, self.runs)
     }
 
     pub(crate) fn push(&mut self, text: &str, mark: Mark) {
         if text.is_empty() {
             return;
         }
-        self.text.push_str(text);
+        self.bytes.push_str(text);
         self.close_run(mark);
     }
 
+    /// Appends a text for good: what shaped it no longer matters.
     pub(crate) fn append(&mut self, other: &Self) {
         for (piece, mark) in other.pieces() {
             self.push(piece, mark);
         }
     }
 
+    /// Appends a text that becomes a part of this value.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.append(other);
+        for &origins in &other.shape {
+            self.add_shape(origins);
+        }
+    }
+
+    /// Remembers what decided what is in the text.
+    pub(crate) fn add_shape(&mut self, origins: OriginSet) {
+        if origins != OriginSet::EMPTY && !self.shape.contains(&origins) {
+            self.shape.push(origins);
+        }
+    }
+
+    /// What decided what is in the text, beyond what the marks tell.
+    pub(crate) fn shape(&self) -> &[OriginSet] {
+        &self.shape
+    }
+
+    fn with_shape_of(mut self, other: &Self) -> Self {
+        self.shape.clone_from(&other.shape);
+        self
+    }
+
     /// The pieces in order, each with its mark.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (&str, Mark)> {
         let mut start = 0;
         self.runs.iter().map(move |run| {
-            let piece = &self.text[start..run.end as usize];
+            let piece = &self.bytes[start..run.end as usize];
             start = run.end as usize;
             (piece, run.mark)
         })
@@ -79,16 +112,19 @@ impl Text {
     /// A part of the text; the range must lie on character boundaries.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::new();
-        let mut start = 0;
-        for run in &self.runs {
-            let piece_end = run.end as usize;
-            let piece = start.max(range.start)..piece_end.min(range.end);
-            if piece.start < piece.end {
-                part.push(&self.text[piece], run.mark);
+        let first = self
+            .runs
+            .partition_point(|run| run.end as usize <= range.start);
+        let mut start = range.start;
+        for run in &self.runs[first..] {
+            let end = (run.end as usize).min(range.end);
+            if start >= end {
+                break;
             }
-            start = piece_end;
+            part.push(&self.bytes[start..end], run.mark);
+            start = end;
         }
-        part
+        part.with_shape_of(self)
     }
 
     /// Takes everything from `start` on out of the text.
@@ -99,7 +135,7 @@ impl Text {
     }
 
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.text.truncate(length);
+        self.bytes.truncate(length);
         let kept = self.runs.partition_point(|run| (run.end as usize) < length);
         self.runs.truncate(kept + 1);
         if length == 0 {
@@ -115,7 +151,7 @@ impl Text {
         for (piece, mark) in self.pieces() {
             mapped.push(&rewrite(piece), mark);
         }
-        mapped
+        mapped.with_shape_of(self)
     }
 
     /// The same text with every mark changed.
@@ -147,11 +183,11 @@ impl Text {
                 at_line_start = line.ends_with('\n');
             }
         }
-        indented
+        indented.with_shape_of(self)
     }
 
     fn close_run(&mut self, mark: Mark) {
-        let end = end(self.text.len());
+        let end = end(self.bytes.len());
         match self.runs.last_mut() {
             Some(last) if last.mark == mark => last.end = end,
             _ => self.runs.push(Run { end, mark }),
@@ -169,7 +205,7 @@ mod tests {
     use cairn_spec::{SourceKind, Sources, Span};
 
     use super::*;
-    use crate::spans::{CauseId, OriginSet};
+    use crate::spans::CauseId;
 
     fn mark(start: u32) -> Mark {
         let mut sources = Sources::new();
@@ -196,24 +232,26 @@ mod tests {
     }
 
     fn shown(text: &Text) -> String {
-        text.pieces()
-            .map(|(piece, mark)| format!("{}:{piece:?} ", mark.place.start))
-            .collect()
+        let pieces: Vec<String> = text
+            .pieces()
+            .map(|(piece, mark)| format!("{}:{piece:?}", mark.place.start))
+            .collect();
+        pieces.join(" ")
     }
 
     #[test]
     fn neighbours_with_equal_marks_become_one_run() {
-        assert_eq!(shown(&two_lines()), r#"1:"ab" 2:"c\n\nd" 3:"ef" "#);
+        assert_eq!(shown(&two_lines()), r#"1:"ab" 2:"c\n\nd" 3:"ef""#);
     }
 
     #[test]
     fn parts_keep_their_marks() {
         let mut text = two_lines();
-        assert_eq!(shown(&text.slice(1..4)), r#"1:"b" 2:"c\n" "#);
-        assert_eq!(shown(&text.split_off(6)), r#"3:"ef" "#);
-        assert_eq!(shown(&text), r#"1:"ab" 2:"c\n\nd" "#);
+        assert_eq!(shown(&text.slice(1..4)), r#"1:"b" 2:"c\n""#);
+        assert_eq!(shown(&text.split_off(6)), r#"3:"ef""#);
+        assert_eq!(shown(&text), r#"1:"ab" 2:"c\n\nd""#);
         text.truncate(2);
-        assert_eq!(shown(&text), r#"1:"ab" "#);
+        assert_eq!(shown(&text), r#"1:"ab""#);
         text.truncate(0);
         assert_eq!(shown(&text), "");
     }
@@ -222,7 +260,7 @@ mod tests {
     fn indentation_belongs_to_what_follows_and_spares_empty_lines() {
         assert_eq!(
             shown(&two_lines().indented("  ")),
-            r#"1:"  ab" 2:"c\n\n  d" 3:"ef" "#
+            r#"1:"  ab" 2:"c\n\n  d" 3:"ef""#
         );
     }
 }

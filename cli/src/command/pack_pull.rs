@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cairn_oci::{Progress, trust::verify_trust};
+use cairn_oci::Progress;
 use cairn_spec::{PackManifest, Reference, UnpackedPack, unpack_pack};
 use clap::Args;
 use serde_json::json;
@@ -35,13 +35,10 @@ pub(crate) struct PackPull {
 
 impl PackPull {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
-        let policy = self.trust.policy(output)?;
+        let trust = self.trust.trust(output)?;
         let client = self.client.client(environment, Progress::default())?;
         let (digest, artifact) = runtime()?.block_on(async {
-            let digest = match &policy {
-                Some(policy) => verify_trust(&client, &self.reference, policy).await?.digest,
-                None => client.resolve(&self.reference).await?.digest,
-            };
+            let (digest, _) = trust.resolve(&client, &self.reference).await?;
             let artifact = client
                 .pull_artifact(&self.reference.with_digest(digest.clone()), &pull_limits())
                 .await?;

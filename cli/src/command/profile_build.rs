@@ -78,7 +78,7 @@ impl ProfileArgs {
         let runtime = runtime()?;
         let packs = RegistryPacks {
             client: self.client.client(environment, Progress::default())?,
-            policy: self.trust.policy(output)?,
+            trust: self.trust.trust(output)?,
             runtime: runtime.handle().clone(),
             registries: self.registries.iter().cloned().collect(),
         };

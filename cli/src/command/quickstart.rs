@@ -40,7 +40,7 @@ use crate::{
     output::{Output, count},
     packs::{RegistryPacks, pull_limits},
     picture,
-    signing::TrustArgs,
+    signing::{Trust, TrustArgs},
 };
 
 /// Try it all: registry, keys, packs and an example cluster's bundle, on this machine
@@ -264,7 +264,7 @@ impl Quickstart {
         };
         let packs = RegistryPacks {
             client: client.clone(),
-            policy: Some(TrustPolicy::load(trust)?),
+            trust: Trust::Policy(TrustPolicy::load(trust)?),
             runtime: runtime.handle().clone(),
             registries: arguments.registries.iter().cloned().collect(),
         };

@@ -123,6 +123,11 @@ impl<'a> Evaluator<'a> {
         let Some(text) = value.to_text(expression.span, &mut self.state) else {
             return Err(self.unprintable(expression, &value));
         };
+        if text.is_empty() {
+            // There is nothing to mark, but an `include` around it depends on it all the same.
+            let origins = value.shallow_origins(&mut self.state);
+            self.state.cause_of(origins, expression.span);
+        }
         out.append(&text);
         Ok(())
     }
@@ -324,7 +329,11 @@ impl<'a> Evaluator<'a> {
             let key = Source::TEMPLATE;
             entries.insert(Arc::clone(name), Entry { key, value });
         }
-        Ok(entries.into())
+        let source = context.source(&mut self.state);
+        Ok(Val {
+            because: context.because,
+            ..Val::map(entries, source)
+        })
     }
 
     /// The current context.

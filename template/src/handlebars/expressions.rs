@@ -130,13 +130,15 @@ impl<'a> Evaluator<'a> {
         parent: &Val<'a>,
     ) -> Option<String> {
         let bare = index == 0 && matches!(path.start, PathStart::Name);
-        let keys = parent.keys();
+        let keys: Vec<&str> = parent.fields().into_iter().map(|(key, _)| key).collect();
         let parameters: Vec<&str> = self.scope.parameter_names().collect();
         let near = nearest(key, keys.iter().copied()).or_else(|| {
             let parameters = parameters.iter().copied();
             bare.then(|| nearest(key, parameters)).flatten()
         });
-        if let Some(near) = near {
+        // One letter is near to every other.
+        let is_word = key.chars().count() > 1;
+        if let Some(near) = near.filter(|_| is_word) {
             return Some(format!("did you mean `{near}`?"));
         }
         if bare && self.root.child(key).is_some() {
@@ -157,7 +159,7 @@ impl<'a> Evaluator<'a> {
                 "name it in `values.yaml`, or read it with `get` if it may be absent".to_owned(),
             );
         }
-        suggest(key, keys)
+        is_word.then(|| suggest(key, keys)).flatten()
     }
 }
 
@@ -181,7 +183,7 @@ fn written_path(path: &Path, segments: &[Segment], index: usize) -> String {
         if plain {
             name.push_str(&segment.key);
         } else {
-            name.push_str(&format!("[{}]", segment.key));
+            name.extend(["[", &*segment.key, "]"]);
         }
     }
     name
@@ -228,9 +230,12 @@ impl<'a> Caller<'a> for Arguments<'_, 'a> {
     fn include(&mut self, name: &str, context: Option<Val<'a>>) -> Outcome<Text> {
         let place = self.arguments[0].span;
         let context = context.unwrap_or_else(|| self.evaluator.this());
+        let count = self.evaluator.state.tracker.cause_count();
         let mut text = Text::new();
         self.evaluator
             .render_partial(name, place, context, &mut text)?;
+        // A helper may look at the whole text, and so at what was left out of it.
+        text.add_shape(self.evaluator.state.tracker.origins_since(count));
         Ok(text)
     }
 

@@ -4,10 +4,14 @@
 mod ast;
 mod evaluate;
 mod expressions;
+mod lower;
 mod parse;
 mod path;
+mod problem;
 mod scope;
+mod space;
 mod tags;
+mod words;
 
 pub(crate) use ast::Program;
 pub(crate) use evaluate::{Evaluator, unknown_partial};

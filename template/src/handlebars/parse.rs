@@ -1,17 +1,16 @@
 //! Parses a template: finds the tags, lets the `handlebars` crate parse each of them, and
 //! builds the tree of blocks. All that is wrong is reported, not only the first.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
-use cairn_spec::{Diagnostic, Diagnostics, SourceId, Value, suggest};
-use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template, TemplateElement};
+use cairn_spec::{Diagnostics, SourceId, Span, suggest};
+use handlebars::template::{BlockParam, TemplateElement};
 
 use super::{
-    ast::{
-        Block, BlockKind, Branch, Element, Expression, ExpressionKind, PartialCall, Program, span,
-    },
-    path::parse_path,
-    tags::{Kind, Piece, Problem, Tag, Word, scan},
+    ast::{Block, BlockKind, Branch, Element, Expression, PartialCall, Program, span},
+    lower::{Lowering, Parsed, not_understood},
+    problem::Problem,
+    tags::{Kind, Piece, Tag, scan},
 };
 use crate::helpers;
 
@@ -27,8 +26,7 @@ pub(crate) fn parse(
 ) -> Program {
     let (pieces, problems) = scan(text);
     let mut parser = Parser {
-        text,
-        source,
+        lowering: Lowering { text, source },
         problems,
         open: Vec::new(),
         elements: Vec::new(),
@@ -56,24 +54,17 @@ pub(crate) fn parse(
         program.elements.clear();
     }
     for problem in parser.problems {
-        let mut diagnostic = Diagnostic::error(problem.code, problem.message)
-            .at(span(source, &problem.range))
-            .maybe_hint(problem.hint);
-        if let Some((range, words)) = problem.other {
-            diagnostic = diagnostic.label(span(source, &range), words);
-        }
-        diagnostics.push(diagnostic);
+        diagnostics.push(problem.into_diagnostic(source));
     }
     program
 }
 
 struct Parser<'t> {
-    text: &'t str,
-    source: SourceId,
+    lowering: Lowering<'t>,
     problems: Vec<Problem>,
     open: Vec<OpenBlock>,
     elements: Vec<Element>,
-    partials: Vec<(Arc<str>, cairn_spec::Span)>,
+    partials: Vec<(Arc<str>, Span)>,
 }
 
 /// A block whose end was not seen yet.
@@ -87,8 +78,6 @@ struct OpenBlock {
     has_else: bool,
 }
 
-type Parsed<T> = Result<T, Problem>;
-
 impl Parser<'_> {
     fn push(&mut self, element: Element) {
         match self.open.last_mut() {
@@ -100,18 +89,16 @@ impl Parser<'_> {
     fn tag(&mut self, tag: &Tag) {
         let result = match tag.kind {
             Kind::Comment => Ok(()),
-            Kind::Print if tag.broken => Ok(()),
+            Kind::Print | Kind::Partial | Kind::Unsupported if tag.broken => Ok(()),
             Kind::Print => self
                 .print(tag)
                 .map(|expression| self.push(Element::Print(expression))),
-            Kind::Partial if tag.broken => Ok(()),
             Kind::Partial => self
                 .partial(tag)
                 .map(|call| self.push(Element::Partial(call))),
             Kind::Open | Kind::OpenUnsupported => self.open(tag),
             Kind::Else => self.otherwise(tag),
             Kind::Close => self.close(tag),
-            Kind::Unsupported if tag.broken => Ok(()),
             Kind::Unsupported => Err(Problem::new(
                 tag.range.clone(),
                 "decorators are not supported",
@@ -126,19 +113,23 @@ impl Parser<'_> {
         let Some(first) = tag.words.first() else {
             return Err(Problem::new(tag.range.clone(), "this tag is empty"));
         };
-        match self.compile("{{", tag, "}}")? {
+        match self.lowering.compile("{{", tag, "}}")? {
             TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
                 if tag.words.len() > 1 {
-                    return self.call(&call, &tag.words, &tag.inner);
+                    return self.lowering.call(&call, &tag.words, &tag.inner);
                 }
-                self.expression(&call.name, first)
+                self.lowering.expression(&call.name, first)
             }
             _ => Err(not_understood(&tag.range)),
         }
     }
 
     fn open(&mut self, tag: &Tag) -> Parsed<()> {
-        let name = tag.words.first().map(|word| self.slice(&word.range));
+        // Also of a tag that is wrong further on, the name shows what closes the block.
+        let inner = self.lowering.slice(&tag.inner).trim_start();
+        let name = inner
+            .split(|c: char| c.is_whitespace() || matches!(c, '(' | '}' | '~'))
+            .next();
         let block = OpenBlock {
             tag: tag.range.clone(),
             name: name.unwrap_or_default().to_owned(),
@@ -199,7 +190,7 @@ impl Parser<'_> {
     }
 
     fn close(&mut self, tag: &Tag) -> Parsed<()> {
-        let name = self.slice(&tag.inner).trim().to_owned();
+        let name = self.lowering.slice(&tag.inner).trim().to_owned();
         let Some(mut block) = self.open.pop() else {
             let message = format!("`{{{{/{name}}}}}` closes no block");
             return Err(Problem::new(tag.range.clone(), message));
@@ -238,15 +229,17 @@ impl Parser<'_> {
         let Some(first) = tag.words.first() else {
             return Err(Problem::new(tag.range.clone(), "this block has no name"));
         };
-        let name = self.slice(&first.range);
+        let name = self.lowering.slice(&first.range);
         let Some(kind) = BlockKind::from_name(name) else {
             return Err(unknown_block(name, &first.range));
         };
         let close = format!("}}}}{{{{/{name}}}}}");
-        let TemplateElement::HelperBlock(call) = self.compile("{{#", tag, &close)? else {
+        let TemplateElement::HelperBlock(call) = self.lowering.compile("{{#", tag, &close)? else {
             return Err(not_understood(&tag.range));
         };
-        let mut arguments = self.arguments(&call, &tag.words[1..], &tag.range)?;
+        let mut arguments = self
+            .lowering
+            .arguments(&call, &tag.words[1..], &tag.range)?;
         if arguments.len() != 1 {
             let message = format!("`{name}` takes 1 argument, found {}", arguments.len());
             let mut problem = Problem::new(tag.range.clone(), message);
@@ -258,11 +251,13 @@ impl Parser<'_> {
         }
         let parameters = block_parameters(call.block_param.as_ref());
         if parameters.len() > kind.parameter_limit() {
-            let message = format!(
-                "`{name}` takes at most {} block parameters, found {}",
-                kind.parameter_limit(),
-                parameters.len()
-            );
+            let message = match kind.parameter_limit() {
+                0 => format!("`{name}` takes no block parameters"),
+                limit => format!(
+                    "`{name}` takes at most {limit} block parameter, found {}",
+                    parameters.len()
+                ),
+            };
             return Err(Problem::new(tag.range.clone(), message));
         }
         Ok(Branch {
@@ -284,7 +279,8 @@ impl Parser<'_> {
             )
             .hint("`(include name context)` takes a computed name"));
         }
-        let TemplateElement::PartialExpression(call) = self.compile("{{>", tag, "}}")? else {
+        let TemplateElement::PartialExpression(call) = self.lowering.compile("{{>", tag, "}}")?
+        else {
             return Err(not_understood(&tag.range));
         };
         let words = &tag.words[1..];
@@ -297,9 +293,9 @@ impl Parser<'_> {
                     let parameter = parameters
                         .next()
                         .ok_or_else(|| not_understood(&word.range))?;
-                    positional.push(self.expression(parameter, word)?);
+                    positional.push(self.lowering.expression(parameter, word)?);
                 }
-                Some(key) => named.push(self.named(key, word, &call.hash, &named)?),
+                Some(key) => named.push(self.lowering.named(key, word, &call.hash, &named)?),
             }
         }
         if positional.len() > 1 {
@@ -310,157 +306,17 @@ impl Parser<'_> {
             return Err(Problem::new(tag.range.clone(), message)
                 .hint("name further values: `{{> NAME context key=value}}`"));
         }
-        let name_span = span(self.source, &name.range);
-        let name: Arc<str> = Arc::from(unquoted(self.slice(&name.range)));
+        let name_span = span(self.lowering.source, &name.range);
+        let name: Arc<str> = Arc::from(unquoted(self.lowering.slice(&name.range)));
         self.partials.push((Arc::clone(&name), name_span));
         Ok(PartialCall {
-            tag: span(self.source, &tag.range),
+            tag: span(self.lowering.source, &tag.range),
             name,
             name_span,
             context: positional.pop(),
             named,
             line: tag.line.clone(),
         })
-    }
-
-    fn named(
-        &self,
-        key: &Range<usize>,
-        word: &Word,
-        hash: &HashMap<String, Parameter>,
-        earlier: &[(Arc<str>, Expression)],
-    ) -> Parsed<(Arc<str>, Expression)> {
-        let name = self.slice(key);
-        if earlier.iter().any(|(earlier, _)| &**earlier == name) {
-            return Err(Problem::new(
-                key.clone(),
-                format!("`{name}=` is given twice"),
-            ));
-        }
-        let parameter = hash.get(name).ok_or_else(|| not_understood(&word.range))?;
-        Ok((Arc::from(name), self.expression(parameter, word)?))
-    }
-
-    /// `helper a b`, where the words are those that the crate saw.
-    fn call(
-        &self,
-        call: &HelperTemplate,
-        words: &[Word],
-        range: &Range<usize>,
-    ) -> Parsed<Expression> {
-        let (name_word, words) = words.split_first().ok_or_else(|| not_understood(range))?;
-        let name = self.slice(&name_word.range);
-        let Some(helper) = helpers::find(name) else {
-            return Err(unknown_helper(name, &name_word.range));
-        };
-        let arguments = self.arguments(call, words, range)?;
-        if let Some(message) = helper.check_count(arguments.len()) {
-            let mut problem = Problem::new(name_word.range.clone(), message);
-            problem.code = "template-helper";
-            problem.hint = Some(format!("its arguments are `{name} {}`", helper.parameters));
-            return Err(problem);
-        }
-        let end = words
-            .last()
-            .map_or(name_word.range.end, |word| word.range.end);
-        Ok(Expression {
-            span: span(self.source, &(name_word.range.start..end)),
-            kind: ExpressionKind::Call { helper, arguments },
-        })
-    }
-
-    fn arguments(
-        &self,
-        call: &HelperTemplate,
-        words: &[Word],
-        range: &Range<usize>,
-    ) -> Parsed<Vec<Expression>> {
-        if let Some(key) = words.iter().find_map(|word| word.key.as_ref()) {
-            let message = format!("there is no argument named `{}`", self.slice(key));
-            return Err(Problem::new(key.clone(), message)
-                .hint("only partials take `key=value`; `(dict \"key\" value)` makes a map"));
-        }
-        if words.len() != call.params.len() {
-            return Err(not_understood(range));
-        }
-        words
-            .iter()
-            .zip(&call.params)
-            .map(|(word, parameter)| self.expression(parameter, word))
-            .collect()
-    }
-
-    fn expression(&self, parameter: &Parameter, word: &Word) -> Parsed<Expression> {
-        let kind = match parameter {
-            Parameter::Name(_) | Parameter::Path(_) => {
-                ExpressionKind::Path(parse_path(self.text, &word.range, self.source)?)
-            }
-            Parameter::Literal(json) => ExpressionKind::Literal(literal(json, &word.range)?),
-            Parameter::Subexpression(call) => {
-                let TemplateElement::Expression(call) = call.as_element() else {
-                    return Err(not_understood(&word.range));
-                };
-                let words = word.group.as_deref().unwrap_or_default();
-                let inner = self.call(call, words, &word.range)?;
-                return Ok(Expression {
-                    span: span(self.source, &word.range),
-                    ..inner
-                });
-            }
-            _ => return Err(not_understood(&word.range)),
-        };
-        Ok(Expression {
-            span: span(self.source, &word.range),
-            kind,
-        })
-    }
-
-    /// What the `handlebars` crate makes of the inside of one tag.
-    fn compile(&self, before: &str, tag: &Tag, after: &str) -> Parsed<TemplateElement> {
-        let inner = self.slice(&tag.inner);
-        let text = format!("{before}{inner}{after}");
-        match Template::compile(&text) {
-            Ok(mut template) if template.elements.len() == 1 => template
-                .elements
-                .pop()
-                .ok_or_else(|| not_understood(&tag.range)),
-            Ok(_) => Err(not_understood(&tag.range)),
-            Err(error) => {
-                let offset = error
-                    .pos()
-                    .map_or(0, |(line, column)| offset_of(&text, line, column));
-                let at = tag.inner.start + offset.saturating_sub(before.len());
-                Err(self.refused(tag, at.min(tag.inner.end)))
-            }
-        }
-    }
-
-    /// The grammar accepts the tag up to some byte.
-    fn refused(&self, tag: &Tag, at: usize) -> Problem {
-        let Some(word) = word_at(&tag.words, at).or(tag.words.last()) else {
-            return not_understood(&tag.range);
-        };
-        let found = self.slice(&word.range);
-        let problem = Problem::new(
-            word.range.clone(),
-            format!("`{found}` is not a name, path or literal that can stand here"),
-        );
-        match found {
-            "." => problem.hint("write `this`"),
-            ".." => problem.hint("write `../this`"),
-            _ if found.starts_with("../@") => {
-                problem.hint(format!("write `@../{}`", &found["../@".len()..]))
-            }
-            _ if found.starts_with(['"', '\'']) => {
-                problem.hint("a text can stand as an argument only; escapes are those of JSON")
-            }
-            _ => problem
-                .hint("keys with other characters are written in brackets: `values.[my key]`"),
-        }
-    }
-
-    fn slice(&self, range: &Range<usize>) -> &str {
-        &self.text[range.clone()]
     }
 }
 
@@ -485,17 +341,6 @@ fn block_parameters(parameters: Option<&BlockParam>) -> Vec<Arc<str>> {
         .collect()
 }
 
-fn literal(json: &serde_json::Value, range: &Range<usize>) -> Parsed<Value> {
-    if json
-        .as_number()
-        .is_some_and(|number| number.is_u64() && !number.is_i64())
-    {
-        let message = format!("`{json}` does not fit a 64-bit integer");
-        return Err(Problem::new(range.clone(), message));
-    }
-    Ok(cairn_spec::Node::from(json.clone()).value)
-}
-
 /// Partial names may be quoted, or put in brackets.
 fn unquoted(name: &str) -> &str {
     for (open, close) in [('\'', '\''), ('"', '"'), ('[', ']')] {
@@ -507,42 +352,6 @@ fn unquoted(name: &str) -> &str {
         }
     }
     name
-}
-
-/// The smallest word that holds a byte, or starts after it.
-fn word_at(words: &[Word], at: usize) -> Option<&Word> {
-    let word = words.iter().find(|word| at < word.range.end)?;
-    match &word.group {
-        Some(group) => word_at(group, at).or(Some(word)),
-        None => Some(word),
-    }
-}
-
-fn offset_of(text: &str, line: usize, column: usize) -> usize {
-    let line_start: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
-    text[line_start..]
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(text.len(), |(offset, _)| line_start + offset)
-}
-
-fn not_understood(range: &Range<usize>) -> Problem {
-    Problem::new(range.clone(), "this tag is not valid Handlebars")
-}
-
-fn unknown_helper(name: &str, range: &Range<usize>) -> Problem {
-    let mut problem = Problem::new(range.clone(), format!("there is no helper `{name}`"));
-    problem.code = "template-helper";
-    problem.hint = if BlockKind::from_name(name).is_some() {
-        Some(format!("blocks start with `#`: `{{{{#{name} …}}}}`"))
-    } else {
-        suggest(name, helpers::names())
-    };
-    problem
 }
 
 fn unknown_block(name: &str, range: &Range<usize>) -> Problem {

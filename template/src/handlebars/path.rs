@@ -6,7 +6,7 @@ use cairn_spec::{SourceId, suggest};
 
 use super::{
     ast::{LoopVariable, Path, PathStart, Segment, span},
-    tags::Problem,
+    problem::Problem,
 };
 
 /// Parses a path that the grammar has accepted.
@@ -21,15 +21,12 @@ pub(super) fn parse_path(
     let mut at = range.end - rest.len();
     while at < range.end {
         let rest = &text[at..range.end];
-        let (key, length) = match rest.strip_prefix('[') {
-            Some(bracketed) => {
-                let end = bracketed.find(']').unwrap_or(bracketed.len());
-                (&bracketed[..end], (end + 2).min(rest.len()))
-            }
-            None => {
-                let end = rest.find(['.', '/']).unwrap_or(rest.len());
-                (&rest[..end], end)
-            }
+        let (key, length) = if let Some(bracketed) = rest.strip_prefix('[') {
+            let end = bracketed.find(']').unwrap_or(bracketed.len());
+            (&bracketed[..end], (end + 2).min(rest.len()))
+        } else {
+            let end = rest.find(['.', '/']).unwrap_or(rest.len());
+            (&rest[..end], end)
         };
         segments.push(Segment {
             key: Arc::from(key),

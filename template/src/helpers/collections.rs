@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Call, logic::whole};
+use super::{Call, logic::whole, yaml::write_json};
 use crate::{
     state::{Outcome, State},
-    value::{Entries, Entry, Val, View},
+    value::{Entries, Entry, Source, Val, View},
     writer::Text,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn list<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let items = (0..call.count())
         .map(|index| call.value(index))
         .collect::<Outcome<Vec<_>>>()?;
-    Ok(items.into())
+    Ok(Val::list(items, Source::TEMPLATE))
 }
 
 pub(super) fn dict<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
@@ -43,7 +43,7 @@ pub(super) fn dict<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         let key = key.source(call.state());
         entries.insert(Arc::from(name.as_str()), Entry { key, value });
     }
-    Ok(entries.into())
+    Ok(Val::map(entries, Source::TEMPLATE))
 }
 
 pub(super) fn keys<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
@@ -52,7 +52,7 @@ pub(super) fn keys<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         .into_iter()
         .map(|(key, entry)| Val::scalar(&*key, entry.key))
         .collect();
-    Ok(call.chosen(keys))
+    Ok(call.listed(keys))
 }
 
 /// Maps are merged deep; anything else of a later map replaces what was there.
@@ -62,7 +62,7 @@ pub(super) fn merge<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         let later = call.map(index)?;
         merge_into(&mut merged, &later, 0, call.state())?;
     }
-    Ok(call.chosen(merged))
+    Ok(Val::map(merged, Source::derived(call.used)))
 }
 
 fn merge_into<'a>(
@@ -82,7 +82,8 @@ fn merge_into<'a>(
             Some((mut earlier, later)) => {
                 state.step(earlier.len())?;
                 merge_into(&mut earlier, &later, depth + 1, state)?;
-                earlier.into()
+                // Which keys there are follows from both, as each key tells.
+                Val::map(earlier, Source::TEMPLATE)
             }
             None => entry.value.clone(),
         };
@@ -114,9 +115,8 @@ pub(super) fn last<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 
 pub(super) fn append<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let mut items = call.list(0)?;
-    let used = call.used;
     items.push(call.value(1)?);
-    Ok(call.chosen_by(used, items))
+    Ok(call.listed(items))
 }
 
 /// Joins lists, or texts.
@@ -127,13 +127,13 @@ pub(super) fn concat<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         for index in 1..call.count() {
             items.extend(call.list(index)?);
         }
-        return Ok(call.chosen(items));
+        return Ok(call.listed(items));
     }
     let mut text = Text::clone(&*call.as_text(0, &first)?);
     for index in 1..call.count() {
         let next = call.text(index)?;
         call.state().check_length(text.len() + next.len())?;
-        text.append(&next);
+        text.absorb(&next);
     }
     call.finished(text)
 }
@@ -146,6 +146,7 @@ pub(super) fn sort_alpha<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     }
     texts.sort_by(|(left, _), (right, _)| left.cmp(right));
     let sorted: Vec<_> = texts.into_iter().map(|(_, item)| item).collect();
+    let sorted = Val::list(sorted, Source::TEMPLATE);
     Ok(call.chosen(sorted))
 }
 
@@ -167,26 +168,18 @@ fn item_text<'a>(call: &mut Call<'_, 'a>, item: &Val<'a>, index: usize) -> Outco
 }
 
 pub(super) fn uniq<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let mut kept: Vec<Val<'a>> = Vec::new();
-    // Texts are what lists are mostly made of, so that they need no pairwise comparison.
-    let mut texts = BTreeSet::new();
+    let mut kept = Vec::new();
+    let mut known = BTreeSet::new();
+    let span = call.span;
     for item in call.list(0)? {
         let origins = item.deep_origins(call.state())?;
         call.uses_origins(origins);
-        if let View::Str(text) = item.view() {
-            if texts.insert(text.to_owned()) {
-                kept.push(item);
-            }
-            continue;
-        }
-        let mut known = false;
-        for other in &kept {
-            known = known || other.same(&item, call.state())?;
-        }
-        if !known {
+        // Equal values, and only those, are written alike.
+        if known.insert(write_json(&item, span, call.state())?) {
             kept.push(item);
         }
     }
+    let kept = Val::list(kept, Source::TEMPLATE);
     Ok(call.chosen(kept))
 }
 
@@ -206,7 +199,7 @@ pub(super) fn contains<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         }
         View::Map(_) => {
             call.read(&haystack);
-            let key = call.text(1)?;
+            let key = call.read_text(1)?;
             let entry = haystack.child(key.as_str());
             if let Some(entry) = &entry {
                 call.read(entry);
@@ -214,8 +207,9 @@ pub(super) fn contains<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
             entry.is_some()
         }
         View::Str(_) => {
+            call.uses(&haystack);
             let text = call.as_text(0, &haystack)?;
-            let part = call.text(1)?;
+            let part = call.read_text(1)?;
             text.as_str().contains(part.as_str())
         }
         _ => return Err(call.wrong_type(0, "a string, a list or a map", &haystack)),

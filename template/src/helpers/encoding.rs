@@ -1,5 +1,7 @@
 //! Base64 and digests.
 
+use std::fmt::Write as _;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
@@ -7,15 +9,14 @@ use super::Call;
 use crate::{state::Outcome, value::Val};
 
 pub(super) fn b64enc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
+    let text = call.read_text(0)?;
     call.computed_text(STANDARD.encode(text.as_str()))
 }
 
 pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
-    let bytes = match STANDARD.decode(text.as_str().trim()) {
-        Ok(bytes) => bytes,
-        Err(error) => return Err(call.error(0, format!("is not valid Base64: {error}"))),
+    let text = call.read_text(0)?;
+    let Ok(bytes) = STANDARD.decode(text.as_str().trim()) else {
+        return Err(call.error(0, "is not valid Base64"));
     };
     match String::from_utf8(bytes) {
         Ok(text) => call.computed_text(text),
@@ -24,9 +25,11 @@ pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 pub(super) fn sha256<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
+    let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
-    let digest = Sha256::digest(text.as_str());
-    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in Sha256::digest(text.as_str()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
     call.computed_text(hex)
 }

@@ -91,7 +91,8 @@ pub(super) fn div<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 
 pub(super) fn remainder<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let operation = Operation {
-        on_integers: i64::checked_rem,
+        // Division by zero is refused before, and the smallest integer is a multiple of -1.
+        on_integers: |left, right| Some(left.wrapping_rem(right)),
         on_floats: |left, right| left % right,
         divides: true,
     };
@@ -153,10 +154,10 @@ fn number(call: &mut Call<'_, '_>, index: usize) -> Outcome<Number> {
     match value.view() {
         View::Int(value) => Ok(Number::Int(value)),
         View::Float(value) => Ok(Number::Float(value)),
-        View::Str(_) => Err(call.hinted(
-            call.wrong_type(index, "a number", &value),
-            "convert it with `int`",
-        )),
+        View::Str(_) => {
+            let failure = call.wrong_type(index, "a number", &value);
+            Err(failure.hint("convert it with `int`"))
+        }
         _ => Err(call.wrong_type(index, "a number", &value)),
     }
 }

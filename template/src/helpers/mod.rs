@@ -15,7 +15,7 @@ mod yaml;
 
 use std::{borrow::Cow, ops::RangeInclusive, rc::Rc};
 
-use cairn_spec::{Diagnostic, Span, Value};
+use cairn_spec::{Diagnostic, Label, Span, Value};
 
 use crate::{
     spans::OriginSet,
@@ -160,7 +160,7 @@ impl Helper {
             (least, most) if least == most => format!("{least} arguments"),
             (1, MANY) => "at least 1 argument".to_owned(),
             (least, MANY) => format!("at least {least} arguments"),
-            (least, most) => format!("{least} to {most} arguments"),
+            (least, most) => format!("{least} or {most} arguments"),
         };
         Some(format!("`{}` takes {expected}, found {count}", self.name))
     }
@@ -208,19 +208,25 @@ impl<'c, 'a> Call<'c, 'a> {
         Ok((value, truth))
     }
 
-    /// A text, or what prints as one.
+    /// A text, or what prints as one, to become part of the result with its marks.
     fn text(&mut self, index: usize) -> Outcome<Rc<Text>> {
         let value = self.value(index)?;
         self.as_text(index, &value)
     }
 
+    /// A text that the result depends on as a whole.
+    fn read_text(&mut self, index: usize) -> Outcome<Rc<Text>> {
+        let value = self.value(index)?;
+        self.uses(&value);
+        self.as_text(index, &value)
+    }
+
     fn as_text(&mut self, index: usize, value: &Val<'a>) -> Outcome<Rc<Text>> {
         let place = self.caller.argument_span(index);
-        let Some(text) = value.to_text(place, self.state()) else {
-            return Err(self.wrong_type(index, "a string", value));
-        };
-        self.uses(value);
-        Ok(text)
+        match value.to_text(place, self.state()) {
+            Some(text) => Ok(text),
+            None => Err(self.wrong_type(index, "a string, a number or a boolean", value)),
+        }
     }
 
     fn integer(&mut self, index: usize) -> Outcome<i64> {
@@ -231,10 +237,10 @@ impl<'c, 'a> Call<'c, 'a> {
             View::Float(number) => {
                 Err(self.error(index, format!("must be an integer, found {number}")))
             }
-            View::Str(_) => Err(self.hinted(
-                self.wrong_type(index, "an integer", &value),
-                "convert it with `int`",
-            )),
+            View::Str(_) => {
+                let failure = self.wrong_type(index, "an integer", &value);
+                Err(failure.hint("convert it with `int`"))
+            }
             _ => Err(self.wrong_type(index, "an integer", &value)),
         }
     }
@@ -290,6 +296,11 @@ impl<'c, 'a> Call<'c, 'a> {
         Ok(text.into())
     }
 
+    /// A list of parts of the arguments; how many depends on what was looked at.
+    fn listed(&mut self, items: Vec<Val<'a>>) -> Val<'a> {
+        Val::list(items, Source::derived(self.used))
+    }
+
     /// A value that was chosen or shaped by all that was looked at.
     fn chosen(&mut self, value: impl Into<Val<'a>>) -> Val<'a> {
         let used = self.used;
@@ -303,8 +314,18 @@ impl<'c, 'a> Call<'c, 'a> {
         Val { because, ..value }
     }
 
-    fn wrong_type(&self, index: usize, expected: &str, found: &Val<'a>) -> Failure {
-        self.error(index, format!("must be {expected}, found {}", found.kind()))
+    fn wrong_type(&mut self, index: usize, expected: &str, found: &Val<'a>) -> Failure {
+        let kind = found.kind();
+        let mut failure = self.error(index, format!("must be {expected}, found {kind}"));
+        if let Data::Node(node) = &found.data
+            && let Some(span) = self.state().origins.span(node.origin)
+        {
+            failure.diagnostic.labels.push(Label {
+                span,
+                text: format!("{kind} is written here"),
+            });
+        }
+        failure
     }
 
     /// Something is wrong with an argument: `argument 1 of `b64dec` {problem}`.
@@ -318,11 +339,5 @@ impl<'c, 'a> Call<'c, 'a> {
         Diagnostic::error("template-type", message)
             .at(self.caller.argument_span(index))
             .into()
-    }
-
-    #[expect(clippy::unused_self, reason = "reads like `error`")]
-    fn hinted(&self, mut failure: Failure, hint: &str) -> Failure {
-        failure.diagnostic.hint = Some(hint.to_owned());
-        failure
     }
 }

@@ -11,21 +11,18 @@ fn split_path(path: &str) -> Result<Vec<&str>, &'static str> {
     let mut keys = Vec::new();
     let mut rest = path;
     loop {
-        let key = match rest.strip_prefix('[') {
-            Some(bracketed) => {
-                let end = bracketed.find(']').ok_or("has a `[` without `]`")?;
-                rest = &bracketed[end + 1..];
-                &bracketed[..end]
+        let key = if let Some(bracketed) = rest.strip_prefix('[') {
+            let end = bracketed.find(']').ok_or("has a `[` without `]`")?;
+            rest = &bracketed[end + 1..];
+            &bracketed[..end]
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            let key = &rest[..end];
+            rest = &rest[end..];
+            if key.is_empty() {
+                return Err("has an empty key");
             }
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let key = &rest[..end];
-                rest = &rest[end..];
-                if key.is_empty() {
-                    return Err("has an empty key");
-                }
-                key
-            }
+            key
         };
         keys.push(key);
         match rest.strip_prefix('.') {
@@ -66,7 +63,7 @@ fn lookup<'a>(call: &mut Call<'_, 'a>) -> Outcome<Option<Val<'a>>> {
     if !matches!(value.view(), View::Map(_) | View::List(_) | View::Null) {
         return Err(call.wrong_type(0, "a map", &value));
     }
-    let path = call.text(1)?;
+    let path = call.read_text(1)?;
     let keys = match split_path(path.as_str()) {
         Ok(keys) => keys,
         Err(problem) => {
@@ -77,14 +74,12 @@ fn lookup<'a>(call: &mut Call<'_, 'a>) -> Outcome<Option<Val<'a>>> {
     for key in keys {
         call.state().step(1)?;
         let because = value.because;
-        match value.child(key) {
-            Some(child) => value = child,
-            None => {
-                // The nearest thing there is explains why nothing is found.
-                call.read(&value);
-                return Ok(None);
-            }
-        }
+        let Some(child) = value.child(key) else {
+            // The nearest thing there is explains why nothing is found.
+            call.read(&value);
+            return Ok(None);
+        };
+        value = child;
         let state = call.state();
         value.because = state.tracker.union(value.because, because);
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) fn include<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let name = call.text(0)?;
+    let name = call.read_text(0)?;
     let context = match call.count() {
         1 => None,
         _ => Some(call.value(1)?),
@@ -38,7 +38,7 @@ pub(super) fn nindent<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         None => call.state().mark(span, Class::Template, OriginSet::EMPTY),
     };
     let mut all = Text::marked("\n", newline);
-    all.append(&text);
+    all.absorb(&text);
     let result = call.finished(all)?;
     Ok(call.chosen_by(used, result))
 }
@@ -65,7 +65,7 @@ pub(super) fn squote<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let text = call.text(0)?;
     if text.as_str().contains(char::is_control) {
         let problem = "holds line breaks or control characters, which single quotes cannot keep";
-        return Err(call.hinted(call.error(0, problem), "use `quote`"));
+        return Err(call.error(0, problem).hint("use `quote`"));
     }
     quoted(call, '\'', quote_single)
 }
@@ -84,16 +84,16 @@ fn quoted<'a>(
     });
     let span = call.span;
     let state = call.state();
-    let (first, last) = match (text.pieces().next(), text.pieces().last()) {
-        (Some((_, first)), Some((_, last))) => (first, last),
-        _ => {
-            let source = value.source(state);
-            let mark = state.mark(span, source.class, source.origins);
-            (mark, mark)
-        }
+    let ends = text.pieces().next().zip(text.pieces().last());
+    let (first, last) = if let Some(((_, first), (_, last))) = ends {
+        (first, last)
+    } else {
+        let source = value.source(state);
+        let mark = state.mark(span, source.class, source.origins);
+        (mark, mark)
     };
     let mut all = Text::marked(quote, first);
-    all.append(&inner);
+    all.absorb(&inner);
     all.push(quote.encode_utf8(&mut [0; 4]), last);
     call.finished(all)
 }
@@ -117,45 +117,49 @@ pub(super) fn join<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
             return Err(call.error(1, problem));
         };
         if index > 0 {
-            joined.append(&separator);
+            joined.absorb(&separator);
         }
-        joined.append(&text);
+        joined.absorb(&text);
         call.state().check_length(joined.len())?;
     }
-    let joined = call.finished(joined)?;
-    Ok(call.chosen(joined))
+    joined.add_shape(call.used);
+    call.finished(joined)
 }
 
 pub(super) fn split<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let separator = call.text(0)?;
+    let separator = call.read_text(0)?;
     if separator.is_empty() {
         return Err(call.error(0, "must not be empty"));
     }
     let used = call.used;
-    let text = call.text(1)?;
+    let text = call.read_text(1)?;
     call.state().check_length(text.len())?;
     let mut parts = Vec::new();
     let mut start = 0;
     for part in text.as_str().split(separator.as_str()) {
         call.state().step(1)?;
         let end = start + part.len();
-        parts.push(Val::from(text.slice(start..end).derived()));
+        let mut part = text.slice(start..end).derived();
+        part.add_shape(call.used);
+        parts.push(Val::from(part));
         start = end + separator.len();
     }
+    let parts = call.listed(parts);
     Ok(call.chosen_by(used, parts))
 }
 
 pub(super) fn replace<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let old = call.text(0)?;
+    let old = call.read_text(0)?;
     if old.is_empty() {
         return Err(call.error(0, "must not be empty"));
     }
     let used = call.used;
     let new = call.text(1)?;
-    let text = call.text(2)?;
+    let text = call.read_text(2)?;
     let count = text.as_str().matches(old.as_str()).count();
     let length = count.saturating_mul(new.len()).saturating_add(text.len());
     call.state().check_length(length)?;
+    call.state().step(count)?;
     if count == 0 {
         return Ok(call.chosen_by(used, Data::Text(text)));
     }
@@ -163,12 +167,13 @@ pub(super) fn replace<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let mut start = 0;
     for (found, _) in text.as_str().match_indices(old.as_str()) {
         replaced.append(&text.slice(start..found));
-        replaced.append(&new);
+        replaced.absorb(&new);
         start = found + old.len();
     }
-    replaced.append(&text.slice(start..text.len()));
+    replaced.absorb(&text.slice(start..text.len()));
+    // Where nothing is left of the text, it still decided that something was replaced.
     let result = call.finished(replaced.derived())?;
-    Ok(call.chosen_by(used, result))
+    Ok(call.chosen(result))
 }
 
 pub(super) fn lower<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
@@ -197,7 +202,7 @@ pub(super) fn trim<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 pub(super) fn trim_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let prefix = call.text(0)?;
+    let prefix = call.read_text(0)?;
     let used = call.used;
     let text = call.text(1)?;
     let kept = text.as_str().strip_prefix(prefix.as_str());
@@ -206,7 +211,7 @@ pub(super) fn trim_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 pub(super) fn trim_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let suffix = call.text(0)?;
+    let suffix = call.read_text(0)?;
     let used = call.used;
     let text = call.text(1)?;
     let kept = text.as_str().strip_suffix(suffix.as_str());
@@ -239,18 +244,22 @@ fn part<'a>(
     if range == (0..text.len()) {
         return Ok(call.chosen_by(used, Data::Text(Rc::clone(text))));
     }
-    let result = call.finished(text.slice(range).derived())?;
+    let mut kept = text.slice(range).derived();
+    // What was cut away decided where to cut.
+    let whole = Val::from(Data::Text(Rc::clone(text)));
+    kept.add_shape(whole.shallow_origins(call.state()));
+    let result = call.finished(kept)?;
     Ok(call.chosen_by(used, result))
 }
 
 pub(super) fn has_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let prefix = call.text(0)?;
-    let text = call.text(1)?;
+    let prefix = call.read_text(0)?;
+    let text = call.read_text(1)?;
     Ok(call.computed(text.as_str().starts_with(prefix.as_str())))
 }
 
 pub(super) fn has_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let suffix = call.text(0)?;
-    let text = call.text(1)?;
+    let suffix = call.read_text(0)?;
+    let text = call.read_text(1)?;
     Ok(call.computed(text.as_str().ends_with(suffix.as_str())))
 }

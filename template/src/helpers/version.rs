@@ -8,12 +8,12 @@ use crate::{state::Outcome, value::Val};
 /// A vendor's suffix (`1.31.4-eks-abc`) does not put a version outside of a range, since what
 /// templates ask about is nearly always `kubernetes.version`.
 pub(super) fn semver<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let range = call.text(0)?;
+    let range = call.read_text(0)?;
     let range: VersionRange = match range.as_str().parse() {
         Ok(range) => range,
         Err(error) => return Err(call.error(0, format!("is not valid: {error}"))),
     };
-    let version = call.text(1)?;
+    let version = call.read_text(1)?;
     let version: Version = match version.as_str().parse() {
         Ok(version) => version,
         Err(error) => return Err(call.error(1, format!("is not valid: {error}"))),

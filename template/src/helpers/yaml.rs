@@ -2,6 +2,8 @@
 //!
 //! The bytes are those of [`cairn_spec::yaml::write_block`]; a test holds the two together.
 
+use std::sync::Arc;
+
 use cairn_spec::{
     Diagnostics, Map, Node, Origins, SourceKind, Sources, Span, Value,
     yaml::{read_one, write_document, write_scalar},
@@ -9,7 +11,7 @@ use cairn_spec::{
 
 use super::Call;
 use crate::{
-    spans::{Class, Mark},
+    spans::{CauseId, Class, Mark},
     state::{Outcome, State},
     value::{Data, Source, Val, View},
     writer::Text,
@@ -32,7 +34,7 @@ pub(super) fn to_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 pub(super) fn from_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
+    let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
     let mut sources = Sources::new();
     let source = sources.add("text", text.as_str(), SourceKind::Other);
@@ -44,7 +46,8 @@ pub(super) fn from_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
             let line = first.labels.first().map_or(1, |label| {
                 sources.get(source).position(label.span.start).line
             });
-            let problem = format!("is not valid: {} (its line {line})", first.message);
+            let reason = first.message.trim_start_matches("this is not valid YAML: ");
+            let problem = format!("is not valid YAML: {reason} (line {line} of the text)");
             Err(call.error(0, problem))
         }
         (None, None) => Err(call.error(0, "is not valid YAML")),
@@ -52,7 +55,7 @@ pub(super) fn from_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 pub(super) fn from_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    let text = call.text(0)?;
+    let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
     match serde_json::from_str::<serde_json::Value>(text.as_str()) {
         Ok(json) => Ok(read_back(call, &Node::from(json))),
@@ -62,6 +65,17 @@ pub(super) fn from_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 
 fn read_back<'a>(call: &mut Call<'_, 'a>, node: &Node) -> Val<'a> {
     Val::from_owned(node, Source::derived(call.used))
+}
+
+/// Compact JSON; a whole float is written as the integer it equals.
+pub(super) fn write_json<'a>(
+    value: &Val<'a>,
+    place: Span,
+    state: &mut State<'a>,
+) -> Outcome<String> {
+    let mut emitter = Emitter::new(place, state);
+    emitter.json(value, 0)?;
+    Ok(emitter.out.into_parts().0)
 }
 
 /// Block YAML without a trailing newline.
@@ -99,13 +113,17 @@ impl<'s, 'a> Emitter<'s, 'a> {
         match value.view() {
             View::Map(length) if length > 0 => self.map(value, 0, true),
             View::List(length) if length > 0 => self.list(value, 0, true),
-            _ => {
-                self.enter(value)?;
-                self.scalar(value, 0);
-                self.push("\n");
-                Ok(())
-            }
+            _ => self.line(value, 0),
         }
+    }
+
+    /// Writes a scalar, or an empty list or map, and ends the line.
+    fn line(&mut self, value: &Val<'a>, indent: usize) -> Outcome<()> {
+        let outer = self.enter(value)?;
+        self.scalar(value, indent);
+        self.push("\n");
+        self.state.cause = outer;
+        Ok(())
     }
 
     /// Writes a map's entries, each on a line of its own; the first continues the current line
@@ -113,14 +131,14 @@ impl<'s, 'a> Emitter<'s, 'a> {
     fn map(&mut self, map: &Val<'a>, indent: usize, inline_first: bool) -> Outcome<()> {
         // At least every second level indents by two, so this bounds the recursion.
         self.state.check_depth(indent / 2)?;
-        self.enter(map)?;
+        let outer = self.enter(map)?;
         let entries = map.entries(self.state).unwrap_or_default();
         for (index, (key, entry)) in entries.iter().enumerate() {
             self.mark_source(entry.key);
             if index > 0 || !inline_first {
                 self.pad(indent);
             }
-            self.push(&write_scalar(&Value::String(key.clone())));
+            self.push(&write_scalar(&Value::String(Arc::clone(key))));
             self.push(":");
             match entry.value.view() {
                 View::Map(length) if length > 0 => {
@@ -133,18 +151,17 @@ impl<'s, 'a> Emitter<'s, 'a> {
                 }
                 _ => {
                     self.push(" ");
-                    self.enter(&entry.value)?;
-                    self.scalar(&entry.value, indent + 2);
-                    self.push("\n");
+                    self.line(&entry.value, indent + 2)?;
                 }
             }
         }
+        self.state.cause = outer;
         Ok(())
     }
 
     fn list(&mut self, list: &Val<'a>, indent: usize, inline_first: bool) -> Outcome<()> {
         self.state.check_depth(indent / 2)?;
-        self.enter(list)?;
+        let outer = self.enter(list)?;
         let items = list.items().unwrap_or_default();
         for (index, item) in items.iter().enumerate() {
             self.mark_value(item);
@@ -155,13 +172,10 @@ impl<'s, 'a> Emitter<'s, 'a> {
             match item.view() {
                 View::Map(length) if length > 0 => self.map(item, indent + 2, true)?,
                 View::List(length) if length > 0 => self.list(item, indent + 2, true)?,
-                _ => {
-                    self.enter(item)?;
-                    self.scalar(item, indent + 2);
-                    self.push("\n");
-                }
+                _ => self.line(item, indent + 2)?,
             }
         }
+        self.state.cause = outer;
         Ok(())
     }
 
@@ -197,7 +211,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
 
     fn json(&mut self, value: &Val<'a>, depth: usize) -> Outcome<()> {
         self.state.check_depth(depth)?;
-        self.enter(value)?;
+        let outer = self.enter(value)?;
         match value.view() {
             View::List(_) => {
                 self.push("[");
@@ -226,12 +240,13 @@ impl<'s, 'a> Emitter<'s, 'a> {
             View::Str(text) => self.push(&serde_json::Value::from(text).to_string()),
             view => self.push(&write_scalar(&scalar_value(view))),
         }
+        self.state.cause = outer;
         Ok(())
     }
 
-    /// Begins a value: marks what is written next, and counts.
-    fn enter(&mut self, value: &Val<'a>) -> Outcome<()> {
-        self.mark_value(value);
+    /// Begins a value: counts, and marks what is written next. Gives the cause to go back to
+    /// after the value, since what decided a value holds for all that is in it.
+    fn enter(&mut self, value: &Val<'a>) -> Outcome<CauseId> {
         if let Data::Node(node) = &value.data {
             match value.view() {
                 View::List(_) | View::Map(_) => self.state.read_shallow(node),
@@ -239,20 +254,19 @@ impl<'s, 'a> Emitter<'s, 'a> {
             }
         }
         self.state.step(1)?;
-        self.check_length()
-    }
-
-    fn check_length(&mut self) -> Outcome<()> {
         if self.out.len() > self.state.limits.output_bytes {
             self.state.check_length(self.out.len())?;
         }
-        Ok(())
+        let outer = self.state.cause;
+        let reasons = value.reasons(self.state);
+        self.state.cause = self.state.cause_of(reasons, self.place);
+        self.mark_value(value);
+        Ok(outer)
     }
 
     fn mark_value(&mut self, value: &Val<'a>) {
         let source = value.source(self.state);
         self.mark_source(source);
-        self.mark.cause = self.state.cause_of(value.because, self.place);
     }
 
     fn mark_source(&mut self, source: Source) {

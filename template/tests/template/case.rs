@@ -57,7 +57,14 @@ impl Case {
         let mut diagnostics = Diagnostics::new();
         let node = read_one(&self.sources, source, &mut self.origins, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        self.context("values", node.unwrap())
+        self.context("values", node.expect("the values are valid"))
+    }
+
+    pub(crate) fn values_node(&self) -> Node {
+        self.context
+            .get("values")
+            .expect("there are values")
+            .clone()
     }
 
     pub(crate) fn limits(mut self, limits: Limits) -> Self {

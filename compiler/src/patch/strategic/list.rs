@@ -40,6 +40,19 @@ impl<'p> ListPatch<'p> {
         }
     }
 
+    /// A list that the patch deletes has no order; one that it replaces loses nothing by value.
+    fn refuse_without_effect(self, deletes: bool, replaces: bool, session: &mut Session<'_>) {
+        let delete = self.delete.filter(|_| deletes || replaces);
+        if let Some(field) = delete.or(self.order.filter(|_| deletes)) {
+            let path = session.path();
+            session.problem(
+                "patch-directive",
+                format!("the patch replaces or deletes `{path}`, so that this has no effect"),
+                field.key_origin,
+            );
+        }
+    }
+
     /// The field of the patch that writes the list: itself, or the directive that does.
     fn writer(self) -> Option<&'p Field> {
         self.field.or(self.delete).or(self.order)
@@ -56,12 +69,14 @@ pub(super) fn merge(
     let writer = patch.writer()?;
     let items = patch.field.and_then(|field| field.node.as_list());
     let (directive, items) = split_directive(items.unwrap_or_default(), rule, session);
-    if let Some((PatchDirective::Delete, by)) = directive {
+    let deletes = matches!(directive, Some((PatchDirective::Delete, _)));
+    let replaces = matches!(directive, Some((PatchDirective::Replace, _)))
+        || (matches!(rule, Merge::Plain | Merge::Replace) && patch.field.is_some());
+    patch.refuse_without_effect(deletes, replaces, session);
+    if let Some((_, by)) = directive.filter(|_| deletes) {
         session.note_deletion(by, existing.is_some());
         return None;
     }
-    let replaces = matches!(directive, Some((PatchDirective::Replace, _)))
-        || (matches!(rule, Merge::Plain | Merge::Replace) && patch.field.is_some());
     let loser = existing.as_ref().map(|field| field.node.origin);
     let key_origin = existing
         .as_ref()

@@ -1,0 +1,31 @@
+# The `cairn` command as an image: one static binary, nothing else to patch.
+#
+#   docker build -t cairn .
+#   docker run -p 5000:5000 -v cairn:/data cairn
+#
+# BUILDER is any image with Rust 1.95, a C compiler and CA certificates; PROFILE is a cargo profile.
+ARG BUILDER=rust:1.95-bookworm
+
+FROM ${BUILDER} AS build
+ARG PROFILE=dist
+WORKDIR /src
+COPY . .
+# A named target keeps the flag away from build scripts and macros, which must stay dynamic.
+RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
+ && RUSTFLAGS="-C target-feature=+crt-static" \
+    cargo build --locked --profile "${PROFILE}" --target "${target}" --package cairn --bin cairn \
+ && mkdir -p /image/data /image/tmp /image/etc/ssl/certs \
+ && cp target/"${target}"/*/cairn /image/cairn \
+ && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
+ && chown -R 10001:10001 /image/data /image/tmp
+
+FROM scratch
+COPY --from=build /image/ /
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 5000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+  CMD ["/cairn", "registry", "healthcheck"]
+ENTRYPOINT ["/cairn"]
+CMD ["registry", "serve", "--listen", "0.0.0.0:5000", "--data", "/data"]
