@@ -19,8 +19,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cairn_oci::{
-    Client, Error, Options, PullLimits, Upload,
-    store::{Fetch as _, Resolve as _},
+    Client, Error, Options, PullLimits, Upload, store::Fetch as _,
 };
 use cairn_spec::{Artifact, Descriptor, Digest, Reference, Tag};
 use cairn_tests::{RegistryProcess, Sandbox};
@@ -57,6 +56,7 @@ enum Pending {
     Delete {
         repository: String,
         tag: String,
+        digest: Digest,
     },
 }
 
@@ -151,19 +151,21 @@ impl Writer {
     /// Deletes a manifest of this round, by digest, and with it its tag.
     async fn delete(&mut self, tag: &str) -> Result<Option<Pending>> {
         let key = (self.repository(), tag.to_owned());
-        let known = self.done.get_mut(&key).context("it was never pushed")?;
+        let mut known = self.done.remove(&key).context("it was never pushed")?;
         let by_tag = reference(&self.address, &key.0, tag)?;
-        match self.client.delete(&by_tag.with_digest(known.digest.clone())).await {
+        let by_digest = by_tag.with_digest(known.digest.clone());
+        match self.client.delete(&by_digest).await {
             Ok(()) => {
                 known.deleted = true;
+                self.done.insert(key, known);
                 Ok(None)
             }
             Err(error) => {
                 self.excuse(error)?;
-                self.done.remove(&key);
                 Ok(Some(Pending::Delete {
                     repository: key.0,
                     tag: key.1,
+                    digest: known.digest,
                 }))
             }
         }
@@ -246,15 +248,30 @@ async fn settle(
     counts: &mut Counts,
 ) -> Result<()> {
     match pending {
-        Pending::Delete { repository, tag } => {
-            let by_tag = reference(address, &repository, &tag)?;
-            if let Some(there) = found(client.resolve(&by_tag).await)? {
-                let by_digest = by_tag.with_digest(there.digest);
+        Pending::Delete {
+            repository,
+            tag,
+            digest,
+        } => {
+            let key = (repository, tag);
+            let by_tag = reference(address, &key.0, &key.1)?;
+            let by_digest = by_tag.with_digest(digest.clone());
+            let tagged = found(client.resolve(&by_tag).await)?.is_some();
+            let there = found(client.resolve(&by_digest).await)?.is_some();
+            ensure!(tagged == there, "`{by_digest}` was deleted by half");
+            if there {
                 client.pull_artifact(&by_digest, &PullLimits::default()).await?;
                 client.delete(&by_digest).await?;
+            } else {
+                counts.finished += 1;
             }
-            let resolved = found(client.resolve(&by_tag).await)?;
-            ensure!(resolved.is_none(), "`{by_tag}` was deleted and is back");
+            let gone = Acknowledged {
+                digest,
+                subject: None,
+                deleted: true,
+            };
+            check(client, address, &key, &gone).await?;
+            expected.insert(key, gone);
         }
         Pending::Push {
             repository,
