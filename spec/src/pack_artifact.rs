@@ -99,13 +99,13 @@ pub fn pack_artifact(
     }
     let mut builder = Artifact::builder(media_type::PACK)
         .config(media_type::PACK, canonical_json(&config).into_bytes())
-        .layer(media_type::PACK_CONTENT, gzip(&tar));
+        .file_layer(media_type::PACK_CONTENT, gzip(&tar), "content.tar.gz");
     for (path, layer_type) in [
         ("README.md", media_type::PACK_README),
         ("logo.svg", media_type::PACK_LOGO),
     ] {
         if let Some(file) = tree.get(path) {
-            builder = builder.layer(layer_type, file.bytes.to_vec());
+            builder = builder.file_layer(layer_type, file.bytes.to_vec(), path);
         }
     }
     for (key, value) in annotations {
