@@ -28,6 +28,7 @@ impl Meeting {
         let meeting = Self { sandbox, registry };
         meeting.sandbox.ok("key generate us")?;
         meeting.trust("us.pub")?;
+        meeting.sandbox.write("docker/config.json", "{}")?;
         Ok(meeting)
     }
 
@@ -43,7 +44,7 @@ impl Meeting {
 
     /// Stops the registry, changes its data, and starts it again, on another port.
     pub(crate) fn change_data(&mut self, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        self.registry.kill()?;
+        self.registry.stop()?;
         change(&self.path("data"))?;
         self.registry = RegistryProcess::start(&self.sandbox, "data")?;
         Ok(())
@@ -97,7 +98,7 @@ impl Meeting {
             .args(arguments)
             .current_dir(self.sandbox.path())
             .env("HOME", self.sandbox.path())
-            .env("DOCKER_CONFIG", self.sandbox.path())
+            .env("DOCKER_CONFIG", self.path("docker"))
             .env("XDG_RUNTIME_DIR", self.path("runtime"))
             .env("COSIGN_PASSWORD", PASSWORD)
             .stdin(Stdio::null());

@@ -13,7 +13,8 @@ use crate::harness::{Meeting, read_json, text};
 /// digest of its manifest.
 fn write_image(meeting: &Meeting) -> Result<Digest> {
     meeting.sandbox.write("root/hello.txt", "hello\n")?;
-    meeting.peer("tar", "--format=ustar -cf layer.tar -C root hello.txt")?;
+    meeting.peer("tar", "-cf layer.tar -C root hello.txt")?;
+    meeting.peer("gzip", "-nk layer.tar")?;
     let put = |bytes: &[u8]| {
         let digest = Digest::sha256(bytes);
         meeting
@@ -21,13 +22,14 @@ fn write_image(meeting: &Meeting) -> Result<Digest> {
             .write(&format!("layout/blobs/sha256/{}", digest.hex()), bytes)?;
         Ok::<_, anyhow::Error>(digest)
     };
-    let layer = fs::read(meeting.path("layer.tar"))?;
+    let diff_id = Digest::sha256(&fs::read(meeting.path("layer.tar"))?);
+    let layer = fs::read(meeting.path("layer.tar.gz"))?;
     let layer_digest = put(&layer)?;
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
         "config": {"Cmd": ["/hello.txt"]},
-        "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         "history": [{"created_by": "by hand"}],
     })
     .to_string();
@@ -36,7 +38,7 @@ fn write_image(meeting: &Meeting) -> Result<Digest> {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len()},
-        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer_digest, "size": layer.len()}],
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer_digest, "size": layer.len()}],
     })
     .to_string();
     let digest = put(manifest.as_bytes())?;
@@ -159,6 +161,7 @@ fn crane_does_all_it_can() -> Result<()> {
     let crane = |arguments: &str| meeting.peer("crane", arguments);
     let name = |rest: &str| format!("{}/images/{rest}", meeting.address());
     let tiny = name("tiny:1");
+    meeting.peer("tar", "-czf more.tar.gz layout/oci-layout")?;
     crane(&format!("push layout {tiny} --insecure"))?;
     assert_eq!(crane(&format!("digest {tiny} --insecure"))?.trim(), digest);
     crane(&format!("pull --format oci {tiny} pulled --insecure"))?;
@@ -173,7 +176,7 @@ fn crane_does_all_it_can() -> Result<()> {
         "1\n2\n"
     );
     crane(&format!(
-        "append --base {tiny} --new_layer layer.tar --new_tag {} --insecure",
+        "append --base {tiny} --new_layer more.tar.gz --new_tag {} --insecure",
         name("appended:1")
     ))?;
     let appended = crane(&format!("manifest {} --insecure", name("appended:1")))?;

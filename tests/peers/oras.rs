@@ -19,6 +19,7 @@ kind: Profile
 metadata: {name: one, version: 1.0.0}
 spec:
   type: addon
+  kubernetes: 1.34.1
   registries: [{name: default, url: oci://127.0.0.1:5000/packs}]
   layers:
   - {name: metrics, pack: metrics-server, version: '>=0'}

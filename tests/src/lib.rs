@@ -150,6 +150,19 @@ impl RegistryProcess {
         self.child.id()
     }
 
+    /// Asks the process to end (SIGTERM) and waits until it has; it must say that all went well.
+    #[cfg(unix)]
+    pub fn stop(&mut self) -> Result<()> {
+        let asked = Command::new("/bin/sh")
+            .args(["-c", "kill -TERM \"$0\"", &self.id().to_string()])
+            .status()?;
+        let status = self.child.wait()?;
+        if !asked.success() || !status.success() {
+            bail!("the registry was asked to end, and ended with {status}");
+        }
+        Ok(())
+    }
+
     /// Ends the process at once (SIGKILL) and waits for its end.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
