@@ -1,19 +1,18 @@
 //! Renders a layer: templates, static manifests, definitions and host content become objects and files.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cairn_spec::{
-    Diagnostic, Diagnostics, HostStep, HostSteps, LayerKind, LayerName, Map, Node, Schema,
-    SourceKind, TreePath, Value, Version, decode, yaml,
+    Diagnostics, HostStep, LayerKind, LayerName, Map, Node, SourceKind, TreePath, Value, Version,
+    yaml,
 };
 use cairn_template::{Limits, Rendered};
 use rayon::prelude::*;
 
-use crate::{
-    Session, object,
-    pack::{HostContent, Pack},
-    values::merge,
-};
+use crate::{Session, host::render_host, object, pack::Pack};
 
 /// What every template of a build may read.
 #[derive(Debug, Clone)]
@@ -43,71 +42,10 @@ pub(crate) struct LayerOutput {
     pub(crate) host: BTreeMap<TreePath, Arc<[u8]>>,
     /// What a node does with them.
     pub(crate) steps: Vec<HostStep>,
-}
-
-/// The defaults of a pack under its chosen presets: groups in order of their names, then by preset.
-pub(crate) fn pack_values(
-    pack: &Pack,
-    presets: &[(cairn_spec::PresetName, Option<cairn_spec::Span>)],
-    session: &mut Session,
-) -> Node {
-    let mut chosen = Vec::new();
-    for (name, span) in presets {
-        match pack.presets.get_key_value(name) {
-            Some((name, preset)) => chosen.push((preset.group.as_deref(), name, preset, *span)),
-            None => {
-                let known = pack.presets.keys().map(cairn_spec::PresetName::as_str);
-                session.report(
-                    Diagnostic::error(
-                        "preset-undefined",
-                        format!(
-                            "pack `{}` has no preset `{name}`",
-                            pack.manifest.metadata.name
-                        ),
-                    )
-                    .at(*span)
-                    .maybe_hint(cairn_spec::suggest(name.as_str(), known)),
-                );
-            }
-        }
-    }
-    chosen.sort_by_key(|(group, name, ..)| (*group, *name));
-    for pair in chosen.windows(2) {
-        if let [
-            (Some(group), first, _, first_span),
-            (Some(other), second, _, second_span),
-        ] = pair
-            && group == other
-        {
-            session.report(
-                Diagnostic::error(
-                    "preset-group",
-                    format!(
-                        "presets `{first}` and `{second}` are both of group `{group}`; choose one"
-                    ),
-                )
-                .at(*second_span)
-                .label(*first_span, "the other one is here"),
-            );
-        }
-    }
-    chosen
-        .into_iter()
-        .fold(pack.values.clone(), |low, (_, _, preset, _)| {
-            merge(low, preset.values.clone(), pack.schema.as_ref(), session)
-        })
-}
-
-/// Checks merged values against the pack's schema.
-pub(crate) fn check_values(values: &Node, schema: Option<&Schema>, session: &mut Session) {
-    if let Some(schema) = schema {
-        let Session {
-            origins,
-            diagnostics,
-            ..
-        } = session;
-        schema.check(values, origins, "values-schema", diagnostics);
-    }
+    /// The text that says them.
+    pub(crate) steps_text: String,
+    /// What the templates read of their context, as JSON Pointers.
+    pub(crate) read: BTreeSet<String>,
 }
 
 /// Renders a layer. Problems are reported; what could be rendered is returned.
@@ -134,6 +72,7 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
         .zip(render_all(layer.pack, &names, &context, session))
     {
         if let Some(rendered) = report(rendered, session) {
+            output.read.extend(rendered.read.iter().cloned());
             let title = format!("{}/{name} (rendered)", layer.pack.label);
             for document in read_rendered(&title, &rendered, session) {
                 output.objects.extend(object::expand(document, session));
@@ -161,7 +100,10 @@ fn render_all(
         .collect()
 }
 
-fn report(rendered: Result<Rendered, Diagnostics>, session: &mut Session) -> Option<Rendered> {
+pub(crate) fn report(
+    rendered: Result<Rendered, Diagnostics>,
+    session: &mut Session,
+) -> Option<Rendered> {
     match rendered {
         Ok(rendered) => Some(rendered),
         Err(diagnostics) => {
@@ -193,83 +135,6 @@ fn read_rendered(title: &str, rendered: &Rendered, session: &mut Session) -> Vec
         .into_iter()
         .map(|document| document.root)
         .collect()
-}
-
-fn render_host(layer: &Layer<'_>, context: &Node, output: &mut LayerOutput, session: &mut Session) {
-    for (path, content) in &layer.pack.host {
-        let bytes: Arc<[u8]> = match content {
-            HostContent::Plain(bytes) => Arc::clone(bytes),
-            HostContent::Template(name) => {
-                let rendered = layer.pack.templates.render(
-                    name,
-                    context,
-                    &session.origins,
-                    &Limits::default(),
-                );
-                let Some(rendered) = report(rendered, session) else {
-                    continue;
-                };
-                rendered.text.into_bytes().into()
-            }
-        };
-        if path.as_str() == "steps.yaml" {
-            output.steps = read_steps(layer, &bytes, session);
-        } else {
-            output.host.insert(path.clone(), bytes);
-        }
-    }
-    check_steps(layer, output, session);
-}
-
-fn read_steps(layer: &Layer<'_>, bytes: &[u8], session: &mut Session) -> Vec<HostStep> {
-    let title = format!("{}/host/steps.yaml", layer.pack.label);
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let Some((_, node)) = session.read_yaml(&title, text, SourceKind::Rendered) else {
-        return Vec::new();
-    };
-    let Session {
-        origins,
-        diagnostics,
-        ..
-    } = &mut *session;
-    decode::<HostSteps>(&node, origins, diagnostics)
-        .map(|file| file.steps)
-        .unwrap_or_default()
-}
-
-fn check_steps(layer: &Layer<'_>, output: &LayerOutput, session: &mut Session) {
-    let mut seen = Vec::new();
-    for step in &output.steps {
-        let title = format!("host step `{}` of `{}`", step.name, layer.pack.label);
-        if step.action_count() != 1 {
-            session.report(
-                Diagnostic::error("host-step", format!("{title} has {} actions", step.action_count()))
-                    .hint("give it exactly one of `file`, `sysctl`, `module`, `package`, `unit` and `command`"),
-            );
-        }
-        if seen.contains(&&step.name) {
-            session.report(Diagnostic::error(
-                "host-step",
-                format!("{title} is there twice"),
-            ));
-        }
-        seen.push(&step.name);
-        if let Some(file) = &step.file
-            && !output.host.contains_key(&file.source)
-        {
-            let known = output.host.keys().map(TreePath::as_str);
-            session.report(
-                Diagnostic::error(
-                    "host-step",
-                    format!(
-                        "{title} puts `{}` in place, which the pack does not have under `host/`",
-                        file.source
-                    ),
-                )
-                .maybe_hint(cairn_spec::suggest(file.source.as_str(), known)),
-            );
-        }
-    }
 }
 
 /// The context of templates (`spec/pack.md` §4).

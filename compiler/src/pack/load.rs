@@ -309,22 +309,16 @@ impl Loader<'_> {
 
     fn host(&mut self, path: &TreePath) {
         let below = path.below("host").unwrap_or_default();
-        let content = match below.strip_suffix(".hbs") {
-            Some(target) => {
-                let Some(source) = self.add_source(path) else {
-                    return;
-                };
-                self.template(path.as_str(), source);
-                (target.parse(), HostContent::Template(path.to_string()))
-            }
-            None => {
-                let bytes = self
-                    .tree
-                    .get(path.as_str())
-                    .map(|file| Arc::clone(&file.bytes))
-                    .unwrap_or_default();
-                (below.parse(), HostContent::Plain(bytes))
-            }
+        let content = if let Some(target) = below.strip_suffix(".hbs") {
+            let Some(source) = self.add_source(path) else {
+                return;
+            };
+            self.template(path.as_str(), source);
+            (target.parse(), HostContent::Template(path.to_string()))
+        } else {
+            let file = self.tree.get(path.as_str());
+            let bytes = file.map(|file| Arc::clone(&file.bytes));
+            (below.parse(), HostContent::Plain(bytes.unwrap_or_default()))
         };
         match content {
             (Ok(target), content) if !self.parts.host.iter().any(|(other, _)| *other == target) => {
@@ -346,7 +340,8 @@ impl Loader<'_> {
     fn test(&mut self, path: &TreePath) {
         let is_test = path
             .below("tests")
-            .is_some_and(|rest| !rest.contains('/') && rest.ends_with(".yaml"));
+            .and_then(|rest| rest.strip_suffix(".yaml"))
+            .is_some_and(|name| !name.contains('/'));
         if !is_test {
             return;
         }

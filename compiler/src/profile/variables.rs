@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use cairn_spec::{
-    Diagnostic, Map, Node, Schema, SecretRef, Span, VariableName, decode_json, suggest,
+    Diagnostic, Map, Node, Schema, SecretRef, SourceKind, Span, VariableName, decode_json, suggest,
 };
 use serde_json::json;
 
 use super::{
     cluster::Cluster,
-    load::{DeclaredVariable, Stack},
+    stack::{DeclaredVariable, Stack},
 };
 use crate::{Session, values::interpolate::Binding};
 
@@ -18,39 +18,82 @@ pub(crate) fn secret_placeholder(name: &VariableName) -> String {
     format!("cairn.secret({name})")
 }
 
-/// The bindings of all declared variables, and where the secrets among them are kept.
+/// A profile's variables as a cluster and the command line set them.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    /// All declared variables.
+    pub(crate) bindings: BTreeMap<VariableName, Binding>,
+    /// Where the secrets among them are kept.
+    pub(crate) secrets: BTreeMap<VariableName, SecretRef>,
+}
+
+/// Binds all declared variables. `given` are those of the command line, as YAML; they win over the
+/// cluster's.
 pub(crate) fn bind(
     stack: &Stack,
     cluster: Option<&Cluster>,
-    given: &BTreeMap<VariableName, Node>,
+    given: &[(VariableName, String)],
     session: &mut Session,
-) -> (
-    BTreeMap<VariableName, Binding>,
-    BTreeMap<VariableName, SecretRef>,
-) {
+) -> Bound {
     let no_values = Node::generated(Map::new());
     let values = cluster
         .and_then(|cluster| cluster.node.pointer("/spec/variables"))
         .unwrap_or(&no_values);
-    refuse_unknown(stack, values, given, session);
-    let mut bindings = BTreeMap::new();
-    let mut secrets = BTreeMap::new();
+    let given = read_given(stack, given, session);
+    refuse_unknown(stack, values, &given, session);
+    let mut bound = Bound::default();
     for (name, declared) in &stack.variables {
-        let value = given.get(name).or_else(|| values.get(name.as_str()));
+        let set = given
+            .get(name)
+            .map_or_else(|| values.get(name.as_str()), Option::as_ref);
+        let broken = matches!(given.get(name), Some(None));
         let binding = if declared.spec.sensitive {
-            bind_secret(name, declared, value, &mut secrets, session)
+            bind_secret(name, declared, set, &mut bound.secrets, session)
+        } else if broken {
+            Binding::Broken
         } else {
-            bind_value(name, declared, value, cluster, session)
+            bind_value(name, declared, set, cluster, session)
         };
-        bindings.insert(name.clone(), binding);
+        bound.bindings.insert(name.clone(), binding);
     }
-    (bindings, secrets)
+    bound
+}
+
+/// The variables of the command line; none for one that is not YAML.
+fn read_given(
+    stack: &Stack,
+    given: &[(VariableName, String)],
+    session: &mut Session,
+) -> BTreeMap<VariableName, Option<Node>> {
+    let sensitive = |name| {
+        stack
+            .variables
+            .get(name)
+            .is_some_and(|declared| declared.spec.sensitive)
+    };
+    given
+        .iter()
+        .map(|(name, text)| {
+            let title = format!("--var {name}");
+            // A finding would show the line, and with it a secret.
+            let shown = !sensitive(name) || text.trim_start().starts_with("{secretRef");
+            let node = if shown {
+                session
+                    .read_yaml(&title, text.as_str(), SourceKind::CommandLine)
+                    .map(|(_, node)| node)
+            } else {
+                let hidden = session.read_yaml(&title, "\"…\"", SourceKind::CommandLine);
+                hidden.map(|(_, node)| node)
+            };
+            (name.clone(), node)
+        })
+        .collect()
 }
 
 fn refuse_unknown(
     stack: &Stack,
     values: &Node,
-    given: &BTreeMap<VariableName, Node>,
+    given: &BTreeMap<VariableName, Option<Node>>,
     session: &mut Session,
 ) {
     let known: Vec<&str> = stack.variables.keys().map(VariableName::as_str).collect();
@@ -62,7 +105,10 @@ fn refuse_unknown(
     }
     for (name, node) in given {
         if !known.contains(&name.as_str()) {
-            unknown.push((name.to_string(), session.span(node)));
+            unknown.push((
+                name.to_string(),
+                node.as_ref().and_then(|node| session.span(node)),
+            ));
         }
     }
     for (name, span) in unknown {
@@ -99,6 +145,7 @@ fn bind_value(
                 .label(declared_at, "required here")
                 .hint(format!("add `{name}: …` under `variables` of the cluster")),
             );
+            return Binding::Broken;
         }
         return Binding::Unset(declared_at);
     };
@@ -131,16 +178,19 @@ fn bind_value(
                 );
             }
             if session.diagnostics.error_count() > before {
-                return Binding::Unset(declared_at);
+                return Binding::Broken;
             }
         }
-        Err(error) => session.report(
-            Diagnostic::error(
-                "variable-schema",
-                format!("the schema of variable `{name}` cannot be used: {error}"),
-            )
-            .at(session.span_at(&declared.node, "/schema")),
-        ),
+        Err(error) => {
+            session.report(
+                Diagnostic::error(
+                    "variable-schema",
+                    format!("the schema of variable `{name}` cannot be used: {error}"),
+                )
+                .at(session.span_at(&declared.node, "/schema")),
+            );
+            return Binding::Broken;
+        }
     }
     Binding::Value(bound.clone())
 }
