@@ -97,7 +97,7 @@ impl Schema {
             .should_validate_formats(true)
             .build(&root)
             .map_err(|error| SchemaError {
-                reason: error.to_string(),
+                reason: compile_reason(&error),
                 pointer: error.instance_path().to_string(),
             })?;
         Ok(Self {
@@ -133,6 +133,21 @@ impl Schema {
         for error in self.validator.iter_errors(&instance) {
             report.add(&error);
         }
+    }
+}
+
+/// Why a schema is none, without the words of the schema of schemas.
+fn compile_reason(error: &ValidationError<'_>) -> String {
+    let found = error.instance();
+    match error.kind() {
+        ValidationErrorKind::AnyOf { .. }
+        | ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::Enum { .. } => format!("`{found}` is not allowed here"),
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            format!("`{found}` is not a regular expression")
+        }
+        ValidationErrorKind::Type { .. } => format!("`{found}` has the wrong type here"),
+        _ => error.to_string(),
     }
 }
 
@@ -462,7 +477,8 @@ pub fn decode<T: Kind>(node: &Node, origins: &Origins, diagnostics: &mut Diagnos
                     found.as_str().unwrap_or_default()
                 ),
             )
-            .at(origins.get(found.origin)),
+            .at(origins.get(found.origin))
+            .hint(format!("name a file of kind `{}`", T::KIND)),
         );
         return None;
     }
@@ -509,11 +525,26 @@ pub fn decode_json<T: DeserializeOwned>(
                 })
                 .collect();
             let (_, origin) = nearest_node(node, &pointer);
+            let message = error.inner().to_string();
+            let hint = example_of(&message).map(str::to_owned);
             diagnostics.push(
-                Diagnostic::error("schema", error.inner().to_string()).at(origins.get(origin)),
+                Diagnostic::error("schema", message)
+                    .at(origins.get(origin))
+                    .maybe_hint(hint),
             );
             None
         }
+    }
+}
+
+/// What a text that was refused could look like. Serde passes on nothing but the message.
+fn example_of(message: &str) -> Option<&'static str> {
+    if message.contains("is not a version range") {
+        Some("ranges are such as `^1.2`, `~1.2`, `\">=1.2 <2\"`, `1.2.x` or `\"*\"`")
+    } else if message.contains("is not a version") {
+        Some("versions are such as `1.2.3` or `1.2.3-rc.1`")
+    } else {
+        None
     }
 }
 
