@@ -596,8 +596,8 @@ apiVersion: cairn.dev/v1
 kind: Profile
 metadata: {name: a, version: 1.0.0}
 spec: {type: cluster, layers: [{name: web, pack: x, version: '^^1'}]}
-"), @"f.yaml:4:62 `^^1` is not a version range: `^1` in `^1` is not a number");
-        insta::assert_snapshot!(problems::<ProfileManifest>("kind: Cluster"), @"f.yaml:1:7 expected kind `Profile`, found `Cluster`");
+"), @r#"f.yaml:4:62 `^^1` is not a version range: `^1` is not a number | ranges are such as `^1.2`, `~1.2`, `">=1.2 <2"`, `1.2.x` or `"*"`"#);
+        insta::assert_snapshot!(problems::<ProfileManifest>("kind: Cluster"), @"f.yaml:1:7 expected kind `Profile`, found `Cluster` | name a file of kind `Profile`");
         insta::assert_snapshot!(problems::<ProfileManifest>("[]"), @"f.yaml:1:1 this must be a map, not a list | a profile: a stack of layers");
     }
 
