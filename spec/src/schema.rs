@@ -1,6 +1,9 @@
 //! JSON Schema over value trees: every violation, each at its place, with a hint.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -463,13 +466,23 @@ pub fn decode<T: Kind>(node: &Node, origins: &Origins, diagnostics: &mut Diagnos
         );
         return None;
     }
-    let schema = Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile");
+    let schema = compiled::<T>();
     let errors_before = diagnostics.error_count();
     schema.check(node, origins, "schema", diagnostics);
     if diagnostics.error_count() > errors_before {
         return None;
     }
     decode_json(node, origins, diagnostics)
+}
+
+/// The schema of a kind, compiled once: that takes a millisecond, and a profile has a hundred files.
+fn compiled<T: Kind>() -> Schema {
+    static COMPILED: Mutex<BTreeMap<&'static str, Schema>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let compile = || {
+        Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile")
+    };
+    compiled.entry(T::KIND).or_insert_with(compile).clone()
 }
 
 /// Reads a value into a type, reporting where the first problem is.
