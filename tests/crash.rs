@@ -18,9 +18,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cairn_oci::{
-    Client, Error, Options, PullLimits, Upload, store::Fetch as _,
-};
+use cairn_oci::{Client, Error, Options, PullLimits, Upload, store::Fetch as _};
 use cairn_spec::{Artifact, Descriptor, Digest, Reference, Tag};
 use cairn_tests::{RegistryProcess, Sandbox};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -96,7 +94,9 @@ impl Writer {
             }
             if self.number.is_multiple_of(2)
                 && count % 5 == 4
-                && let Some(pending) = self.delete(&format!("r{}-{}", self.round, count - 2)).await?
+                && let Some(pending) = self
+                    .delete(&format!("r{}-{}", self.round, count - 2))
+                    .await?
             {
                 return Ok((self.done, Some(pending)));
             }
@@ -120,7 +120,10 @@ impl Writer {
         layer.extend_from_slice(&self.noise[..size]);
         let shared = self.random.random_range(0..1 << 20);
         let mut builder = Artifact::builder(ARTIFACT_TYPE)
-            .config("application/json", format!("{{\"n\":{count}}}").into_bytes())
+            .config(
+                "application/json",
+                format!("{{\"n\":{count}}}").into_bytes(),
+            )
             .layer("application/octet-stream", layer)
             .layer(
                 "application/octet-stream",
@@ -189,7 +192,11 @@ impl Writer {
 }
 
 fn repository(writer: u32) -> String {
-    let prefix = if writer.is_multiple_of(2) { "apps" } else { "packs" };
+    let prefix = if writer.is_multiple_of(2) {
+        "apps"
+    } else {
+        "packs"
+    };
     format!("{prefix}/writer-{writer}")
 }
 
@@ -233,13 +240,18 @@ async fn check(
     }
     let pulled = client.pull_artifact(&by_tag, &PullLimits::default()).await;
     let pulled = pulled.with_context(|| format!("`{by_tag}` was acknowledged"))?;
-    ensure!(*pulled.digest() == expected.digest, "`{by_tag}` is another manifest");
+    ensure!(
+        *pulled.digest() == expected.digest,
+        "`{by_tag}` is another manifest"
+    );
     if let Some(subject) = &expected.subject {
         let listed = client
             .referrers(&by_tag.with_digest(subject.clone()), Some(ARTIFACT_TYPE))
             .await?;
         ensure!(
-            listed.iter().any(|referrer| referrer.digest == expected.digest),
+            listed
+                .iter()
+                .any(|referrer| referrer.digest == expected.digest),
             "`{by_tag}` is not listed as a referrer of {subject}"
         );
     }
@@ -267,7 +279,9 @@ async fn settle(
             let there = found(client.resolve(&by_digest).await)?.is_some();
             ensure!(tagged == there, "`{by_digest}` was deleted by half");
             if there {
-                client.pull_artifact(&by_digest, &PullLimits::default()).await?;
+                client
+                    .pull_artifact(&by_digest, &PullLimits::default())
+                    .await?;
                 client.delete(&by_digest).await?;
             } else {
                 counts.finished += 1;
@@ -303,7 +317,9 @@ async fn settle(
                 }
                 // A tag that was to move and has not.
                 Some(there) => ensure!(
-                    expected.get(&key).is_some_and(|known| known.digest == there.digest),
+                    expected
+                        .get(&key)
+                        .is_some_and(|known| known.digest == there.digest),
                     "`{by_tag}` names something nobody pushed"
                 ),
             }
@@ -329,7 +345,10 @@ async fn check_tags(client: &Client, address: &str, expected: &Expected) -> Resu
             .map(|((_, tag), _)| tag.as_str())
             .collect();
         let odd: Vec<_> = tags.symmetric_difference(&wanted).collect();
-        ensure!(odd.is_empty(), "tags of {name} that are too much or missing: {odd:?}");
+        ensure!(
+            odd.is_empty(),
+            "tags of {name} that are too much or missing: {odd:?}"
+        );
     }
     Ok(())
 }
@@ -363,7 +382,13 @@ async fn kill(rounds: u32, seed: u64) -> Result<Counts> {
     let mut random = StdRng::seed_from_u64(seed);
     let noise: Vec<u8> = (0..5 << 20).map(|_| random.random()).collect();
     let noise = Arc::new(noise);
-    let clients = [Upload::Monolithic, Upload::Chunked { chunk_bytes: 300_000 }].map(|upload| {
+    let clients = [
+        Upload::Monolithic,
+        Upload::Chunked {
+            chunk_bytes: 300_000,
+        },
+    ]
+    .map(|upload| {
         Client::new(Options {
             upload,
             max_attempts: 1,
@@ -378,8 +403,17 @@ async fn kill(rounds: u32, seed: u64) -> Result<Counts> {
     for round in 0..rounds {
         let mut registry = RegistryProcess::start(&sandbox, "data")?;
         let address = registry.address.clone();
-        let checked = check_after_restart(&clients[0], &address, &mut random, &mut expected, &mut pending, &mut counts);
-        Box::pin(checked).await.with_context(|| format!("after kill {round}"))?;
+        let checked = check_after_restart(
+            &clients[0],
+            &address,
+            &mut random,
+            &mut expected,
+            &mut pending,
+            &mut counts,
+        );
+        Box::pin(checked)
+            .await
+            .with_context(|| format!("after kill {round}"))?;
 
         let dead = Arc::new(AtomicBool::new(false));
         let pushes = Arc::new(Semaphore::new(0));

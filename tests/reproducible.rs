@@ -15,9 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use cairn_spec::Digest;
-use cairn_tests::{
-    RegistryProcess, Run, Sandbox, copy_folder, files_below, repository_root, run,
-};
+use cairn_tests::{RegistryProcess, Run, Sandbox, copy_folder, files_below, repository_root, run};
 use serde_json::Value;
 
 /// How one person's machine differs from another's.
@@ -152,7 +150,11 @@ fn two_people_build_the_same_and_a_second_run_changes_nothing() -> Result<()> {
     let people = [Checkout::new(ANNA)?, Checkout::new(BORIS)?];
     for person in &people {
         let first = person.ok("quickstart --once --port 0")?;
-        assert!(!first.stdout.contains("nothing changed"), "{}", first.stdout);
+        assert!(
+            !first.stdout.contains("nothing changed"),
+            "{}",
+            first.stdout
+        );
     }
     let [anna, boris] = &people;
 

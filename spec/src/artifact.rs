@@ -537,7 +537,10 @@ impl ArtifactBuilder {
         bytes: Vec<u8>,
         file_name: impl Into<String>,
     ) -> Self {
-        let title = ("org.opencontainers.image.title".to_owned(), file_name.into());
+        let title = (
+            "org.opencontainers.image.title".to_owned(),
+            file_name.into(),
+        );
         self.annotated_layer(media_type, bytes, Annotations::from([title]))
     }
 

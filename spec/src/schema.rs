@@ -479,9 +479,8 @@ pub fn decode<T: Kind>(node: &Node, origins: &Origins, diagnostics: &mut Diagnos
 fn compiled<T: Kind>() -> Schema {
     static COMPILED: Mutex<BTreeMap<&'static str, Schema>> = Mutex::new(BTreeMap::new());
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let compile = || {
-        Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile")
-    };
+    let compile =
+        || Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile");
     compiled.entry(T::KIND).or_insert_with(compile).clone()
 }
 

@@ -18,7 +18,10 @@ const EXAMPLES: [(&str, &str); 4] = [
 /// Builds the bundles of all examples, each into the folder named after its cluster.
 fn build_examples() -> Result<Meeting> {
     let meeting = Meeting::new()?;
-    copy_folder(&repository_root().join("examples"), &meeting.path("examples"))?;
+    copy_folder(
+        &repository_root().join("examples"),
+        &meeting.path("examples"),
+    )?;
     for manifest in files_below(&repository_root().join("packs"))? {
         if manifest.ends_with("pack.yaml") {
             let folder = manifest.parent().context("no folder")?;
@@ -58,7 +61,9 @@ fn kubectl_parses_every_manifest() -> Result<()> {
             .collect();
         fs::write(
             bundle.join("manifests/kustomization.yaml"),
-            format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{listed}"),
+            format!(
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{listed}"
+            ),
         )?;
         let printed = meeting.peer("kubectl", &format!("kustomize {cluster}/manifests"))?;
         let kinds = printed.lines().filter(|line| line.starts_with("kind: "));

@@ -110,7 +110,11 @@ impl Meeting {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let run = self.try_peer(name, &words)?;
         if run.status.success() {
-            bail!("`{name} {arguments}` was to fail:\n{}{}", run.stdout, run.stderr);
+            bail!(
+                "`{name} {arguments}` was to fail:\n{}{}",
+                run.stdout,
+                run.stderr
+            );
         }
         Ok(run.stderr)
     }

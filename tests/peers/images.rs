@@ -51,8 +51,12 @@ fn write_image(meeting: &Meeting) -> Result<Digest> {
             "annotations": {"org.opencontainers.image.ref.name": "1"},
         }],
     });
-    meeting.sandbox.write("layout/index.json", index.to_string())?;
-    meeting.sandbox.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    meeting
+        .sandbox
+        .write("layout/index.json", index.to_string())?;
+    meeting
+        .sandbox
+        .write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#)?;
     Ok(digest)
 }
 
@@ -79,12 +83,17 @@ fn skopeo_copies_an_image_there_and_back() -> Result<()> {
     let copy = |from: &str, to: &str| {
         meeting.peer(
             "skopeo",
-            &format!("--insecure-policy copy --src-tls-verify=false --dest-tls-verify=false {from} {to}"),
+            &format!(
+                "--insecure-policy copy --src-tls-verify=false --dest-tls-verify=false {from} {to}"
+            ),
         )
     };
     copy("oci:layout:1", &remote)?;
     copy(&remote, "oci:back:1")?;
-    assert_eq!(blobs(&meeting.path("back"))?, blobs(&meeting.path("layout"))?);
+    assert_eq!(
+        blobs(&meeting.path("back"))?,
+        blobs(&meeting.path("layout"))?
+    );
 
     copy(&remote, "dir:folder")?;
     let manifest = fs::read(meeting.path("folder/manifest.json"))?;
@@ -116,7 +125,10 @@ fn podman_pulls_and_pushes_an_image() -> Result<()> {
     let name = |repository: &str| format!("{}/images/{repository}:1", meeting.address());
     meeting.peer(
         "skopeo",
-        &format!("--insecure-policy copy --dest-tls-verify=false oci:layout:1 docker://{}", name("tiny")),
+        &format!(
+            "--insecure-policy copy --dest-tls-verify=false oci:layout:1 docker://{}",
+            name("tiny")
+        ),
     )?;
     // A store of its own, and nothing of the machine's.
     let podman = |arguments: &str| {
@@ -125,7 +137,10 @@ fn podman_pulls_and_pushes_an_image() -> Result<()> {
             &format!("--root {0}/store --runroot {0}/run --tmpdir {0}/tmp --storage-driver vfs --cgroup-manager cgroupfs --events-backend none {arguments}", meeting.sandbox.path().display()),
         )
     };
-    let policy = format!("--tls-verify=false --signature-policy {}", meeting.path("policy.json").display());
+    let policy = format!(
+        "--tls-verify=false --signature-policy {}",
+        meeting.path("policy.json").display()
+    );
     podman(&format!("pull {policy} {}", name("tiny")))?;
     podman(&format!("tag {} {}", name("tiny"), name("pushed")))?;
     podman(&format!("push {policy} --format oci {}", name("pushed")))?;
@@ -150,10 +165,16 @@ fn crane_does_all_it_can() -> Result<()> {
     crane(&format!("push layout {tiny} --insecure"))?;
     assert_eq!(crane(&format!("digest {tiny} --insecure"))?.trim(), digest);
     crane(&format!("pull --format oci {tiny} pulled --insecure"))?;
-    assert_eq!(blobs(&meeting.path("pulled"))?, blobs(&meeting.path("layout"))?);
+    assert_eq!(
+        blobs(&meeting.path("pulled"))?,
+        blobs(&meeting.path("layout"))?
+    );
     crane(&format!("copy {tiny} {} --insecure", name("copied:1")))?;
     crane(&format!("tag {} 2 --insecure", name("copied:1")))?;
-    assert_eq!(crane(&format!("ls {} --insecure", name("copied")))?, "1\n2\n");
+    assert_eq!(
+        crane(&format!("ls {} --insecure", name("copied")))?,
+        "1\n2\n"
+    );
     crane(&format!(
         "append --base {tiny} --new_layer more.tar.gz --new_tag {} --insecure",
         name("appended:1")
@@ -161,8 +182,16 @@ fn crane_does_all_it_can() -> Result<()> {
     let appended = crane(&format!("manifest {} --insecure", name("appended:1")))?;
     let appended: Value = serde_json::from_str(&appended)?;
     assert_eq!(appended["layers"].as_array().map(Vec::len), Some(2));
-    crane(&format!("validate --remote {} --insecure", name("appended:1")))?;
-    assert_eq!(crane(&format!("export {tiny} - --insecure"))?.matches("hello\n").count(), 1);
+    crane(&format!(
+        "validate --remote {} --insecure",
+        name("appended:1")
+    ))?;
+    assert_eq!(
+        crane(&format!("export {tiny} - --insecure"))?
+            .matches("hello\n")
+            .count(),
+        1
+    );
     let catalog = crane(&format!("catalog {} --insecure", meeting.address()))?;
     assert_eq!(catalog, "images/appended\nimages/copied\nimages/tiny\n");
     crane(&format!("delete {}@{digest} --insecure", name("copied")))?;
@@ -174,7 +203,9 @@ fn crane_does_all_it_can() -> Result<()> {
 #[ignore = "needs oras and tar"]
 fn oras_pushes_any_file_in_chunks_and_out_of_a_stream() -> Result<()> {
     let meeting = Meeting::new()?;
-    let large: Vec<u8> = (0..9_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let large: Vec<u8> = (0..9_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     meeting.sandbox.write("large.bin", &large)?;
     let reference = format!("{}/files/large:1", meeting.address());
     meeting.peer(

@@ -31,7 +31,11 @@ fn what_oras_pushes_is_a_pack_once_it_is_signed() -> Result<()> {
     let source = repository_root().join(FOLDER);
     // Another tool's archive: folders and links to times and owners, and not in our order.
     let by_name = |meeting: &Meeting| {
-        let mut arguments = vec!["-czf".to_owned(), "content.tar.gz".to_owned(), "-C".to_owned()];
+        let mut arguments = vec![
+            "-czf".to_owned(),
+            "content.tar.gz".to_owned(),
+            "-C".to_owned(),
+        ];
         arguments.push(source.display().to_string());
         let entries = fs::read_dir(&source)?;
         for entry in entries {
@@ -40,7 +44,10 @@ fn what_oras_pushes_is_a_pack_once_it_is_signed() -> Result<()> {
         meeting.peer_with("tar", &arguments)
     };
     let by_dot = |meeting: &Meeting| {
-        meeting.peer("tar", &format!("-czf content.tar.gz -C {} .", source.display()))
+        meeting.peer(
+            "tar",
+            &format!("-czf content.tar.gz -C {} .", source.display()),
+        )
     };
     let archives: [&dyn Fn(&Meeting) -> Result<String>; 2] = [&by_name, &by_dot];
     let configs = ["", &format!("--config config.json:{PACK}")];
@@ -57,7 +64,9 @@ fn what_oras_pushes_is_a_pack_once_it_is_signed() -> Result<()> {
         let pull = format!("pack pull {reference} --output pulled");
         let refused = meeting.sandbox.run(&pull)?;
         assert_eq!(refused.status.code(), Some(5), "{}", refused.stderr);
-        meeting.sandbox.ok(&format!("sign {reference} --key us.key"))?;
+        meeting
+            .sandbox
+            .ok(&format!("sign {reference} --key us.key"))?;
         meeting.sandbox.ok(&pull)?;
         let pulled = meeting.path("pulled");
         assert_eq!(files_below(&pulled)?, files_below(&source)?);
@@ -82,7 +91,10 @@ fn oras_pulls_the_files_of_a_pack_and_discovers_its_signature() -> Result<()> {
     let meeting = Meeting::new()?;
     let source = repository_root().join(FOLDER);
     let reference = meeting.push_pack(FOLDER)?;
-    meeting.peer("oras", &format!("pull --plain-http {reference} --output pulled"))?;
+    meeting.peer(
+        "oras",
+        &format!("pull --plain-http {reference} --output pulled"),
+    )?;
     for file in ["README.md", "logo.svg"] {
         let pulled = fs::read(meeting.path("pulled").join(file));
         let pulled = pulled.with_context(|| format!("oras wrote no {file}"))?;
@@ -93,11 +105,17 @@ fn oras_pulls_the_files_of_a_pack_and_discovers_its_signature() -> Result<()> {
     let unpacked = meeting.path("unpacked");
     assert_eq!(files_below(&unpacked)?, files_below(&source)?);
     for path in files_below(&source)? {
-        let (ours, theirs) = (fs::read(source.join(&path))?, fs::read(unpacked.join(&path))?);
+        let (ours, theirs) = (
+            fs::read(source.join(&path))?,
+            fs::read(unpacked.join(&path))?,
+        );
         assert_eq!(ours, theirs, "{}", path.display());
     }
 
-    let found = meeting.peer("oras", &format!("discover --plain-http --format json {reference}"))?;
+    let found = meeting.peer(
+        "oras",
+        &format!("discover --plain-http --format json {reference}"),
+    )?;
     let found: Value = serde_json::from_str(&found)?;
     // The key is `manifests` before oras 1.3, and `referrers` since.
     let listed = found.get("referrers").or_else(|| found.get("manifests"));
@@ -115,9 +133,10 @@ fn oras_pulls_the_files_of_a_pack_and_discovers_its_signature() -> Result<()> {
 fn oras_copies_a_pack_from_a_layout_and_on_to_another_registry() -> Result<()> {
     let meeting = Meeting::new()?;
     let source = repository_root().join(FOLDER);
-    let run = meeting
-        .sandbox
-        .ok(&format!("pack build {} --output layout -o json", source.display()))?;
+    let run = meeting.sandbox.ok(&format!(
+        "pack build {} --output layout -o json",
+        source.display()
+    ))?;
     let built: Value = serde_json::from_str(&run.stdout)?;
     let (version, digest) = (text(&built, "/version")?, text(&built, "/digest")?);
     let reference = format!("{}/packs/metrics-server:{version}", meeting.address());
@@ -127,7 +146,9 @@ fn oras_copies_a_pack_from_a_layout_and_on_to_another_registry() -> Result<()> {
     )?;
     let resolved = meeting.peer("oras", &format!("resolve --plain-http {reference}"))?;
     assert_eq!(resolved.trim(), digest);
-    meeting.sandbox.ok(&format!("sign {reference} --key us.key"))?;
+    meeting
+        .sandbox
+        .ok(&format!("sign {reference} --key us.key"))?;
 
     // A copy with what refers to it is still a signed pack.
     let elsewhere = Meeting::new()?;
@@ -139,8 +160,13 @@ fn oras_copies_a_pack_from_a_layout_and_on_to_another_registry() -> Result<()> {
     )?;
     let verified = elsewhere.sandbox.ok(&format!("verify {copy}"))?;
     assert!(verified.stdout.contains(&digest), "{}", verified.stdout);
-    elsewhere.sandbox.ok(&format!("pack pull {copy} --output pulled"))?;
-    assert_eq!(files_below(&elsewhere.path("pulled"))?, files_below(&source)?);
+    elsewhere
+        .sandbox
+        .ok(&format!("pack pull {copy} --output pulled"))?;
+    assert_eq!(
+        files_below(&elsewhere.path("pulled"))?,
+        files_below(&source)?
+    );
     Ok(())
 }
 
@@ -155,12 +181,24 @@ fn oras_pulls_the_manifests_of_a_bundle() -> Result<()> {
     meeting.sandbox.ok(&format!(
         "profile build --registry default=oci://{address}/packs --push {reference} --key us.key"
     ))?;
-    meeting.peer("oras", &format!("pull --plain-http {reference} --output pulled"))?;
+    meeting.peer(
+        "oras",
+        &format!("pull --plain-http {reference} --output pulled"),
+    )?;
     fs::create_dir(meeting.path("unpacked"))?;
     meeting.peer("tar", "-xzf pulled/manifests.tar.gz -C unpacked")?;
     let built = meeting.path("out/manifests");
-    assert_eq!(files_below(&meeting.path("unpacked"))?, files_below(&built)?);
-    for file in ["plan.json", "lock.yaml", "images.json", "sbom.cdx.json", "provenance.json"] {
+    assert_eq!(
+        files_below(&meeting.path("unpacked"))?,
+        files_below(&built)?
+    );
+    for file in [
+        "plan.json",
+        "lock.yaml",
+        "images.json",
+        "sbom.cdx.json",
+        "provenance.json",
+    ] {
         let pulled = fs::read(meeting.path("pulled").join(file));
         let pulled = pulled.with_context(|| format!("oras wrote no {file}"))?;
         assert_eq!(pulled, fs::read(meeting.path("out").join(file))?, "{file}");

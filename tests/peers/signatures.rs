@@ -32,23 +32,46 @@ fn cosign_verifies_each_form_that_a_push_writes() -> Result<()> {
     // Both forms at once, the way it is after a push: cosign takes the bundle.
     let shown = meeting.peer("cosign", &format!("{VERIFY} --key us.pub {reference}"))?;
     assert!(shown.contains(digest), "{shown}");
-    meeting.peer_refuses("cosign", &format!("{VERIFY} --key stranger.pub {reference}"))?;
+    meeting.peer_refuses(
+        "cosign",
+        &format!("{VERIFY} --key stranger.pub {reference}"),
+    )?;
 
     // The simple form alone, in a repository without the referrer.
     let mirror = format!("{}/simple/copy", meeting.address());
     let tag = signature_tag(digest);
     meeting.peer("crane", &format!("copy {reference} {mirror}:1 --insecure"))?;
-    meeting.peer_refuses("cosign", &format!("{VERIFY} --key us.pub {mirror}@{digest}"))?;
-    meeting.peer("crane", &format!("copy {repository}:{tag} {mirror}:{tag} --insecure"))?;
-    let shown = meeting.peer("cosign", &format!("{VERIFY} --key us.pub {mirror}@{digest}"))?;
-    assert!(shown.contains("cosign container image signature"), "{shown}");
-    meeting.peer_refuses("cosign", &format!("{VERIFY} --key stranger.pub {mirror}@{digest}"))?;
+    meeting.peer_refuses(
+        "cosign",
+        &format!("{VERIFY} --key us.pub {mirror}@{digest}"),
+    )?;
+    meeting.peer(
+        "crane",
+        &format!("copy {repository}:{tag} {mirror}:{tag} --insecure"),
+    )?;
+    let shown = meeting.peer(
+        "cosign",
+        &format!("{VERIFY} --key us.pub {mirror}@{digest}"),
+    )?;
+    assert!(
+        shown.contains("cosign container image signature"),
+        "{shown}"
+    );
+    meeting.peer_refuses(
+        "cosign",
+        &format!("{VERIFY} --key stranger.pub {mirror}@{digest}"),
+    )?;
 
     // The bundle form alone: the tag is gone.
     meeting.peer("crane", &format!("delete {repository}:{tag} --insecure"))?;
     meeting.peer("cosign", &format!("{VERIFY} --key us.pub {reference}"))?;
-    meeting.peer_refuses("cosign", &format!("{VERIFY} --key stranger.pub {reference}"))?;
-    meeting.sandbox.ok(&format!("verify {reference} --key us.pub"))?;
+    meeting.peer_refuses(
+        "cosign",
+        &format!("{VERIFY} --key stranger.pub {reference}"),
+    )?;
+    meeting
+        .sandbox
+        .ok(&format!("verify {reference} --key us.pub"))?;
     Ok(())
 }
 
@@ -81,16 +104,28 @@ fn a_changed_manifest_does_not_inherit_a_signature() -> Result<()> {
 
     // The simple form, copied to the tag of the forgery.
     let (from, to) = (signature_tag(digest), signature_tag(&forged));
-    meeting.peer("crane", &format!("copy {repository}:{from} {repository}:{to} --insecure"))?;
+    meeting.peer(
+        "crane",
+        &format!("copy {repository}:{from} {repository}:{to} --insecure"),
+    )?;
     refused(&meeting)?;
 
     // The bundle, as a referrer of the forgery.
-    let listed = meeting.peer("oras", &format!("discover --plain-http --format json {reference}"))?;
+    let listed = meeting.peer(
+        "oras",
+        &format!("discover --plain-http --format json {reference}"),
+    )?;
     let listed: Value = serde_json::from_str(&listed)?;
     let bundle = text(&listed, "/referrers/0/digest")?;
-    let referrer = meeting.peer("crane", &format!("manifest {repository}@{bundle} --insecure"))?;
+    let referrer = meeting.peer(
+        "crane",
+        &format!("manifest {repository}@{bundle} --insecure"),
+    )?;
     let size = format!("\"size\":{}", manifest.len());
-    ensure!(referrer.contains(digest) && referrer.contains(&size), "{referrer}");
+    ensure!(
+        referrer.contains(digest) && referrer.contains(&size),
+        "{referrer}"
+    );
     let referrer = referrer.replace(digest, &forged);
     meeting.sandbox.write("referrer.json", &referrer)?;
     let forged_bundle = Digest::sha256(referrer.as_bytes());
@@ -141,7 +176,12 @@ fn a_byte_that_changes_on_the_registrys_disk_is_found() -> Result<()> {
         &format!("blob fetch --plain-http --output content {repository}@{layer}"),
     )?;
     let content = fs::read(meeting.path("content"))?;
+    let tags = meeting.peer("crane", &format!("ls {repository} --insecure"))?;
+    let version = tags.lines().find(|tag| !tag.ends_with(".sig"));
+    let version = version.context("no version")?.to_owned();
     let at = |meeting: &Meeting| format!("{}/packs/metrics-server@{digest}", meeting.address());
+    let tagged =
+        |meeting: &Meeting| format!("{}/packs/metrics-server:{version}", meeting.address());
 
     // A byte of the content: the signature is on the manifest, so the reader finds it.
     let middle = content.len() / 2;
@@ -150,14 +190,23 @@ fn a_byte_that_changes_on_the_registrys_disk_is_found() -> Result<()> {
         ensure!(flipped == 1, "the content is in {flipped} places");
         Ok(())
     })?;
-    meeting.peer("cosign", &format!("{VERIFY} --key us.pub {}", at(&meeting)))?;
-    let pulled = meeting.sandbox.run(&format!("pack pull {} --output pulled", at(&meeting)))?;
+    meeting.peer(
+        "cosign",
+        &format!("{VERIFY} --key us.pub {}", tagged(&meeting)),
+    )?;
+    let pulled = meeting
+        .sandbox
+        .run(&format!("pack pull {} --output pulled", at(&meeting)))?;
     assert!(!pulled.status.success(), "{}", pulled.stdout);
     assert!(pulled.stderr.contains(&layer), "{}", pulled.stderr);
     assert!(!meeting.path("pulled").exists());
-    meeting.peer_refuses("oras", &format!("pull --plain-http --output pulled {}", at(&meeting)))?;
+    meeting.peer_refuses(
+        "oras",
+        &format!("pull --plain-http --output pulled {}", at(&meeting)),
+    )?;
 
-    // A byte of the manifest: nobody believes the signature any more.
+    // A byte of the manifest: the registry does not say that it is there. Of a digest, cosign
+    // would not even ask that.
     let middle = manifest.len() / 2;
     meeting.change_data(|data| {
         let flipped = flip(data, &manifest.as_bytes()[middle - 32..middle + 32])?;
@@ -165,9 +214,14 @@ fn a_byte_that_changes_on_the_registrys_disk_is_found() -> Result<()> {
         Ok(())
     })?;
     meeting.peer_refuses("crane", &format!("manifest {} --insecure", at(&meeting)))?;
-    meeting.peer_refuses("cosign", &format!("{VERIFY} --key us.pub {}", at(&meeting)))?;
+    meeting.peer_refuses(
+        "cosign",
+        &format!("{VERIFY} --key us.pub {}", tagged(&meeting)),
+    )?;
     for command in ["verify", "pack pull --output pulled"] {
-        let run = meeting.sandbox.run(&format!("{command} {}", at(&meeting)))?;
+        let run = meeting
+            .sandbox
+            .run(&format!("{command} {}", at(&meeting)))?;
         assert!(!run.status.success(), "{command}: {}", run.stdout);
     }
     Ok(())
@@ -193,7 +247,10 @@ fn we_accept_what_cosign_signs() -> Result<()> {
             &format!("sign --key cosign.key --tlog-upload=false --use-signing-config=false --allow-http-registry -y --new-bundle-format={bundle_form} {reference}"),
         )?;
         meeting.sandbox.ok(&format!("verify {reference}"))?;
-        meeting.sandbox.ok(&format!("pack pull {reference} --output {}", folder.replace('/', "-")))?;
+        meeting.sandbox.ok(&format!(
+            "pack pull {reference} --output {}",
+            folder.replace('/', "-")
+        ))?;
         let with_key = meeting
             .sandbox
             .ok(&format!("verify {reference} --key cosign.pub -o json"))?;
@@ -201,7 +258,9 @@ fn we_accept_what_cosign_signs() -> Result<()> {
         let form = if bundle_form { "bundle" } else { "simple" };
         assert_eq!(text(&verified, "/signatures/0/form")?, form);
         // Ours is still there, and cosign believes both.
-        meeting.sandbox.ok(&format!("verify {reference} --key us.pub"))?;
+        meeting
+            .sandbox
+            .ok(&format!("verify {reference} --key us.pub"))?;
     }
     Ok(())
 }
@@ -212,7 +271,9 @@ fn attestations_of_cosign_are_referrers_here() -> Result<()> {
     let meeting = Meeting::new()?;
     meeting.peer("cosign", "generate-key-pair")?;
     let reference = meeting.push_pack(FOLDER)?;
-    meeting.sandbox.write("predicate.json", r#"{"verdict":"passed"}"#)?;
+    meeting
+        .sandbox
+        .write("predicate.json", r#"{"verdict":"passed"}"#)?;
     meeting.peer(
         "cosign",
         &format!("attest --key cosign.key --tlog-upload=false --use-signing-config=false --allow-http-registry -y --type https://example.com/test --predicate predicate.json {reference}"),
@@ -221,13 +282,22 @@ fn attestations_of_cosign_are_referrers_here() -> Result<()> {
         "cosign",
         &format!("verify-attestation --key cosign.pub --insecure-ignore-tlog=true --allow-http-registry --type https://example.com/test {reference}"),
     )?;
-    let listed = meeting.peer("oras", &format!("discover --plain-http --format json {reference}"))?;
+    let listed = meeting.peer(
+        "oras",
+        &format!("discover --plain-http --format json {reference}"),
+    )?;
     meeting.sandbox.write("listed.json", listed)?;
     let listed = read_json(&meeting.path("listed.json"))?;
     let referrers = listed["referrers"].as_array().map(Vec::len);
-    assert_eq!(referrers, Some(2), "our signature and cosign's attestation: {listed}");
+    assert_eq!(
+        referrers,
+        Some(2),
+        "our signature and cosign's attestation: {listed}"
+    );
     // An attestation is no signature.
-    let refused = meeting.sandbox.run(&format!("verify {reference} --key cosign.pub"))?;
+    let refused = meeting
+        .sandbox
+        .run(&format!("verify {reference} --key cosign.pub"))?;
     assert_eq!(refused.status.code(), Some(5), "{}", refused.stderr);
     Ok(())
 }

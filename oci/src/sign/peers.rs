@@ -115,9 +115,18 @@ impl Peer {
     fn cairn() -> Self {
         let arguments = |host: &str, folder: &Path| {
             let data = folder.join("data").display().to_string();
-            ["registry", "serve", "--listen", host, "--immutable", "none", "--data", &data]
-                .map(str::to_owned)
-                .to_vec()
+            [
+                "registry",
+                "serve",
+                "--listen",
+                host,
+                "--immutable",
+                "none",
+                "--data",
+                &data,
+            ]
+            .map(str::to_owned)
+            .to_vec()
         };
         Self::start("cairn", arguments)
     }
