@@ -22,14 +22,18 @@ use cairn_oci::{Client, Error, Options, PullLimits, Upload, store::Fetch as _};
 use cairn_spec::{Artifact, Descriptor, Digest, Reference, Tag};
 use cairn_tests::{RegistryProcess, Sandbox};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 /// How many push at the same time.
 const WRITERS: u32 = 6;
 /// How many earlier pushes are checked after each restart, beside those of the last round.
 const SAMPLE: usize = 12;
-/// The longest that a process lives under load.
-const MAX_LIFE_MS: u64 = 500;
+/// The most pushes that a process lives to acknowledge, but for those of the last moment.
+const MAX_PUSHES: u32 = 40;
+/// The last moment, so that processes die at any point of a push.
+const LAST_MOMENT_US: u64 = 30_000;
+/// How long those pushes may take, when the machine is busy.
+const MAX_LIFE: Duration = Duration::from_secs(5);
 const ARTIFACT_TYPE: &str = "application/vnd.example.load";
 
 /// What writers did, by repository and tag: what must be found there.
@@ -67,6 +71,8 @@ struct Writer {
     random: StdRng,
     noise: Arc<Vec<u8>>,
     dead: Arc<AtomicBool>,
+    /// One permit for every push that was acknowledged.
+    pushes: Arc<Semaphore>,
     done: Expected,
 }
 
@@ -138,6 +144,7 @@ impl Writer {
                 ensure!(pushed.digest == *artifact.digest(), "another digest");
                 let known = acknowledged(artifact);
                 self.done.insert((self.repository(), tag.to_owned()), known);
+                self.pushes.add_permits(1);
                 Ok(None)
             }
             Err(error) => {
@@ -409,6 +416,7 @@ async fn kill(rounds: u32, seed: u64) -> Result<Counts> {
             .with_context(|| format!("after kill {round}"))?;
 
         let dead = Arc::new(AtomicBool::new(false));
+        let pushes = Arc::new(Semaphore::new(0));
         let mut writers = JoinSet::new();
         for number in 0..WRITERS {
             let writer = Writer {
@@ -419,12 +427,15 @@ async fn kill(rounds: u32, seed: u64) -> Result<Counts> {
                 random: StdRng::seed_from_u64(random.random()),
                 noise: Arc::clone(&noise),
                 dead: Arc::clone(&dead),
+                pushes: Arc::clone(&pushes),
                 done: Expected::new(),
             };
             writers.spawn(writer.run());
         }
-        let life = Duration::from_millis(random.random_range(0..MAX_LIFE_MS));
-        tokio::time::sleep(life).await;
+        let enough = pushes.acquire_many(random.random_range(0..MAX_PUSHES));
+        let _ = tokio::time::timeout(MAX_LIFE, enough).await;
+        let last_moment = Duration::from_micros(random.random_range(0..LAST_MOMENT_US));
+        tokio::time::sleep(last_moment).await;
         dead.store(true, Ordering::SeqCst);
         registry.kill()?;
         while let Some(ended) = writers.join_next().await {

@@ -68,6 +68,21 @@ impl Pack {
 
 /// Reads a pack. `label` is what messages call it; file names are shown below it.
 pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    load_files(label, tree, |_| true, session)
+}
+
+/// Reads what a profile renders of a pack: everything but its tests.
+pub(crate) fn load_to_render(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    let is_wanted = |path: &TreePath| !matches!(role_of(path), Ok(FileRole::Test));
+    load_files(label, tree, is_wanted, session)
+}
+
+fn load_files(
+    label: &str,
+    tree: &FileTree,
+    is_wanted: impl Fn(&TreePath) -> bool,
+    session: &mut Session,
+) -> Option<Pack> {
     let mut loader = Loader {
         label,
         tree,
@@ -75,7 +90,7 @@ pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack>
         parts: Parts::default(),
     };
     let manifest = loader.manifest();
-    for (path, _) in tree.iter() {
+    for (path, _) in tree.iter().filter(|(path, _)| is_wanted(path)) {
         loader.file(path);
     }
     let parts = loader.parts;
