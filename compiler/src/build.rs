@@ -2,7 +2,7 @@
 //!
 //! [`compile`] is the table of contents; each step is a module of its own.
 
-use cairn_spec::{Diagnostic, FileTree, Lock, PackName, SourceKind, VariableName};
+use cairn_spec::{Diagnostic, FileTree, LayerName, Lock, PackName, SourceKind, VariableName};
 
 use crate::{
     PackSource, ProfileFiles, Session,
@@ -130,7 +130,7 @@ fn compile(
     let requirements = if session.diagnostics.iter().any(is_loop) {
         requirements
     } else {
-        with_reads(requirements, &interpolator)
+        with_reads(requirements, &resolved, &interpolator)
     };
     let (order, edges) = order(&ordered(&resolved), &requirements, session);
     let in_order: Vec<&ResolvedLayer> = order.iter().map(|&index| &resolved[index]).collect();
@@ -257,16 +257,22 @@ fn ordered(resolved: &[ResolvedLayer]) -> Vec<Ordered<'_>> {
         .collect()
 }
 
-/// A layer that reads another one's values needs it first.
+/// A layer that reads another one's values comes after it, as far as that is possible: values are
+/// settled before anything is installed, so a read neither turns kinds around nor closes a loop.
 fn with_reads(
     mut requirements: Vec<Requirement>,
+    resolved: &[ResolvedLayer],
     interpolator: &Interpolator<'_>,
 ) -> Vec<Requirement> {
+    let kind_of = |name: &LayerName| {
+        let layer = resolved.iter().find(|layer| layer.layer.name == *name);
+        layer.map(|layer| layer.kind)
+    };
     for (reader, read) in &interpolator.layer_reads {
-        let new = !requirements
+        let known = requirements
             .iter()
             .any(|known| known.layer == *reader && known.needs == *read);
-        if new {
+        if !known && kind_of(read) <= kind_of(reader) && !needs(&requirements, read, reader) {
             requirements.push(Requirement {
                 layer: reader.clone(),
                 needs: read.clone(),
@@ -275,4 +281,22 @@ fn with_reads(
         }
     }
     requirements
+}
+
+/// Whether `layer` needs `other`, directly or through others.
+fn needs(requirements: &[Requirement], layer: &LayerName, other: &LayerName) -> bool {
+    let mut reached = vec![layer];
+    let mut next = 0;
+    while let Some(&here) = reached.get(next) {
+        if here == other {
+            return true;
+        }
+        for requirement in requirements.iter().filter(|one| one.layer == *here) {
+            if !reached.contains(&&requirement.needs) {
+                reached.push(&requirement.needs);
+            }
+        }
+        next += 1;
+    }
+    false
 }
