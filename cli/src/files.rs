@@ -160,7 +160,8 @@ fn is_executable(_: &fs::Metadata) -> bool {
 }
 
 /// Replaces a folder by a tree, all or nothing: the tree is written beside it and moved into place.
-/// A folder that is there is replaced only when it holds `marker`, so that no other folder is lost.
+/// A folder that is there is replaced only when it holds `marker`, so that no other folder is lost;
+/// one that holds this very tree is left as it is.
 pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Result<(), Failure> {
     // A link counts as what it is, not as what it leads to.
     let occupied = folder.symlink_metadata().is_ok();
@@ -176,6 +177,9 @@ pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Re
                     .hint("choose another folder with --output, or remove it"),
             );
         }
+    }
+    if occupied && read_tree(folder, &ArchiveLimits::BUNDLE).is_ok_and(|there| there == *tree) {
+        return Ok(());
     }
     let parent = folder
         .parent()

@@ -9,12 +9,14 @@ use cairn_spec::{
     write_tar, yaml::write_manifest,
 };
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::{
+    build::without_signers,
     image::UsedImage,
     object::{Object, is_built_in},
     plan::{PlannedLayer, content_digest, plan, sort_key, stage_of},
+    provenance::provenance,
     render::LayerOutput,
     resolve::ResolvedLayer,
     sbom::sbom,
@@ -22,11 +24,6 @@ use crate::{
 
 /// The compiler's own version.
 pub const COMPILER_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The predicate type of build provenance.
-///
-/// <https://slsa.dev/spec/v1.0/provenance>
-const SLSA_PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
 /// What goes into a bundle.
 pub(crate) struct BundleParts<'a> {
@@ -85,16 +82,6 @@ pub(crate) fn write_bundle(parts: &BundleParts<'_>) -> FileTree {
     tree
 }
 
-/// Who signed a pack is a fact about a registry, not about content: a bundle that is built from a
-/// mirror which signs anew is the same bundle.
-fn without_signers(lock: &Lock) -> Lock {
-    let mut lock = lock.clone();
-    for pack in &mut lock.packs {
-        pack.signers.clear();
-    }
-    lock
-}
-
 /// The text of a lock file: sorted, so that two branches merge.
 pub(crate) fn write_lock(lock: &Lock) -> String {
     let json = serde_json::to_value(lock).expect("a lock is JSON");
@@ -111,27 +98,21 @@ fn pretty<T: Serialize>(value: &T) -> String {
 }
 
 fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
+    let mut by_layer: Vec<Vec<&Object>> = vec![Vec::new(); parts.layers.len()];
+    for object in parts.objects {
+        by_layer[object.layer].push(object);
+    }
     let mut planned = Vec::new();
-    for (index, (layer, _)) in parts.layers.iter().enumerate() {
-        let mut objects: Vec<&Object> = parts
-            .objects
-            .iter()
-            .filter(|object| object.layer == index)
-            .collect();
+    for (index, ((layer, _), mut objects)) in parts.layers.iter().zip(by_layer).enumerate() {
         objects
             .sort_by(|a, b| (sort_key(&a.id), a.id.group()).cmp(&(sort_key(&b.id), b.id.group())));
+        let name = &layer.layer.name;
+        let folder = format!("{:03}-{name}", (index + 1) * 10);
         let objects = objects
             .into_iter()
             .map(|object| {
                 let text = write_manifest(&object.node.value);
-                let folder = format!("{:03}-{}", (index + 1) * 10, layer.layer.name);
-                let mut file = format!("{folder}/{}.yaml", file_name(&object.id));
-                // Two groups of Kubernetes can serve kinds of one name, such as `Event`.
-                if tree.get(&format!("manifests/{file}")).is_some() {
-                    let group = Digest::sha256(object.id.group().as_bytes());
-                    let name = file_name(&object.id);
-                    file = format!("{folder}/{name}-{}.yaml", &group.hex()[..8]);
-                }
+                let file = format!("{folder}/{}", file_name(&object.id));
                 let digest = content_digest(&text);
                 tree.put(&format!("manifests/{file}"), text);
                 PlanObject {
@@ -142,7 +123,7 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
             })
             .collect();
         planned.push(PlannedLayer {
-            name: layer.layer.name.clone(),
+            name: name.clone(),
             kind: layer.kind,
             objects,
         });
@@ -150,40 +131,41 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
     plan(planned, parts.edges.clone())
 }
 
+/// The longest name of a file without its ending; longer ones are cut.
+const MAX_FILE_STEM: usize = 120;
+
 /// `STAGE-KIND_NAMESPACE_NAME`; the stage comes first so that `kubectl apply -R -f` meets
 /// namespaces and definitions before what needs them.
+///
+/// Names of objects hold what file names may not (`system:node`), differ only in letter case, or are
+/// long: then a digest keeps the files apart.
 fn file_name(id: &ObjectId) -> String {
     let stage = stage_of(id) as u8 + 1;
-    let kind = id.kind.to_lowercase();
     let group = if is_built_in(id.group()) {
         String::new()
     } else {
         format!(".{}", id.group())
     };
-    let mut name = match &id.namespace {
-        Some(namespace) => format!("{stage}-{kind}{group}_{namespace}_{}", id.name),
-        None => format!("{stage}-{kind}{group}_{}", id.name),
-    };
-    // Role names may hold colons and capitals, and be long; file names of all systems may not.
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
-    if !name.chars().all(plain) || name.len() > MAX_FILE_NAME_BYTES {
-        let cleaned: String = name
-            .chars()
-            .map(|c| c.to_ascii_lowercase())
-            .map(|c| if plain(c) { c } else { '-' })
-            .take(MAX_FILE_NAME_BYTES)
-            .collect();
-        name = format!(
-            "{cleaned}-{}",
-            &Digest::sha256(id.name.as_bytes()).hex()[..8]
-        );
+    let namespace = id
+        .namespace
+        .iter()
+        .fold(String::new(), |_, namespace| format!("{namespace}_"));
+    let kind = id.kind.to_lowercase();
+    let written = format!("{stage}-{kind}{group}_{namespace}{}", id.name);
+    let is_safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+    let mut stem: String = written
+        .chars()
+        .map(|c| if is_safe(c) { c } else { '-' })
+        .take(MAX_FILE_STEM)
+        .collect();
+    // Only names of role-based access control hold `_`, which parts the parts elsewhere.
+    if stem != written || id.name.contains('_') {
+        let whole = format!("{} {} {namespace}{}", id.api_version, id.kind, id.name);
+        stem.push('-');
+        stem.push_str(&Digest::sha256(whole.as_bytes()).hex()[..8]);
     }
-    name
+    format!("{stem}.yaml")
 }
-
-/// The longest file name before its digest and `.yaml`, in bytes: with `manifests/NNN-LAYER/` before it, a path stays
-/// below the 240 bytes of `spec/pack.md` §1.
-const MAX_FILE_NAME_BYTES: usize = 140;
 
 fn write_host(parts: &BundleParts<'_>, tree: &mut FileTree) {
     let mut steps = Vec::new();
@@ -222,6 +204,10 @@ fn write_host(parts: &BundleParts<'_>, tree: &mut FileTree) {
 }
 
 fn manifest(parts: &BundleParts<'_>, files: BTreeMap<String, Digest>) -> BundleManifest {
+    let mut counts = vec![0; parts.layers.len()];
+    for object in parts.objects {
+        counts[object.layer] += 1;
+    }
     let layers = parts
         .layers
         .iter()
@@ -234,11 +220,7 @@ fn manifest(parts: &BundleParts<'_>, files: BTreeMap<String, Digest>) -> BundleM
                 version: resolved.pack.manifest.metadata.version.clone(),
                 diff_id: resolved.diff_id.clone(),
             }),
-            objects: parts
-                .objects
-                .iter()
-                .filter(|object| object.layer == index)
-                .count(),
+            objects: counts[index],
             host_files: output.host.len(),
         })
         .collect();
@@ -259,46 +241,6 @@ fn manifest(parts: &BundleParts<'_>, files: BTreeMap<String, Digest>) -> BundleM
         images: parts.images.len(),
         files,
     }
-}
-
-/// SLSA provenance of the manifests: what they were built from. No time, so that it is reproducible.
-fn provenance(parts: &BundleParts<'_>, manifests: &Digest) -> Json {
-    let (name, version) = parts.profile;
-    let packs: Vec<Json> = parts
-        .layers
-        .iter()
-        .filter_map(|(layer, _)| layer.pack.as_ref())
-        .map(|resolved| {
-            let metadata = &resolved.pack.manifest.metadata;
-            let mut dependency = json!({
-                "uri": format!("pkg:oci/{}?tag={}", metadata.name, metadata.version),
-                "annotations": {"diffId": resolved.diff_id},
-            });
-            if let Some(locked) = &resolved.locked {
-                dependency["digest"] =
-                    json!({locked.digest.algorithm().as_str(): locked.digest.hex()});
-            }
-            dependency
-        })
-        .collect();
-    json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "manifests.tar", "digest": {"sha256": manifests.hex()}}],
-        "predicateType": SLSA_PROVENANCE,
-        "predicate": {
-            "buildDefinition": {
-                "buildType": "https://cairn.dev/compile/v1",
-                "externalParameters": {
-                    "profile": {"name": name, "version": version},
-                    "cluster": parts.cluster,
-                    "kubernetes": parts.kubernetes,
-                    "variables": parts.variables,
-                },
-                "resolvedDependencies": packs,
-            },
-            "runDetails": {"builder": {"id": "https://cairn.dev/compiler", "version": {"cairn": COMPILER_VERSION}}},
-        },
-    })
 }
 
 /// All objects as one YAML stream in the order of the plan, for snapshots and `--output -`.

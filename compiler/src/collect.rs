@@ -1,6 +1,6 @@
 //! Collects the objects of all layers: each gets its namespace and identity, none is there twice.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use cairn_spec::{Diagnostic, Node, ObjectId};
 
@@ -12,6 +12,8 @@ use crate::{
 /// Where the objects of a layer go.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Home<'a> {
+    /// The index of the layer.
+    pub(crate) layer: usize,
     /// The namespace of namespaced objects that name none.
     pub(crate) namespace: Option<&'a str>,
     /// The labels of that namespace, when Cairn creates it.
@@ -24,25 +26,21 @@ pub(crate) struct Collector {
     scopes: CustomScopes,
     /// Namespaces that exist so far.
     namespaces: BTreeSet<String>,
-    /// The index in `objects` by group, kind, namespace and name.
-    known: HashMap<(String, String, Option<String>, String), usize>,
+    /// Indices in `objects`.
+    known: HashMap<Identity, usize>,
     pub(crate) objects: Vec<Object>,
 }
 
 impl Collector {
     /// Learns which custom resources are namespaced; every layer first, since definitions may come later.
     pub(crate) fn learn(&mut self, nodes: &[Node]) {
-        nodes.iter().for_each(|node| self.scopes.learn(node));
+        for node in nodes {
+            self.scopes.learn(node);
+        }
     }
 
     /// Adds the objects of a layer, and its namespace when they need it and nobody created it.
-    pub(crate) fn add(
-        &mut self,
-        layer: usize,
-        home: Home<'_>,
-        nodes: Vec<Node>,
-        session: &mut Session,
-    ) {
+    pub(crate) fn add(&mut self, home: Home<'_>, nodes: Vec<Node>, session: &mut Session) {
         let mut needs_home = false;
         for mut node in nodes {
             let id = object::identify(&node);
@@ -53,7 +51,14 @@ impl Collector {
             if id.kind == "Namespace" && id.group().is_empty() {
                 self.namespaces.insert(id.name.clone());
             }
-            self.push(Object { layer, id, node }, session);
+            self.push(
+                Object {
+                    layer: home.layer,
+                    id,
+                    node,
+                },
+                session,
+            );
         }
         if let Some(name) = home.namespace.filter(|_| needs_home)
             && !SYSTEM_NAMESPACES.contains(&name)
@@ -62,7 +67,7 @@ impl Collector {
             let node = object::namespace_object(name, home.labels);
             self.push(
                 Object {
-                    layer,
+                    layer: home.layer,
                     id: object::identify(&node),
                     node,
                 },
@@ -72,27 +77,63 @@ impl Collector {
     }
 
     fn push(&mut self, object: Object, session: &mut Session) {
-        let ObjectId {
-            kind,
-            namespace,
-            name,
-            ..
-        } = object.id.clone();
-        let key = (object.id.group().to_owned(), kind, namespace, name);
-        if let Some(&first) = self.known.get(&key) {
-            let first = session.span(&self.objects[first].node);
-            session.report(
-                Diagnostic::error(
-                    "object-duplicate",
-                    format!("{} is rendered twice", object.id),
-                )
-                .label(session.span(&object.node), "again here")
-                .label(first, "first here")
-                .hint("give one of them another name or namespace, or turn one off by a value"),
-            );
-            return;
+        match self.known.entry(Identity::of(&object.id)) {
+            Entry::Occupied(first) => {
+                report_duplicate(&self.objects[*first.get()], &object, session);
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(self.objects.len());
+                self.objects.push(object);
+            }
         }
-        self.known.insert(key, self.objects.len());
-        self.objects.push(object);
     }
+}
+
+/// What makes two objects the same one to Kubernetes: not the version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Identity {
+    group: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+}
+
+impl Identity {
+    fn of(id: &ObjectId) -> Self {
+        Self {
+            group: id.group().to_owned(),
+            kind: id.kind.clone(),
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+        }
+    }
+}
+
+/// Patches may rename objects; afterwards every object still has a name, and one of its own.
+pub(crate) fn check_identities(objects: &[Object], session: &mut Session) {
+    let mut known: HashMap<Identity, &Object> = HashMap::new();
+    for object in objects {
+        if !object::check_shape(&object.node, session) {
+            continue;
+        }
+        if let Some(first) = known.insert(Identity::of(&object.id), object) {
+            report_duplicate(first, object, session);
+        }
+    }
+}
+
+fn report_duplicate(first: &Object, second: &Object, session: &mut Session) {
+    let (first, again) = (session.span(&first.node), session.span(&second.node));
+    let message = format!("{} is rendered twice", second.id);
+    let diagnostic = Diagnostic::error("object-duplicate", message);
+    session.report(if first.is_some() {
+        diagnostic
+            .label(again, "again here")
+            .label(first, "first here")
+            .hint("give one of them another name or namespace, or turn one off by a value")
+    } else {
+        diagnostic
+            .label(again, "again here; an earlier layer needs it, so Cairn makes it")
+            .hint("move it to the first layer that uses the namespace, or leave it out and give the pack `namespaceLabels`")
+    });
 }

@@ -73,16 +73,14 @@ pub(crate) fn settle(objects: &mut [Object], mirrors: &[ImageMirror]) -> Vec<Use
                 layers: BTreeSet::new(),
             });
             entry.layers.insert(object.layer);
-            let user = format!("{title} ({user})");
-            if !entry.image.used_by.contains(&user) {
-                entry.image.used_by.push(user);
-            }
+            entry.image.used_by.push(format!("{title} ({user})"));
         }
     }
     images
         .into_values()
         .map(|mut used| {
             used.image.used_by.sort();
+            used.image.used_by.dedup();
             used
         })
         .collect()

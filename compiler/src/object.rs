@@ -157,7 +157,7 @@ impl CustomScopes {
     }
 }
 
-/// Takes the objects out of a document: itself, or the items when it is a `List`.
+/// Takes the objects out of a document: itself, or the items when it is a `List`, which has no name.
 pub(crate) fn expand(document: Node, session: &mut Session) -> Vec<Node> {
     let is_list = document
         .get("kind")
@@ -165,7 +165,8 @@ pub(crate) fn expand(document: Node, session: &mut Session) -> Vec<Node> {
         .is_some_and(|kind| kind == "List" || kind.ends_with("List"))
         && document
             .get("items")
-            .is_some_and(|items| items.as_list().is_some());
+            .is_some_and(|items| items.as_list().is_some())
+        && document.at(&["metadata", "name"]).is_none();
     if !is_list {
         return if check_shape(&document, session) {
             vec![document]
@@ -185,7 +186,7 @@ pub(crate) fn expand(document: Node, session: &mut Session) -> Vec<Node> {
 }
 
 /// A document is an object when it has `apiVersion`, `kind` and `metadata.name`.
-fn check_shape(document: &Node, session: &mut Session) -> bool {
+pub(crate) fn check_shape(document: &Node, session: &mut Session) -> bool {
     let mut missing = Vec::new();
     if document.as_map().is_none() {
         session.report(

@@ -134,6 +134,8 @@ fn edges(layers: &[Ordered<'_>], order: &[usize], hard: &[(usize, usize, &str)])
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn ordered(layers: &[(&str, LayerKind)], needs: &[(&str, &str)]) -> String {
@@ -166,16 +168,11 @@ mod tests {
             .collect::<Vec<_>>()
             .join(" ");
         for edge in edges {
-            out += &format!(
-                "\n{} -> {}: {}{}",
-                edge.from,
-                edge.to,
-                edge.reason,
-                if edge.hard { " (hard)" } else { "" }
-            );
+            let hard = if edge.hard { " (hard)" } else { "" };
+            let _ = write!(out, "\n{} -> {}: {}{hard}", edge.from, edge.to, edge.reason);
         }
         for diagnostic in session.diagnostics.iter() {
-            out += &format!("\n{}", diagnostic.message);
+            let _ = write!(out, "\n{}", diagnostic.message);
         }
         out
     }

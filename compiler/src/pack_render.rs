@@ -7,8 +7,9 @@ use crate::{
     collect::{Collector, Home},
     object::Object,
     pack::Pack,
+    pack_values::{check_values, pack_values},
     plan::sort_key,
-    render::{Layer, LayerOutput, Target, check_values, named, pack_values, render},
+    render::{Layer, LayerOutput, Target, named, render},
     values::merge,
 };
 
@@ -59,9 +60,7 @@ pub(crate) fn render_pack(
     }
     check_values(&merged, pack.schema.as_ref(), session);
     if session.diagnostics.error_count() > before {
-        return PackOutput {
-            ..PackOutput::default()
-        };
+        return PackOutput::default();
     }
     let name: LayerName = pack
         .manifest
@@ -88,8 +87,8 @@ pub(crate) fn render_pack(
     let mut collector = Collector::default();
     collector.learn(&nodes);
     collector.add(
-        0,
         Home {
+            layer: 0,
             namespace,
             labels: &pack.manifest.spec.namespace_labels,
         },

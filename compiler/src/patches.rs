@@ -23,15 +23,17 @@ pub(crate) fn apply(
         return;
     }
     let mut merge_keys = MergeKeys::new();
-    objects
-        .iter()
-        .for_each(|object| merge_keys.learn(&object.node));
+    for object in &*objects {
+        merge_keys.learn(&object.node);
+    }
     for (spec, node) in &stack.patches {
         let body = node
             .get("patch")
             .cloned()
             .unwrap_or_else(|| Node::generated(cairn_spec::Value::Null));
-        let body = interpolator.tree(&body, session);
+        let Some(body) = interpolator.tree(&body, session) else {
+            continue;
+        };
         let target = node
             .get("target")
             .map_or(node.origin, |target| target.origin);

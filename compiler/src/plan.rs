@@ -24,8 +24,9 @@ pub(crate) fn stage_of(id: &ObjectId) -> Stage {
         ("", "ConfigMap" | "Secret" | "PersistentVolume" | "PersistentVolumeClaim") => {
             Stage::Configuration
         }
-        ("apiregistration.k8s.io", "APIService") => Stage::Admission,
-        ("admissionregistration.k8s.io", _) => Stage::Admission,
+        ("apiregistration.k8s.io", "APIService") | ("admissionregistration.k8s.io", _) => {
+            Stage::Admission
+        }
         (group, _) if is_built_in(group) => Stage::Workloads,
         _ => Stage::CustomResources,
     }

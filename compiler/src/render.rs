@@ -1,19 +1,18 @@
 //! Renders a layer: templates, static manifests, definitions and host content become objects and files.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cairn_spec::{
-    Diagnostic, Diagnostics, HostStep, HostSteps, LayerKind, LayerName, Map, Node, Schema,
-    SourceKind, TreePath, Value, Version, decode, yaml,
+    Diagnostics, HostStep, LayerKind, LayerName, Map, Node, SourceKind, TreePath, Value, Version,
+    yaml,
 };
 use cairn_template::{Limits, Rendered};
 use rayon::prelude::*;
 
-use crate::{
-    Session, object,
-    pack::{HostContent, Pack},
-    values::merge,
-};
+use crate::{Session, host::render_host, object, pack::Pack};
 
 /// What every template of a build may read.
 #[derive(Debug, Clone)]
@@ -43,84 +42,10 @@ pub(crate) struct LayerOutput {
     pub(crate) host: BTreeMap<TreePath, Arc<[u8]>>,
     /// What a node does with them.
     pub(crate) steps: Vec<HostStep>,
-}
-
-/// The defaults of a pack under its chosen presets: groups in order of their names, then by preset.
-pub(crate) fn pack_values(
-    pack: &Pack,
-    presets: &[(cairn_spec::PresetName, Option<cairn_spec::Span>)],
-    session: &mut Session,
-) -> Node {
-    let mut chosen = Vec::new();
-    for (name, span) in presets {
-        match pack.presets.get_key_value(name) {
-            Some((name, preset)) => chosen.push((preset.group.as_deref(), name, preset, *span)),
-            None => {
-                let known = pack.presets.keys().map(cairn_spec::PresetName::as_str);
-                session.report(
-                    Diagnostic::error(
-                        "preset-undefined",
-                        format!(
-                            "pack `{}` has no preset `{name}`",
-                            pack.manifest.metadata.name
-                        ),
-                    )
-                    .at(*span)
-                    .maybe_hint(cairn_spec::suggest(name.as_str(), known)),
-                );
-            }
-        }
-    }
-    chosen.sort_by_key(|(group, name, ..)| (*group, *name));
-    for pair in chosen.windows(2) {
-        if let [
-            (Some(group), first, _, first_span),
-            (Some(other), second, _, second_span),
-        ] = pair
-            && group == other
-        {
-            session.report(
-                Diagnostic::error(
-                    "preset-group",
-                    format!("presets `{first}` and `{second}` are both of group `{group}`"),
-                )
-                .at(*second_span)
-                .label(*first_span, "the other one is here")
-                .hint("choose one of the two"),
-            );
-        }
-    }
-    chosen
-        .into_iter()
-        .fold(pack.values.clone(), |low, (_, _, preset, _)| {
-            merge(low, preset.values.clone(), pack.schema.as_ref(), session)
-        })
-}
-
-/// Checks merged values against the pack's schema.
-pub(crate) fn check_values(values: &Node, schema: Option<&Schema>, session: &mut Session) {
-    if let Some(schema) = schema {
-        let Session {
-            origins,
-            diagnostics,
-            ..
-        } = session;
-        let mut found = Diagnostics::new();
-        schema.check(values, origins, "values-schema", &mut found);
-        // A value of the wrong kind was reported where it was merged.
-        let is_known = |new: &Diagnostic| {
-            diagnostics.iter().any(|old| {
-                old.code == "values-kind-change"
-                    && old.labels.first().map(|label| label.span)
-                        == new.labels.first().map(|label| label.span)
-            })
-        };
-        let new: Vec<Diagnostic> = found
-            .into_iter()
-            .filter(|finding| !is_known(finding))
-            .collect();
-        diagnostics.extend(new);
-    }
+    /// The text that says them.
+    pub(crate) steps_text: String,
+    /// What the templates read of their context, as JSON Pointers.
+    pub(crate) read: BTreeSet<String>,
 }
 
 /// Renders a layer. Problems are reported; what could be rendered is returned.
@@ -147,6 +72,7 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
         .zip(render_all(layer.pack, &names, &context, session))
     {
         if let Some(rendered) = report(rendered, session) {
+            output.read.extend(rendered.read.iter().cloned());
             let title = format!("{}/{name} (rendered)", layer.pack.label);
             for document in read_rendered(&title, &rendered, session) {
                 output.objects.extend(object::expand(document, session));
@@ -174,7 +100,10 @@ fn render_all(
         .collect()
 }
 
-fn report(rendered: Result<Rendered, Diagnostics>, session: &mut Session) -> Option<Rendered> {
+pub(crate) fn report(
+    rendered: Result<Rendered, Diagnostics>,
+    session: &mut Session,
+) -> Option<Rendered> {
     match rendered {
         Ok(rendered) => Some(rendered),
         Err(diagnostics) => {
@@ -206,97 +135,6 @@ fn read_rendered(title: &str, rendered: &Rendered, session: &mut Session) -> Vec
         .into_iter()
         .map(|document| document.root)
         .collect()
-}
-
-fn render_host(layer: &Layer<'_>, context: &Node, output: &mut LayerOutput, session: &mut Session) {
-    let mut steps = None;
-    for (path, content) in &layer.pack.host {
-        let bytes: Arc<[u8]> = match content {
-            HostContent::Plain(bytes) => Arc::clone(bytes),
-            HostContent::Template(name) => {
-                let rendered = layer.pack.templates.render(
-                    name,
-                    context,
-                    &session.origins,
-                    &Limits::default(),
-                );
-                let Some(rendered) = report(rendered, session) else {
-                    continue;
-                };
-                rendered.text.into_bytes().into()
-            }
-        };
-        if path.as_str() == "steps.yaml" {
-            steps = read_steps(layer, &bytes, session);
-        } else if let Err(error) = format!("host/{}/{path}", layer.name).parse::<TreePath>() {
-            session.report(
-                Diagnostic::error("pack-layout", error.to_string())
-                    .hint("shorten the file's path, or the name of the layer"),
-            );
-        } else {
-            output.host.insert(path.clone(), bytes);
-        }
-    }
-    if let Some((steps, node)) = steps {
-        output.steps = steps;
-        check_steps(layer, output, &node, session);
-    }
-}
-
-fn read_steps(
-    layer: &Layer<'_>,
-    bytes: &[u8],
-    session: &mut Session,
-) -> Option<(Vec<HostStep>, Node)> {
-    let title = format!("{}/host/steps.yaml", layer.pack.label);
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let (_, node) = session.read_yaml(&title, text, SourceKind::Rendered)?;
-    let Session {
-        origins,
-        diagnostics,
-        ..
-    } = &mut *session;
-    let file = decode::<HostSteps>(&node, origins, diagnostics)?;
-    Some((file.steps, node))
-}
-
-fn check_steps(layer: &Layer<'_>, output: &LayerOutput, node: &Node, session: &mut Session) {
-    let mut seen = Vec::new();
-    for (index, step) in output.steps.iter().enumerate() {
-        let place = session.span_at(node, &format!("/steps/{index}/name"));
-        let title = format!("host step `{}` of `{}`", step.name, layer.pack.label);
-        if step.action_count() != 1 {
-            session.report(
-                Diagnostic::error("host-step", format!("{title} has {} actions", step.action_count()))
-                    .at(place)
-                    .hint("give it exactly one of `file`, `sysctl`, `module`, `package`, `unit` and `command`"),
-            );
-        }
-        if seen.contains(&&step.name) {
-            session.report(
-                Diagnostic::error("host-step", format!("{title} is there twice"))
-                    .at(place)
-                    .hint("give each step a name of its own"),
-            );
-        }
-        seen.push(&step.name);
-        if let Some(file) = &step.file
-            && !output.host.contains_key(&file.source)
-        {
-            let known = output.host.keys().map(TreePath::as_str);
-            session.report(
-                Diagnostic::error(
-                    "host-step",
-                    format!(
-                        "{title} puts `{}` in place, which the pack does not have under `host/`",
-                        file.source
-                    ),
-                )
-                .at(session.span_at(node, &format!("/steps/{index}/file/source")))
-                .maybe_hint(cairn_spec::suggest(file.source.as_str(), known)),
-            );
-        }
-    }
 }
 
 /// The context of templates (`spec/pack.md` §4).

@@ -25,6 +25,8 @@ pub(crate) struct ResolvedLayer {
     pub(crate) layer: StackLayer,
     pub(crate) kind: LayerKind,
     pub(crate) pack: Option<ResolvedPack>,
+    /// Its pack was read without an error.
+    pub(crate) sound: bool,
 }
 
 /// A pack that a layer uses.
@@ -55,6 +57,7 @@ impl Resolver<'_> {
         let acquired = self.acquire_all(&wanted);
         let mut layers = Vec::new();
         for ((layer, wanted), acquired) in stack.layers.iter().zip(&wanted).zip(acquired) {
+            let before = session.diagnostics.error_count();
             let pack = match (&layer.content, wanted, acquired) {
                 (Content::Manifests { .. }, ..) => None,
                 (Content::Local { path, beside, span }, ..) => {
@@ -83,6 +86,7 @@ impl Resolver<'_> {
                 layer: layer.clone(),
                 kind,
                 pack,
+                sound: session.diagnostics.error_count() == before,
             });
         }
         layers
@@ -137,7 +141,7 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let pack = pack::load(path, &tree, session)?;
+        let pack = pack::load_to_render(path, &tree, session)?;
         Some(ResolvedPack {
             pack,
             diff_id: Digest::sha256(&write_tar(&tree)),
@@ -156,6 +160,7 @@ impl Resolver<'_> {
                     && locked.registry == wanted.registry.name
                     && locked.required_by.contains(wanted.layer)
                     && locked.range == *wanted.range
+                    && wanted.range.matches(&locked.version)
             })
         });
         if let Some(locked) = locked.filter(|locked| !self.mode.updates(&locked.name)) {
@@ -260,7 +265,7 @@ fn registry_pack(
     content: FetchedPack,
     session: &mut Session,
 ) -> Option<ResolvedPack> {
-    let pack = pack::load(
+    let pack = pack::load_to_render(
         &format!("{}@{version}", wanted.name),
         &content.tree,
         session,
@@ -356,6 +361,8 @@ pub(crate) fn target_kubernetes(
         }
         (Some((asked, _)), None) => Some(asked.clone()),
         (None, Some((installed, _))) => Some(installed),
+        // A layer that could not be resolved may be the one that says it.
+        (None, None) if !stack.is_complete(layers.len()) => None,
         (None, None) => {
             session.report(
                 Diagnostic::error(

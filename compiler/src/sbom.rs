@@ -3,6 +3,8 @@
 //! <https://cyclonedx.org/docs/1.6/json/>. It holds no time and no serial number, so that equal
 //! bundles have equal bills.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -19,19 +21,28 @@ pub(crate) fn sbom(
 ) -> Json {
     let root = format!("profile:{name}@{version}");
     let mut components = Vec::new();
-    let mut dependencies = Vec::new();
-    let mut pack_references: Vec<String> = Vec::new();
+    // A pack may stand in several layers: it brings the images of all of them.
+    let mut brings: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut brings_itself: BTreeSet<String> = BTreeSet::new();
+    let mut direct: Vec<String> = Vec::new();
+    let images_of = |index: usize| {
+        images
+            .iter()
+            .filter(move |used| used.layers.contains(&index))
+            .map(|used| image_reference(&used.image.image))
+    };
     for (index, layer) in layers.iter().enumerate() {
         let Some(resolved) = &layer.pack else {
+            brings_itself.extend(images_of(index));
             continue;
         };
         let metadata = &resolved.pack.manifest.metadata;
         let reference = format!("pack:{}@{}", metadata.name, metadata.version);
-        let brings = images
-            .iter()
-            .filter(|used| used.layers.contains(&index))
-            .map(|used| image_reference(&used.image.image));
-        if pack_references.contains(&reference) {
+        brings
+            .entry(reference.clone())
+            .or_default()
+            .extend(images_of(index));
+        if direct.contains(&reference) {
             continue;
         }
         let mut component = json!({
@@ -48,13 +59,17 @@ pub(crate) fn sbom(
             component["description"] = json!(description);
         }
         components.push(component);
-        dependencies.push(json!({"ref": reference, "dependsOn": brings.collect::<Vec<_>>()}));
-        pack_references.push(reference);
+        direct.push(reference);
     }
     for used in images {
         components.push(image_component(&used.image.image));
     }
-    dependencies.push(json!({"ref": root, "dependsOn": pack_references}));
+    let mut dependencies: Vec<Json> = direct
+        .iter()
+        .map(|reference| json!({"ref": reference, "dependsOn": brings[reference]}))
+        .collect();
+    direct.extend(brings_itself);
+    dependencies.push(json!({"ref": root, "dependsOn": direct}));
     json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",

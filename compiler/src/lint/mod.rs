@@ -8,6 +8,8 @@ mod metadata;
 mod values;
 mod workload;
 
+use std::collections::BTreeSet;
+
 use cairn_spec::{Diagnostic, Diagnostics, FileTree, Severity, suggest};
 
 use crate::{
@@ -91,29 +93,22 @@ pub const LINTS: &[Lint] = &[
         code: "value-undescribed",
         summary: "a value that neither a comment nor the schema describes",
     },
+    Lint {
+        code: "value-unread",
+        summary: "a value that no template reads: with the defaults, any preset, or any test",
+    },
 ];
 
-/// Checks a pack: reads it, renders it with its defaults and with every preset, and applies the rules.
+/// Checks a pack: reads it, renders it with its defaults, with every preset and as its tests do, and
+/// applies the rules.
 pub fn lint_pack(label: &str, tree: &FileTree) -> Session {
     let (mut session, pack) = load_alone(label, tree);
     let Some(pack) = pack else { return session };
-    let kubernetes = newest_kubernetes(&pack);
     let mut found = Diagnostics::new();
     metadata::check(&pack, &session, &mut found);
     values::check(&pack, &session, &mut found);
     if !session.diagnostics.has_errors() {
-        let output = render_pack(&pack, &[], None, &kubernetes, &mut session);
-        check_output(&pack, &output, &session, &mut found);
-        for name in pack.presets.keys() {
-            let output = render_pack(
-                &pack,
-                &[(name.clone(), None)],
-                None,
-                &kubernetes,
-                &mut session,
-            );
-            check_output(&pack, &output, &session, &mut found);
-        }
+        check_renders(&pack, &mut session, &mut found);
     }
     let allowed = allowances(&pack, &mut session);
     session
@@ -124,10 +119,69 @@ pub fn lint_pack(label: &str, tree: &FileTree) -> Session {
     session
 }
 
+fn check_renders(pack: &Pack, session: &mut Session, found: &mut Diagnostics) {
+    let kubernetes = newest_kubernetes(pack);
+    let output = render_pack(pack, &[], None, &kubernetes, session);
+    let mut read = output.output.read.clone();
+    check_output(pack, &output, session, found);
+    for name in pack.presets.keys() {
+        let presets = [(name.clone(), None)];
+        let outside = std::mem::take(&mut session.diagnostics);
+        let output = render_pack(pack, &presets, None, &kubernetes, session);
+        let inside = std::mem::replace(&mut session.diagnostics, outside);
+        for diagnostic in inside {
+            // What is wrong without the preset, too, is reported already.
+            if !is_known(&session.diagnostics, &diagnostic) {
+                session.report(diagnostic.note(format!("with preset `{name}`, and no other")));
+            }
+        }
+        check_output(pack, &output, session, found);
+        read.extend(output.output.read);
+    }
+    if !session.diagnostics.has_errors() {
+        read.extend(read_by_tests(pack, session));
+        values::check_read(pack, &read, session, found);
+    }
+}
+
+/// What templates read in the pack's tests, whose own findings are no business of the linter.
+fn read_by_tests(pack: &Pack, session: &mut Session) -> BTreeSet<String> {
+    let mut read = BTreeSet::new();
+    let outside = std::mem::take(&mut session.diagnostics);
+    for (_, test, node) in &pack.tests {
+        let presets: Vec<_> = test
+            .spec
+            .presets
+            .iter()
+            .map(|preset| (preset.clone(), None))
+            .collect();
+        let kubernetes = test.spec.kubernetes.clone();
+        let kubernetes = kubernetes.unwrap_or_else(|| newest_kubernetes(pack));
+        let values = node.pointer("/spec/values");
+        let output = render_pack(pack, &presets, values, &kubernetes, session);
+        read.extend(output.output.read);
+    }
+    session.diagnostics = outside;
+    read
+}
+
+/// Several renders show the same flaw; one finding is enough.
+fn is_known(found: &Diagnostics, diagnostic: &Diagnostic) -> bool {
+    found
+        .iter()
+        .any(|known| known.code == diagnostic.code && known.message == diagnostic.message)
+}
+
 fn check_output(pack: &Pack, output: &PackOutput, session: &Session, found: &mut Diagnostics) {
+    let mut here = Diagnostics::new();
     for object in &output.objects {
-        workload::check(object, session, found);
-        api::check(pack, object, session, found);
+        workload::check(object, session, &mut here);
+        api::check(pack, object, session, &mut here);
+    }
+    for diagnostic in here {
+        if !is_known(found, &diagnostic) {
+            found.push(diagnostic);
+        }
     }
 }
 

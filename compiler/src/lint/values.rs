@@ -1,6 +1,8 @@
 //! Values: described, covered by a schema, exported only when they exist.
 
-use cairn_spec::{Diagnostic, Diagnostics, Node, suggest};
+use std::collections::BTreeSet;
+
+use cairn_spec::{Diagnostic, Diagnostics, Map, Node, nearest};
 
 use crate::{Session, pack::Pack};
 
@@ -35,7 +37,8 @@ pub(super) fn check(pack: &Pack, session: &Session, found: &mut Diagnostics) {
                 )
                 .at(place.and_then(|origin| session.origins.span(origin)))
                 .maybe_hint(
-                    suggest(keys[0], known.iter().copied()).filter(|hint| hint.starts_with("did")),
+                    nearest(keys[0], known.iter().copied())
+                        .map(|near| format!("did you mean `{near}`?")),
                 ),
             );
         }
@@ -80,5 +83,63 @@ fn check_described(pack: &Pack, session: &Session, found: &mut Diagnostics) {
                 .hint("put a comment above it, or a `description` into the schema"),
             );
         }
+    }
+}
+
+/// Every value is read by some template, or exported for other layers. `read` holds JSON Pointers
+/// into the context of templates.
+pub(super) fn check_read(
+    pack: &Pack,
+    read: &BTreeSet<String>,
+    session: &Session,
+    found: &mut Diagnostics,
+) {
+    let exported = pack.manifest.spec.exports.keys();
+    let exported = exported.map(|path| format!("/values/{}", path.replace('.', "/")));
+    let check = Unread {
+        read: read.iter().cloned().chain(exported).collect(),
+        session,
+    };
+    if let Some(values) = pack.values.as_map() {
+        check.map(values, "/values", found);
+    }
+}
+
+struct Unread<'a> {
+    read: BTreeSet<String>,
+    session: &'a Session,
+}
+
+impl Unread<'_> {
+    fn map(&self, map: &Map, pointer: &str, found: &mut Diagnostics) {
+        for (key, field) in map.fields() {
+            let escaped = key.replace('~', "~0").replace('/', "~1");
+            let here = format!("{pointer}/{escaped}");
+            if self.read.contains(&here) {
+                continue;
+            }
+            match field.node.as_map() {
+                Some(inner) if self.reads_below(&here) => self.map(inner, &here, found),
+                _ if self.reads_below(&here) => {}
+                _ => {
+                    let path = here["/values/".len()..].replace('/', ".");
+                    found.push(
+                        Diagnostic::warning("value-unread", format!("no template reads `{path}`"))
+                            .at(self.session.origins.span(field.key_origin))
+                            .hint(
+                                "remove it, or add a preset or a test in which a template reads it",
+                            ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn reads_below(&self, pointer: &str) -> bool {
+        let below = format!("{pointer}/");
+        self.read
+            .range(below.clone()..)
+            .next()
+            .is_some_and(|next| next.starts_with(&below))
     }
 }

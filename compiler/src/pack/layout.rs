@@ -32,7 +32,8 @@ pub(super) fn role_of(path: &TreePath) -> Result<FileRole, &'static str> {
         "README.md" | "logo.svg" | "LICENSE" | "NOTICE" => return Ok(FileRole::Document),
         _ => {}
     }
-    let is_yaml = text.ends_with(".yaml") || text.ends_with(".yml");
+    let ending = text.rsplit('.').next().unwrap_or_default();
+    let is_yaml = matches!(ending, "yaml" | "yml");
     let Some((folder, rest)) = text.split_once('/') else {
         return Err(
             "only pack.yaml, values.yaml, values.schema.json, README.md, logo.svg, LICENSE and NOTICE may stand at the top",

@@ -68,6 +68,21 @@ impl Pack {
 
 /// Reads a pack. `label` is what messages call it; file names are shown below it.
 pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    load_files(label, tree, |_| true, session)
+}
+
+/// Reads what a profile renders of a pack: everything but its tests.
+pub(crate) fn load_to_render(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    let is_wanted = |path: &TreePath| !matches!(role_of(path), Ok(FileRole::Test));
+    load_files(label, tree, is_wanted, session)
+}
+
+fn load_files(
+    label: &str,
+    tree: &FileTree,
+    is_wanted: impl Fn(&TreePath) -> bool,
+    session: &mut Session,
+) -> Option<Pack> {
     let mut loader = Loader {
         label,
         tree,
@@ -75,7 +90,7 @@ pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack>
         parts: Parts::default(),
     };
     let manifest = loader.manifest();
-    for (path, _) in tree.iter() {
+    for (path, _) in tree.iter().filter(|(path, _)| is_wanted(path)) {
         loader.file(path);
     }
     let parts = loader.parts;
@@ -339,22 +354,16 @@ impl Loader<'_> {
 
     fn host(&mut self, path: &TreePath) {
         let below = path.below("host").unwrap_or_default();
-        let content = match below.strip_suffix(".hbs") {
-            Some(target) => {
-                let Some(source) = self.add_source(path) else {
-                    return;
-                };
-                self.template(path.as_str(), source);
-                (target.parse(), HostContent::Template(path.to_string()))
-            }
-            None => {
-                let bytes = self
-                    .tree
-                    .get(path.as_str())
-                    .map(|file| Arc::clone(&file.bytes))
-                    .unwrap_or_default();
-                (below.parse(), HostContent::Plain(bytes))
-            }
+        let content = if let Some(target) = below.strip_suffix(".hbs") {
+            let Some(source) = self.add_source(path) else {
+                return;
+            };
+            self.template(path.as_str(), source);
+            (target.parse(), HostContent::Template(path.to_string()))
+        } else {
+            let file = self.tree.get(path.as_str());
+            let bytes = file.map(|file| Arc::clone(&file.bytes));
+            (below.parse(), HostContent::Plain(bytes.unwrap_or_default()))
         };
         match content {
             (Ok(target), content) if !self.parts.host.iter().any(|(other, _)| *other == target) => {
@@ -379,7 +388,8 @@ impl Loader<'_> {
     fn test(&mut self, path: &TreePath) {
         let is_test = path
             .below("tests")
-            .is_some_and(|rest| !rest.contains('/') && rest.ends_with(".yaml"));
+            .and_then(|rest| rest.strip_suffix(".yaml"))
+            .is_some_and(|name| !name.contains('/'));
         if !is_test {
             return;
         }

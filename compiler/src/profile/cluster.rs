@@ -2,7 +2,7 @@
 
 use cairn_spec::{ClusterManifest, Diagnostic, LayerName, Node, SourceKind, Span, suggest};
 
-use super::load::Stack;
+use super::stack::Stack;
 use crate::{ProfileFiles, Session};
 
 /// A cluster, with the places in its file.
@@ -143,6 +143,9 @@ fn apply_overrides(cluster: &Cluster, stack: &mut Stack, session: &mut Session) 
             .iter_mut()
             .find(|layer| layer.name == change.layer)
         else {
+            if stack.refused.contains(&change.layer) {
+                continue;
+            }
             session.report(
                 Diagnostic::error(
                     "layer-undefined",
@@ -164,8 +167,9 @@ fn apply_overrides(cluster: &Cluster, stack: &mut Stack, session: &mut Session) 
                 .map(|(index, preset)| (preset.clone(), place(index)))
                 .collect();
         }
+        let values = cluster.node.pointer(&format!("{at}/values"));
         layer
             .values
-            .extend(cluster.node.pointer(&format!("{at}/values")).cloned());
+            .extend(values.filter(|values| values.as_map().is_some()).cloned());
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use cairn_spec::{
-    Diagnostic, Map, Node, Schema, SecretRef, Span, VariableName, decode_json, suggest,
+    Diagnostic, Map, Node, Schema, SecretRef, SourceKind, Span, VariableName, decode_json, suggest,
 };
 use serde_json::json;
 
 use super::{
     cluster::Cluster,
-    load::{DeclaredVariable, Stack},
+    stack::{DeclaredVariable, Stack},
 };
 use crate::{Session, values::interpolate::Binding};
 
@@ -18,45 +18,98 @@ pub(crate) fn secret_placeholder(name: &VariableName) -> String {
     format!("cairn.secret({name})")
 }
 
-/// The bindings of all declared variables, and where the secrets among them are kept. A variable
-/// may have a value that cannot be read, which is reported already.
+/// Who sets variables, besides the command line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Setting<'a> {
+    /// A cluster.
+    Cluster(&'a Cluster),
+    /// Nobody.
+    Nobody,
+    /// A cluster whose file cannot be read, which is reported: what it sets is not known.
+    Unreadable,
+}
+
+/// A profile's variables as a cluster and the command line set them.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    /// All declared variables.
+    pub(crate) bindings: BTreeMap<VariableName, Binding>,
+    /// Where the secrets among them are kept.
+    pub(crate) secrets: BTreeMap<VariableName, SecretRef>,
+}
+
+/// Binds all declared variables. `given` are those of the command line, as YAML; they win over the
+/// cluster's.
 pub(crate) fn bind(
     stack: &Stack,
-    cluster: Option<&Cluster>,
-    given: &BTreeMap<VariableName, Node>,
-    is_unreadable: &dyn Fn(&VariableName) -> bool,
+    setting: Setting<'_>,
+    given: &[(VariableName, String)],
     session: &mut Session,
-) -> (
-    BTreeMap<VariableName, Binding>,
-    BTreeMap<VariableName, SecretRef>,
-) {
+) -> Bound {
     let no_values = Node::generated(Map::new());
+    let cluster = match setting {
+        Setting::Cluster(cluster) => Some(cluster),
+        Setting::Nobody | Setting::Unreadable => None,
+    };
     let values = cluster
         .and_then(|cluster| cluster.node.pointer("/spec/variables"))
         .unwrap_or(&no_values);
-    refuse_unknown(stack, values, given, session);
-    let mut bindings = BTreeMap::new();
-    let mut secrets = BTreeMap::new();
+    let given = read_given(stack, given, session);
+    refuse_unknown(stack, values, &given, session);
+    let mut bound = Bound::default();
     for (name, declared) in &stack.variables {
-        let value = given.get(name).or_else(|| values.get(name.as_str()));
-        if value.is_none() && is_unreadable(name) {
-            bindings.insert(name.clone(), Binding::Broken);
-            continue;
-        }
-        let binding = if declared.spec.sensitive {
-            bind_secret(name, declared, value, &mut secrets, session)
+        let set = given
+            .get(name)
+            .map_or_else(|| values.get(name.as_str()), Option::as_ref);
+        let unread = matches!(setting, Setting::Unreadable) && set.is_none();
+        let broken = unread || matches!(given.get(name), Some(None));
+        let binding = if declared.spec.sensitive && !unread {
+            bind_secret(name, declared, set, &mut bound.secrets, session)
+        } else if broken {
+            Binding::Broken
         } else {
-            bind_value(name, declared, value, cluster, session)
+            bind_value(name, declared, set, cluster, session)
         };
-        bindings.insert(name.clone(), binding);
+        bound.bindings.insert(name.clone(), binding);
     }
-    (bindings, secrets)
+    bound
+}
+
+/// The variables of the command line; none for one that is not YAML.
+fn read_given(
+    stack: &Stack,
+    given: &[(VariableName, String)],
+    session: &mut Session,
+) -> BTreeMap<VariableName, Option<Node>> {
+    let sensitive = |name| {
+        stack
+            .variables
+            .get(name)
+            .is_some_and(|declared| declared.spec.sensitive)
+    };
+    given
+        .iter()
+        .map(|(name, text)| {
+            let title = format!("--var {name}");
+            // A finding would show the line, and with it a secret.
+            let shown = !sensitive(name) || text.trim_start().starts_with("{secretRef");
+            let node = if shown {
+                session
+                    .read_yaml(&title, text.as_str(), SourceKind::CommandLine)
+                    .map(|(_, node)| node)
+            } else {
+                let hidden = session.read_yaml(&title, "\"…\"", SourceKind::CommandLine);
+                hidden.map(|(_, node)| node)
+            };
+            (name.clone(), node)
+        })
+        .collect()
 }
 
 fn refuse_unknown(
     stack: &Stack,
     values: &Node,
-    given: &BTreeMap<VariableName, Node>,
+    given: &BTreeMap<VariableName, Option<Node>>,
     session: &mut Session,
 ) {
     let known: Vec<&str> = stack.variables.keys().map(VariableName::as_str).collect();
@@ -68,7 +121,10 @@ fn refuse_unknown(
     }
     for (name, node) in given {
         if !known.contains(&name.as_str()) {
-            unknown.push((name.to_string(), session.span(node)));
+            unknown.push((
+                name.to_string(),
+                node.as_ref().and_then(|node| session.span(node)),
+            ));
         }
     }
     for (name, span) in unknown {
@@ -145,14 +201,17 @@ fn bind_value(
                 return Binding::Broken;
             }
         }
-        Err(error) => session.report(
-            Diagnostic::error(
-                "variable-schema",
-                format!("the schema of variable `{name}` cannot be used: {error}"),
-            )
-            .at(session.span_at(&declared.node, "/schema"))
-            .hint("schemas are JSON Schema 2020-12"),
-        ),
+        Err(error) => {
+            session.report(
+                Diagnostic::error(
+                    "variable-schema",
+                    format!("the schema of variable `{name}` cannot be used: {error}"),
+                )
+                .at(session.span_at(&declared.node, "/schema"))
+                .hint("schemas are JSON Schema 2020-12"),
+            );
+            return Binding::Broken;
+        }
     }
     Binding::Value(bound.clone())
 }

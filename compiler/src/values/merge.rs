@@ -2,70 +2,43 @@
 
 use cairn_spec::{Diagnostic, Field, Map, Node, OriginId, Schema, Value};
 
-use super::strategy::{ListStrategy, SchemaAt, Wish, key_of, wish_of};
+use super::strategy::{ListStrategy, SchemaAt, Wish, wish_of};
 use crate::Session;
 
 /// Merges `high` over `low`. The schema declares list strategies.
 pub(crate) fn merge(low: Node, high: Node, schema: Option<&Schema>, session: &mut Session) -> Node {
-    Merger { session }.merge(low, high, schema.map(SchemaAt::root), &mut Vec::new())
+    Merger {
+        session,
+        path: Vec::new(),
+    }
+    .merge(low, high, schema.map(SchemaAt::root))
 }
 
-struct Merger<'a> {
-    session: &'a mut Session,
+/// Merges values and knows where it is.
+pub(super) struct Merger<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) path: Vec<String>,
 }
 
 impl Merger<'_> {
-    fn merge(
-        &mut self,
-        low: Node,
-        high: Node,
-        schema: Option<SchemaAt<'_>>,
-        path: &mut Vec<String>,
-    ) -> Node {
+    pub(super) fn merge(&mut self, low: Node, high: Node, schema: Option<SchemaAt<'_>>) -> Node {
         let wish = self.wish(&high);
         if wish == Wish::Replace {
             return self.replace(&low, high);
         }
-        let high_origin = high.origin;
-        match (low.value, high.value) {
-            (Value::Map(low_map), Value::Map(high_map)) => {
-                let map = self.merge_maps(low_map, high_map, schema, path);
-                Node {
-                    value: Value::Map(map),
-                    origin: low.origin,
-                }
-            }
-            (Value::List(low_items), Value::List(high_items)) => {
+        match (&low.value, &high.value) {
+            (Value::Map(_), Value::Map(_)) => self.merge_maps(low, high, schema),
+            (Value::List(_), Value::List(_)) => {
                 let strategy = match wish {
                     Wish::List(strategy) => strategy,
                     _ => schema
                         .and_then(SchemaAt::list_strategy)
                         .unwrap_or(ListStrategy::Replace),
                 };
-                let low = Node {
-                    value: Value::List(low_items),
-                    origin: low.origin,
-                };
-                self.merge_lists(
-                    low,
-                    Node {
-                        value: Value::List(high_items),
-                        origin: high_origin,
-                    },
-                    &strategy,
-                    (schema, path),
-                )
+                self.merge_lists(low, high, &strategy, schema)
             }
-            (low_value, high_value) => {
-                let low = Node {
-                    value: low_value,
-                    origin: low.origin,
-                };
-                let high = Node {
-                    value: high_value,
-                    origin: high_origin,
-                };
-                self.refuse_kind_change(&low, &high, path);
+            _ => {
+                self.refuse_kind_change(&low, &high);
                 self.replace(&low, high)
             }
         }
@@ -80,155 +53,51 @@ impl Merger<'_> {
 
     fn replace(&mut self, low: &Node, high: Node) -> Node {
         let origin = self.session.origins.overriding(high.origin, low.origin);
+        let high = self.fresh(high);
         Node {
             value: high.value,
             origin,
         }
     }
 
-    fn merge_maps(
-        &mut self,
-        mut low: Map,
-        high: Map,
-        schema: Option<SchemaAt<'_>>,
-        path: &mut Vec<String>,
-    ) -> Map {
+    fn merge_maps(&mut self, low: Node, high: Node, schema: Option<SchemaAt<'_>>) -> Node {
+        let origin = low.origin;
+        let (Value::Map(mut merged), Value::Map(high)) = (low.value, high.value) else {
+            return Node::generated(Map::new());
+        };
         for (key, mut field) in high.into_fields() {
-            let wish = self.wish(&field.node);
-            if wish == Wish::KeepNull {
+            let wish = wish_of(&field.node, &self.session.origins);
+            if wish == Ok(Wish::KeepNull) {
                 field.node.value = Value::Null;
-            }
-            if field.node.value == Value::Null && wish != Wish::KeepNull {
-                low.delete(&key, field.node.origin);
+            } else if field.node.value == Value::Null {
+                merged.delete(&key, field.node.origin);
                 continue;
             }
-            path.push(key.to_string());
+            self.path.push(key.to_string());
             let below = schema.and_then(|schema| schema.property(&key));
-            let merged = match low.remove(&key) {
-                Some(lower) => Field {
+            let field = if let Some(lower) = merged.remove(&key) {
+                Field {
                     key_origin: lower.key_origin,
-                    node: self.merge(lower.node, field.node, below, path),
-                },
-                None => Field {
-                    node: without_nulls(field.node),
+                    node: self.merge(lower.node, field.node, below),
+                }
+            } else {
+                self.wish(&field.node);
+                Field {
+                    node: self.fresh(field.node),
                     ..field
-                },
+                }
             };
-            path.pop();
-            low.insert_field(key, merged);
+            self.path.pop();
+            merged.insert_field(key, field);
         }
-        low
-    }
-
-    fn merge_lists(
-        &mut self,
-        low: Node,
-        high: Node,
-        strategy: &ListStrategy,
-        (schema, path): (Option<SchemaAt<'_>>, &mut Vec<String>),
-    ) -> Node {
-        let origin = self.session.origins.overriding(high.origin, low.origin);
-        let (Value::List(mut low_items), Value::List(high_items)) = (low.value, high.value) else {
-            return Node {
-                value: Value::List(Vec::new()),
-                origin,
-            };
-        };
-        let items = match strategy {
-            ListStrategy::Replace => high_items,
-            ListStrategy::Append => {
-                low_items.extend(high_items);
-                low_items
-            }
-            ListStrategy::Prepend => high_items.into_iter().chain(low_items).collect(),
-            ListStrategy::Union => {
-                for item in high_items {
-                    if !low_items
-                        .iter()
-                        .any(|other| other.value.same_data(&item.value))
-                    {
-                        low_items.push(item);
-                    }
-                }
-                low_items
-            }
-            ListStrategy::ByKey(keys) => {
-                for item in high_items {
-                    self.merge_item(
-                        &mut low_items,
-                        item,
-                        keys,
-                        (schema.and_then(SchemaAt::items), path),
-                    );
-                }
-                low_items
-            }
-        };
         Node {
-            value: Value::List(items),
+            value: Value::Map(merged),
             origin,
         }
     }
 
-    fn merge_item(
-        &mut self,
-        low_items: &mut Vec<Node>,
-        mut item: Node,
-        keys: &[String],
-        (schema, path): (Option<SchemaAt<'_>>, &mut Vec<String>),
-    ) {
-        let deletes = item
-            .get("$patch")
-            .is_some_and(|directive| directive.as_str() == Some("delete"));
-        if let Some(map) = item.as_map_mut() {
-            map.remove("$patch");
-        }
-        let Some(key) = item.as_map().and_then(|map| key_of(map, keys)) else {
-            self.session.report(
-                Diagnostic::error(
-                    "values-list-key",
-                    format!(
-                        "items of this list are merged by `{}`, which this one lacks",
-                        keys.join("`, `")
-                    ),
-                )
-                .at(self.session.origins.get(item.origin))
-                .hint(format!(
-                    "give it `{}`, or tag the list `!replace`",
-                    keys.join("` and `")
-                )),
-            );
-            return;
-        };
-        let found = low_items
-            .iter()
-            .position(|low| low.as_map().and_then(|map| key_of(map, keys)).as_ref() == Some(&key));
-        match found {
-            Some(index) if deletes => {
-                low_items.remove(index);
-            }
-            Some(index) => {
-                path.push(index.to_string());
-                let low = std::mem::replace(&mut low_items[index], Node::generated(Value::Null));
-                low_items[index] = self.merge(low, item, schema, path);
-                path.pop();
-            }
-            None if deletes => self.session.report(
-                Diagnostic::error(
-                    "values-list-key",
-                    format!(
-                        "there is no item with `{}: {key}` to delete",
-                        keys.join(", ")
-                    ),
-                )
-                .at(self.session.origins.get(item.origin)),
-            ),
-            None => low_items.push(item),
-        }
-    }
-
     /// A map, a list and a scalar do not replace each other by accident. Null is no kind of its own.
-    fn refuse_kind_change(&mut self, low: &Node, high: &Node, path: &[String]) {
+    fn refuse_kind_change(&mut self, low: &Node, high: &Node) {
         let shape = |value: &Value| match value {
             Value::Map(_) => "a map",
             Value::List(_) => "a list",
@@ -253,7 +122,7 @@ impl Merger<'_> {
             "values-kind-change",
             format!(
                 "`{}` is {low_shape} below and cannot become {high_shape}",
-                path.join(".")
+                self.path.join(".")
             ),
         )
         .label(origins.get(high.origin), format!("{high_shape} here"))
@@ -263,32 +132,31 @@ impl Merger<'_> {
         ));
         self.session.report(diagnostic);
     }
-}
 
-/// Nulls in a map that is new delete nothing, so they are dropped: the key is not there.
-fn without_nulls(node: Node) -> Node {
-    let Node { value, origin } = node;
-    let value = match value {
-        Value::Map(map) => {
-            let mut kept = Map::new();
-            for (key, field) in map.into_fields() {
-                if field.node.value == Value::Null {
-                    kept.delete(&key, field.node.origin);
-                } else {
-                    kept.insert_field(
-                        key,
-                        Field {
-                            node: without_nulls(field.node),
-                            ..field
-                        },
-                    );
+    /// A value that meets nothing below: its nulls delete nothing, so the keys are not there.
+    fn fresh(&mut self, node: Node) -> Node {
+        let Node { value, origin } = node;
+        let value = match value {
+            Value::Map(map) => {
+                let mut kept = Map::new();
+                for (key, mut field) in map.into_fields() {
+                    let wish = self.wish(&field.node);
+                    if wish == Wish::KeepNull {
+                        field.node.value = Value::Null;
+                    } else if field.node.value == Value::Null {
+                        kept.delete(&key, field.node.origin);
+                        continue;
+                    } else {
+                        field.node = self.fresh(field.node);
+                    }
+                    kept.insert_field(key, field);
                 }
+                Value::Map(kept)
             }
-            Value::Map(kept)
-        }
-        other => other,
-    };
-    Node { value, origin }
+            other => other,
+        };
+        Node { value, origin }
+    }
 }
 
 /// The origin that a tombstone or a leaf at `path` has, for messages about what is not there.
@@ -299,6 +167,8 @@ pub(crate) fn deleted_by(root: &Node, path: &[&str]) -> Option<OriginId> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use cairn_spec::{SourceKind, yaml::write_document};
 
     use super::*;
@@ -329,8 +199,9 @@ mod tests {
                 .iter()
                 .map(|label| session.sources.locate(label.span))
                 .collect();
-            out += &format!(
-                "[{}] {} ({})\n",
+            let _ = writeln!(
+                out,
+                "[{}] {} ({})",
                 diagnostic.code,
                 diagnostic.message,
                 places.join(", ")

@@ -1,8 +1,10 @@
 //! Values: how layers of them become one tree, and how references in them are resolved.
 
 pub(crate) mod interpolate;
+mod list;
 mod merge;
 mod reference;
+mod scope;
 mod strategy;
 
 pub(crate) use merge::merge;

@@ -105,6 +105,9 @@ pub struct ObjectPattern {
     /// Their name; any by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Their namespace; any or none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// A finding that must be reported.

@@ -499,7 +499,7 @@ mod tests {
         t.yaml:6:10 `x` does not fit the tag `!!int` [yaml-tag]
         t.yaml:7:3 a key must be a text, not a list, a map or an alias [yaml-key]
         ");
-        insta::assert_snapshot!(problems("a: [1\nb: 2\n"), @"t.yaml:2:2 this is not valid YAML: illegal placement of ':' indicator [yaml-syntax]");
+        insta::assert_snapshot!(problems("a: [1\nb: 2\n"), @"t.yaml:2:2 this is not valid YAML: a `:` is not expected here [yaml-syntax]");
     }
 
     #[test]

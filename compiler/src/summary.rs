@@ -1,0 +1,77 @@
+//! What a build tells people of each layer.
+
+use cairn_spec::{Digest, LayerKind, LayerName, PackName, Version};
+
+use crate::{
+    constraints::Requirement, object::Object, render::LayerOutput, resolve::ResolvedLayer,
+};
+
+/// A layer, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerSummary {
+    /// Its name.
+    pub name: LayerName,
+    /// Its kind.
+    pub kind: LayerKind,
+    /// The name and version of its pack.
+    pub pack: Option<(PackName, Version)>,
+    /// The version range the profile asks for; none for a local folder.
+    pub range: Option<String>,
+    /// The digest of the pack's manifest, when it comes from a registry.
+    pub digest: Option<Digest>,
+    /// The key ids that signed it.
+    pub signers: Vec<String>,
+    /// The presets that are chosen.
+    pub presets: Vec<String>,
+    /// The layers it needs, and why.
+    pub needs: Vec<(LayerName, String)>,
+    /// How many objects it renders.
+    pub objects: usize,
+    /// How many host files it renders.
+    pub host_files: usize,
+}
+
+pub(crate) fn summaries(
+    layers: &[&ResolvedLayer],
+    objects: &[Object],
+    outputs: &[LayerOutput],
+    requirements: &[Requirement],
+) -> Vec<LayerSummary> {
+    let mut counts = vec![0; layers.len()];
+    for object in objects {
+        counts[object.layer] += 1;
+    }
+    layers
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| {
+            let locked = layer.pack.as_ref().and_then(|pack| pack.locked.as_ref());
+            LayerSummary {
+                name: layer.layer.name.clone(),
+                kind: layer.kind,
+                pack: layer.pack.as_ref().map(|resolved| {
+                    let metadata = &resolved.pack.manifest.metadata;
+                    (metadata.name.clone(), metadata.version.clone())
+                }),
+                range: locked.map(|locked| locked.range.to_string()),
+                digest: locked.map(|locked| locked.digest.clone()),
+                signers: locked
+                    .map(|locked| locked.signers.clone())
+                    .unwrap_or_default(),
+                presets: layer
+                    .layer
+                    .presets
+                    .iter()
+                    .map(|(name, _)| name.to_string())
+                    .collect(),
+                needs: requirements
+                    .iter()
+                    .filter(|requirement| requirement.layer == layer.layer.name)
+                    .map(|requirement| (requirement.needs.clone(), requirement.reason.clone()))
+                    .collect(),
+                objects: counts[index],
+                host_files: outputs.get(index).map_or(0, |output| output.host.len()),
+            }
+        })
+        .collect()
+}
