@@ -116,19 +116,19 @@ fn code_of(error: &cairn_oci::Error) -> ExitCode {
     use cairn_oci::Error;
     match error {
         Error::Untrusted { .. } | Error::Denied { .. } => ExitCode::Denied,
+        // Content that is not what its digest says did not pass its verification.
+        Error::Content { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+            ExitCode::Denied
+        }
         Error::NotFound { .. } => ExitCode::NotFound,
         Error::Unauthenticated { .. } => ExitCode::Unauthenticated,
         Error::Conflict { .. } => ExitCode::Conflict,
         Error::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             ExitCode::NotFound
         }
-        Error::Content { source, .. } if source.kind() != io::ErrorKind::InvalidData => {
-            ExitCode::Error
-        }
         Error::Malformed { .. }
         | Error::Reference(_)
         | Error::Artifact { .. }
-        | Error::Content { .. }
         | Error::Incomplete { .. }
         | Error::Key { .. }
         | Error::Limit { .. }

@@ -112,7 +112,14 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
             .into_iter()
             .map(|object| {
                 let text = write_manifest(&object.node.value);
-                let file = format!("{folder}/{}", file_name(&object.id));
+                let mut file = format!("{folder}/{}.yaml", file_stem(&object.id));
+                // Two groups may have a kind of one name, such as `Event`.
+                if tree.get(&format!("manifests/{file}")).is_some() {
+                    let kind = format!("{} {}", object.id.api_version, object.id.kind);
+                    let digest = Digest::sha256(kind.as_bytes());
+                    let stem = file_stem(&object.id);
+                    file = format!("{folder}/{stem}-{}.yaml", &digest.hex()[..8]);
+                }
                 let digest = content_digest(&text);
                 tree.put(&format!("manifests/{file}"), text);
                 PlanObject {
@@ -139,7 +146,7 @@ const MAX_FILE_STEM: usize = 120;
 ///
 /// Names of objects hold what file names may not (`system:node`), differ only in letter case, or are
 /// long: then a digest keeps the files apart.
-fn file_name(id: &ObjectId) -> String {
+fn file_stem(id: &ObjectId) -> String {
     let stage = stage_of(id) as u8 + 1;
     let group = if is_built_in(id.group()) {
         String::new()
@@ -164,7 +171,7 @@ fn file_name(id: &ObjectId) -> String {
         stem.push('-');
         stem.push_str(&Digest::sha256(whole.as_bytes()).hex()[..8]);
     }
-    format!("{stem}.yaml")
+    stem
 }
 
 fn write_host(parts: &BundleParts<'_>, tree: &mut FileTree) {

@@ -6,7 +6,7 @@ use cairn_spec::{Artifact, media_type};
 use insta::assert_snapshot;
 
 use crate::{
-    case::{Case, ERROR, INVALID_INPUT, PACK},
+    case::{Case, DENIED, ERROR, INVALID_INPUT, PACK},
     hostile::{Answer, Entry, content_of, fake_registry, pack_of, pack_with_config, push},
 };
 
@@ -111,7 +111,7 @@ fn blob_with_a_changed_byte() {
         bytes[middle] ^= 1;
         fs::write(path, bytes).unwrap();
     });
-    assert_snapshot!(case.refused(PULL_ELSEWHERE, INVALID_INPUT));
+    assert_snapshot!(case.refused(PULL_ELSEWHERE, DENIED));
 }
 
 #[test]
@@ -154,11 +154,7 @@ fn blob_that_is_another_one() {
             Answer::new("200 OK", vec![b'x'; content().len()])
         }
     });
-    assert_snapshot!(
-        Case::empty()
-            .registry_at(address)
-            .refused(PULL, INVALID_INPUT)
-    );
+    assert_snapshot!(Case::empty().registry_at(address).refused(PULL, DENIED));
 }
 
 #[test]
