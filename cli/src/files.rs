@@ -119,7 +119,8 @@ fn is_executable(_: &fs::Metadata) -> bool {
 }
 
 /// Replaces a folder by a tree, all or nothing: the tree is written beside it and moved into place.
-/// A folder that is there is replaced only when it holds `marker`, so that no other folder is lost.
+/// A folder that is there is replaced only when it holds `marker`, so that no other folder is lost;
+/// one that holds this very tree is left as it is.
 pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Result<()> {
     let occupied = folder.exists();
     if occupied
@@ -130,6 +131,9 @@ pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Re
             "`{}` is there and is not an earlier output (it has no `{marker}`); choose another folder or remove it",
             folder.display()
         );
+    }
+    if occupied && read_tree(folder, &ArchiveLimits::BUNDLE).is_ok_and(|there| there == *tree) {
+        return Ok(());
     }
     let parent = folder
         .parent()

@@ -1,4 +1,4 @@
-//! The `cairn` command: one file a subcommand under [`command`], which parses, calls and prints.
+//! The `cairn` command: one file a subcommand under `command/`, which parses, calls and prints.
 
 mod args;
 mod client;

@@ -23,9 +23,9 @@ pub(crate) fn stack(layers: &[LayerSummary], color: bool) -> String {
         if layer.host_files > 0 {
             content = format!("{content}, {}", count(layer.host_files, "host file"));
         }
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "  {stone}  {:<name_width$}  {:<pack_width$}  {digest:<12}  {content}\n",
+            "  {stone}  {:<name_width$}  {:<pack_width$}  {digest:<12}  {content}",
             layer.name.as_str(),
             pack_of(layer)
         );

@@ -125,7 +125,13 @@ fn compile(
     let mut interpolator = Interpolator::new(&scope);
     let values = scope::final_values(&resolved, &mut interpolator, session);
 
-    let requirements = with_reads(requirements, &resolved, &interpolator);
+    // Values that refer to each other in a loop make their layers wait for each other, too.
+    let is_loop = |finding: &Diagnostic| finding.code == "reference-cycle";
+    let requirements = if session.diagnostics.iter().any(is_loop) {
+        requirements
+    } else {
+        with_reads(requirements, &resolved, &interpolator)
+    };
     let (order, edges) = order(&ordered(&resolved), &requirements, session);
     let in_order: Vec<&ResolvedLayer> = order.iter().map(|&index| &resolved[index]).collect();
     let Some(kubernetes) = kubernetes else {

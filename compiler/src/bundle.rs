@@ -134,7 +134,7 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
 /// The longest name of a file without its ending; longer ones are cut.
 const MAX_FILE_STEM: usize = 120;
 
-/// `STAGE-KIND_NAMESPACE_NAME.yaml`; the stage comes first so that `kubectl apply -R -f` meets
+/// `STAGE-KIND_NAMESPACE_NAME`; the stage comes first so that `kubectl apply -R -f` meets
 /// namespaces and definitions before what needs them.
 ///
 /// Names of objects hold what file names may not (`system:node`), differ only in letter case, or are

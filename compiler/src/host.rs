@@ -85,7 +85,11 @@ fn read_steps(layer: &Layer<'_>, output: &mut LayerOutput, session: &mut Session
         check_step(step, place, output, session);
         if twice {
             let message = format!("there are two host steps `{}`", step.name);
-            session.report(Diagnostic::error("host-step", message).at(place));
+            session.report(
+                Diagnostic::error("host-step", message)
+                    .at(place)
+                    .hint("give each step a name of its own"),
+            );
         }
     }
     output.steps = file.steps;

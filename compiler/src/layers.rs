@@ -92,7 +92,8 @@ impl Rendering<'_> {
                 Err(error) => session.report(error.at(*span)),
                 Ok(texts) if texts.is_empty() => session.report(
                     Diagnostic::error("manifests-none", format!("no file matches `{glob}`"))
-                        .at(*span),
+                        .at(*span)
+                        .hint("globs are relative to the file they stand in; `*` stays within a folder, `**` crosses folders"),
                 ),
                 Ok(texts) => {
                     for text in texts {
@@ -110,7 +111,7 @@ fn read(text: NamedText, interpolator: &mut Interpolator<'_>, session: &mut Sess
         .sources
         .add(text.name.as_str(), text.text, SourceKind::Profile);
     let reading = yaml::read(&session.sources, source, &mut session.origins);
-    session.diagnostics.extend(reading.diagnostics);
+    session.diagnostics.append(reading.diagnostics);
     let mut objects = Vec::new();
     for document in reading.documents {
         if let Some(resolved) = interpolator.tree(&document.root, session) {

@@ -197,7 +197,8 @@ pub(crate) fn check_shape(document: &Node, session: &mut Session) -> bool {
                     document.value.kind()
                 ),
             )
-            .at(session.span(document)),
+            .at(session.span(document))
+            .hint("write `apiVersion`, `kind` and `metadata.name`, or nothing at all"),
         );
         return false;
     }
@@ -211,7 +212,7 @@ pub(crate) fn check_shape(document: &Node, session: &mut Session) -> bool {
         }
     }
     if missing.is_empty() {
-        return true;
+        return check_name(document, "name", session) & check_name(document, "namespace", session);
     }
     let hint = if document.at(&["metadata", "generateName"]).is_some() {
         "`generateName` makes a new object at every apply: give it a `name`"
@@ -225,6 +226,37 @@ pub(crate) fn check_shape(document: &Node, session: &mut Session) -> bool {
         )
         .at(session.span(document))
         .hint(hint),
+    );
+    false
+}
+
+/// The longest name that Kubernetes takes, in bytes.
+const MAX_NAME_BYTES: usize = 253;
+
+/// Kubernetes refuses names that are no segment of a URL's path
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names>).
+fn check_name(document: &Node, key: &str, session: &mut Session) -> bool {
+    let Some(node) = document.at(&["metadata", key]) else {
+        return true;
+    };
+    let name = node.as_str().unwrap_or_default();
+    let wrong = if matches!(name, "." | "..") || name.contains(['/', '%', '\\']) {
+        "it must not be `.` or `..`, nor hold `/`, `\\` or `%`"
+    } else if name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        "it must not hold blanks or control characters"
+    } else if name.len() > MAX_NAME_BYTES {
+        "it is longer than 253 bytes"
+    } else {
+        return true;
+    };
+    let shown: String = name.chars().take(80).collect();
+    session.report(
+        Diagnostic::error(
+            "object-name",
+            format!("`{}` cannot be a {key}: {wrong}", shown.escape_debug()),
+        )
+        .at(session.span(node))
+        .hint("use lower-case letters, digits, `-` and `.`"),
     );
     false
 }
@@ -292,7 +324,8 @@ pub(crate) fn settle_namespace(
                     "object-namespace",
                     format!("a {kind} belongs to the cluster and cannot have a namespace"),
                 )
-                .at(session.span(&given)),
+                .at(session.span(&given))
+                .hint("remove `metadata.namespace`"),
             );
         }
         _ => {}

@@ -77,10 +77,16 @@ fn report_loop(
                 "layer-cycle",
                 format!("layers need each other in a loop: {}", names.join(" → ")),
             );
-            for &index in &path[start..] {
-                diagnostic = diagnostic.label(layers[index].span, "");
+            for (position, &index) in path[start..].iter().enumerate() {
+                let next = path[start..].get(position + 1).copied().unwrap_or(*from);
+                let reason = hard
+                    .iter()
+                    .find(|(needed, by, _)| (*needed, *by) == (next, index))
+                    .map_or("", |(.., reason)| reason);
+                let words = format!("needs `{}`: {reason}", layers[next].name);
+                diagnostic = diagnostic.label(layers[index].span, words);
             }
-            session.report(diagnostic);
+            session.report(diagnostic.hint("break the loop at one of these places"));
             return;
         }
         path.push(*from);

@@ -1,6 +1,6 @@
 //! The values of a pack: its defaults, its presets, and the schema that all values must fit.
 
-use cairn_spec::{Diagnostic, Node, PresetName, Schema, Span, suggest};
+use cairn_spec::{Diagnostic, Diagnostics, Node, PresetName, Schema, Span, suggest};
 
 use crate::{Session, pack::Pack, values::merge};
 
@@ -38,12 +38,11 @@ pub(crate) fn pack_values(
             session.report(
                 Diagnostic::error(
                     "preset-group",
-                    format!(
-                        "presets `{first}` and `{second}` are both of group `{group}`; choose one"
-                    ),
+                    format!("presets `{first}` and `{second}` are both of group `{group}`"),
                 )
                 .at(*second_span)
-                .label(*first_span, "the other one is here"),
+                .label(*first_span, "the other one is here")
+                .hint("choose one of the two"),
             );
         }
     }
@@ -62,6 +61,20 @@ pub(crate) fn check_values(values: &Node, schema: Option<&Schema>, session: &mut
             diagnostics,
             ..
         } = session;
-        schema.check(values, origins, "values-schema", diagnostics);
+        let mut found = Diagnostics::new();
+        schema.check(values, origins, "values-schema", &mut found);
+        // A value of the wrong kind was reported where it was merged.
+        let is_known = |new: &Diagnostic| {
+            diagnostics.iter().any(|old| {
+                old.code == "values-kind-change"
+                    && old.labels.first().map(|label| label.span)
+                        == new.labels.first().map(|label| label.span)
+            })
+        };
+        let new: Vec<Diagnostic> = found
+            .into_iter()
+            .filter(|finding| !is_known(finding))
+            .collect();
+        diagnostics.extend(new);
     }
 }

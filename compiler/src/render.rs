@@ -54,7 +54,7 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
     let mut output = LayerOutput::default();
     for source in layer.pack.crds.iter().chain(&layer.pack.manifests) {
         let reading = yaml::read(&session.sources, *source, &mut session.origins);
-        session.diagnostics.extend(reading.diagnostics);
+        session.diagnostics.append(reading.diagnostics);
         for document in reading.documents {
             output
                 .objects

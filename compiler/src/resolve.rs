@@ -141,7 +141,7 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let pack = pack::load(path, &tree, session)?;
+        let pack = pack::load_to_render(path, &tree, session)?;
         Some(ResolvedPack {
             pack,
             diff_id: Digest::sha256(&write_tar(&tree)),
@@ -265,7 +265,7 @@ fn registry_pack(
     content: FetchedPack,
     session: &mut Session,
 ) -> Option<ResolvedPack> {
-    let pack = pack::load(
+    let pack = pack::load_to_render(
         &format!("{}@{version}", wanted.name),
         &content.tree,
         session,

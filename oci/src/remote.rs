@@ -27,6 +27,7 @@ mod manifest;
 mod referrers;
 mod repository;
 mod tags;
+mod tls;
 mod transport;
 
 #[cfg(test)]
@@ -115,9 +116,10 @@ impl fmt::Debug for Client {
 impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let http = transport::http_client(&options, Some(options.read_timeout))?;
-        let uploads = transport::http_client(&options, None)?;
-        let authenticator = auth::Authenticator::new(&options)?;
+        let tls = tls::client_config(&options.extra_ca_pem)?;
+        let http = transport::http_client(&options, tls.clone(), Some(options.read_timeout))?;
+        let uploads = transport::http_client(&options, tls, None)?;
+        let authenticator = auth::Authenticator::new(&options);
         Ok(Self {
             inner: Arc::new(Inner {
                 http,

@@ -54,8 +54,14 @@ pub enum ArchiveError {
     /// A path could escape the target folder, or is not portable.
     #[error("the archive holds a path that is refused")]
     Path(#[from] PathError),
+    /// A path is not UTF-8: systems would disagree on what it names.
+    #[error("the archive holds a path that is not UTF-8 text, `{}`", path.escape_debug())]
+    PathEncoding {
+        /// The path, as far as it is text.
+        path: String,
+    },
     /// An entry is neither a file nor a folder.
-    #[error("the archive holds `{path}`, which is a {what}; only regular files are allowed")]
+    #[error("the archive holds `{}`, which is a {what}; only regular files are allowed", path.escape_debug())]
     EntryType {
         /// The entry's path.
         path: String,
@@ -145,7 +151,14 @@ fn read_tar(tar: &[u8], limits: &ArchiveLimits) -> Result<FileTree, ArchiveError
                 unit: "files",
             });
         }
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = match str::from_utf8(&entry.path_bytes()) {
+            Ok(path) => path.to_owned(),
+            Err(_) => {
+                return Err(ArchiveError::PathEncoding {
+                    path: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+                });
+            }
+        };
         let kind = entry.header().entry_type();
         if kind.is_dir() {
             let folder = path.trim_end_matches('/').trim_start_matches("./");

@@ -528,6 +528,22 @@ impl ArtifactBuilder {
         self
     }
 
+    /// Adds a layer with the name of the file that oras and others write it to when they pull.
+    ///
+    /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys>
+    pub fn file_layer(
+        self,
+        media_type: impl Into<String>,
+        bytes: Vec<u8>,
+        file_name: impl Into<String>,
+    ) -> Self {
+        let title = (
+            "org.opencontainers.image.title".to_owned(),
+            file_name.into(),
+        );
+        self.annotated_layer(media_type, bytes, Annotations::from([title]))
+    }
+
     /// Adds an annotation to the manifest.
     pub fn annotation(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.annotations.insert(key.into(), value.into());

@@ -86,13 +86,21 @@ pub fn bundle_artifact(
     }
     let mut builder = Artifact::builder(media_type::BUNDLE)
         .config(media_type::BUNDLE, config.bytes.to_vec())
-        .layer(media_type::OCI_LAYER_TAR_GZIP, gzip(&write_tar(&manifests)));
+        .file_layer(
+            media_type::OCI_LAYER_TAR_GZIP,
+            gzip(&write_tar(&manifests)),
+            "manifests.tar.gz",
+        );
     for (path, layer_type) in SINGLE_FILES {
         let file = tree.get(path).ok_or(BundleArtifactError::Missing(path))?;
-        builder = builder.layer(layer_type, file.bytes.to_vec());
+        builder = builder.file_layer(layer_type, file.bytes.to_vec(), path);
     }
     builder = builder
-        .layer(media_type::HOST, canonical_json(&host).into_bytes())
+        .file_layer(
+            media_type::HOST,
+            canonical_json(&host).into_bytes(),
+            "host.json",
+        )
         .annotation(
             "org.opencontainers.image.title",
             manifest.profile.name.to_string(),

@@ -159,10 +159,14 @@ pub fn suggest<'a>(
     }
 }
 
-/// The findings of one run.
+/// The most findings of one run that are kept: nobody reads more, and hostile inputs have millions.
+const MAX_FINDINGS: usize = 500;
+
+/// The findings of one run. Beyond a limit they are counted, but not kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
+    errors_left_out: usize,
 }
 
 impl Diagnostics {
@@ -173,12 +177,23 @@ impl Diagnostics {
 
     /// Adds a finding, unless the very same is already there.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.all.contains(&diagnostic) {
+        if self.all.contains(&diagnostic) {
+            return;
+        }
+        if self.all.len() < MAX_FINDINGS {
             self.all.push(diagnostic);
+        } else if diagnostic.severity == Severity::Error {
+            self.errors_left_out += 1;
         }
     }
 
-    /// Adds all findings of another run.
+    /// Adds all findings of another run, the count of those left out included.
+    pub fn append(&mut self, others: Self) {
+        self.errors_left_out += others.errors_left_out;
+        self.extend(others.all);
+    }
+
+    /// Adds findings.
     pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
         for diagnostic in others {
             self.push(diagnostic);
@@ -187,9 +202,7 @@ impl Diagnostics {
 
     /// There is an error among them.
     pub fn has_errors(&self) -> bool {
-        self.all
-            .iter()
-            .any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.error_count() > 0
     }
 
     /// How many errors there are.
@@ -198,6 +211,7 @@ impl Diagnostics {
             .iter()
             .filter(|diagnostic| diagnostic.severity == Severity::Error)
             .count()
+            + self.errors_left_out
     }
 
     /// The findings in the order they were found.
@@ -210,7 +224,7 @@ impl Diagnostics {
         self.all.is_empty()
     }
 
-    /// How many there are.
+    /// How many there are, without those that were left out.
     pub fn len(&self) -> usize {
         self.all.len()
     }
@@ -245,5 +259,19 @@ mod tests {
         diagnostics.push(Diagnostic::error("a", "b"));
         diagnostics.push(Diagnostic::error("a", "b"));
         assert_eq!((diagnostics.len(), diagnostics.has_errors()), (1, true));
+    }
+
+    #[test]
+    fn a_million_findings_are_counted_but_not_kept() {
+        let mut diagnostics = Diagnostics::new();
+        for index in 0..MAX_FINDINGS + 10 {
+            diagnostics.push(Diagnostic::error("a", index.to_string()));
+        }
+        let mut all = Diagnostics::new();
+        all.append(diagnostics);
+        assert_eq!(
+            (all.len(), all.error_count()),
+            (MAX_FINDINGS, MAX_FINDINGS + 10)
+        );
     }
 }

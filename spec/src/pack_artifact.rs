@@ -99,13 +99,13 @@ pub fn pack_artifact(
     }
     let mut builder = Artifact::builder(media_type::PACK)
         .config(media_type::PACK, canonical_json(&config).into_bytes())
-        .layer(media_type::PACK_CONTENT, gzip(&tar));
+        .file_layer(media_type::PACK_CONTENT, gzip(&tar), "content.tar.gz");
     for (path, layer_type) in [
         ("README.md", media_type::PACK_README),
         ("logo.svg", media_type::PACK_LOGO),
     ] {
         if let Some(file) = tree.get(path) {
-            builder = builder.layer(layer_type, file.bytes.to_vec());
+            builder = builder.file_layer(layer_type, file.bytes.to_vec(), path);
         }
     }
     for (key, value) in annotations {
@@ -224,7 +224,7 @@ mod tests {
         let back = unpack_pack(&artifact).unwrap();
         assert_eq!(back.tree, tree());
         assert_eq!(back.config.unwrap().diff_id, back.diff_id);
-        insta::assert_snapshot!(String::from_utf8_lossy(artifact.manifest().bytes()), @r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.cairn.pack.v1+json","config":{"mediaType":"application/vnd.cairn.pack.v1+json","digest":"sha256:86f57a90ed63736c8743999367919a5805c8fcd820247063a49b7f2ccdbd29d0","size":514},"layers":[{"mediaType":"application/vnd.cairn.pack.content.v1.tar+gzip","digest":"sha256:2022af37e4b1e23a673d93b33876482a09e0b541692ee534b6f78d7874c0c397","size":153},{"mediaType":"application/vnd.cairn.pack.readme.v1+markdown","digest":"sha256:4245d42dbb8c25c75c7d7c535921e2ee60ab11d5a507b6a0e272b9bf9c344052","size":6}],"annotations":{"org.opencontainers.image.licenses":"Apache-2.0","org.opencontainers.image.title":"web","org.opencontainers.image.version":"1.0.0+a"}}"#);
+        insta::assert_snapshot!(String::from_utf8_lossy(artifact.manifest().bytes()), @r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.cairn.pack.v1+json","config":{"mediaType":"application/vnd.cairn.pack.v1+json","digest":"sha256:86f57a90ed63736c8743999367919a5805c8fcd820247063a49b7f2ccdbd29d0","size":514},"layers":[{"mediaType":"application/vnd.cairn.pack.content.v1.tar+gzip","digest":"sha256:2022af37e4b1e23a673d93b33876482a09e0b541692ee534b6f78d7874c0c397","size":153,"annotations":{"org.opencontainers.image.title":"content.tar.gz"}},{"mediaType":"application/vnd.cairn.pack.readme.v1+markdown","digest":"sha256:4245d42dbb8c25c75c7d7c535921e2ee60ab11d5a507b6a0e272b9bf9c344052","size":6,"annotations":{"org.opencontainers.image.title":"README.md"}}],"annotations":{"org.opencontainers.image.licenses":"Apache-2.0","org.opencontainers.image.title":"web","org.opencontainers.image.version":"1.0.0+a"}}"#);
     }
 
     #[test]

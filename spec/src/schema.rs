@@ -1,6 +1,9 @@
 //! JSON Schema over value trees: every violation, each at its place, with a hint.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -94,7 +97,7 @@ impl Schema {
             .should_validate_formats(true)
             .build(&root)
             .map_err(|error| SchemaError {
-                reason: error.to_string(),
+                reason: compile_reason(&error),
                 pointer: error.instance_path().to_string(),
             })?;
         Ok(Self {
@@ -130,6 +133,21 @@ impl Schema {
         for error in self.validator.iter_errors(&instance) {
             report.add(&error);
         }
+    }
+}
+
+/// Why a schema is none, without the words of the schema of schemas.
+fn compile_reason(error: &ValidationError<'_>) -> String {
+    let found = error.instance();
+    match error.kind() {
+        ValidationErrorKind::AnyOf { .. }
+        | ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::Enum { .. } => format!("`{found}` is not allowed here"),
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            format!("`{found}` is not a regular expression")
+        }
+        ValidationErrorKind::Type { .. } => format!("`{found}` has the wrong type here"),
+        _ => error.to_string(),
     }
 }
 
@@ -459,17 +477,27 @@ pub fn decode<T: Kind>(node: &Node, origins: &Origins, diagnostics: &mut Diagnos
                     found.as_str().unwrap_or_default()
                 ),
             )
-            .at(origins.get(found.origin)),
+            .at(origins.get(found.origin))
+            .hint(format!("name a file of kind `{}`", T::KIND)),
         );
         return None;
     }
-    let schema = Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile");
+    let schema = compiled::<T>();
     let errors_before = diagnostics.error_count();
     schema.check(node, origins, "schema", diagnostics);
     if diagnostics.error_count() > errors_before {
         return None;
     }
     decode_json(node, origins, diagnostics)
+}
+
+/// The schema of a kind, compiled once: that takes a millisecond, and a profile has a hundred files.
+fn compiled<T: Kind>() -> Schema {
+    static COMPILED: Mutex<BTreeMap<&'static str, Schema>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let compile =
+        || Schema::compile(schema_of::<T>()).expect("the schemas of our own types compile");
+    compiled.entry(T::KIND).or_insert_with(compile).clone()
 }
 
 /// Reads a value into a type, reporting where the first problem is.
@@ -493,11 +521,26 @@ pub fn decode_json<T: DeserializeOwned>(
                 })
                 .collect();
             let (_, origin) = nearest_node(node, &pointer);
+            let message = error.inner().to_string();
+            let hint = example_of(&message).map(str::to_owned);
             diagnostics.push(
-                Diagnostic::error("schema", error.inner().to_string()).at(origins.get(origin)),
+                Diagnostic::error("schema", message)
+                    .at(origins.get(origin))
+                    .maybe_hint(hint),
             );
             None
         }
+    }
+}
+
+/// What a text that was refused could look like. Serde passes on nothing but the message.
+fn example_of(message: &str) -> Option<&'static str> {
+    if message.contains("is not a version range") {
+        Some("ranges are such as `^1.2`, `~1.2`, `\">=1.2 <2\"`, `1.2.x` or `\"*\"`")
+    } else if message.contains("is not a version") {
+        Some("versions are such as `1.2.3` or `1.2.3-rc.1`")
+    } else {
+        None
     }
 }
 
@@ -549,8 +592,8 @@ apiVersion: cairn.dev/v1
 kind: Profile
 metadata: {name: a, version: 1.0.0}
 spec: {type: cluster, layers: [{name: web, pack: x, version: '^^1'}]}
-"), @"f.yaml:4:62 `^^1` is not a version range: `^1` in `^1` is not a number");
-        insta::assert_snapshot!(problems::<ProfileManifest>("kind: Cluster"), @"f.yaml:1:7 expected kind `Profile`, found `Cluster`");
+"), @r#"f.yaml:4:62 `^^1` is not a version range: `^1` is not a number | ranges are such as `^1.2`, `~1.2`, `">=1.2 <2"`, `1.2.x` or `"*"`"#);
+        insta::assert_snapshot!(problems::<ProfileManifest>("kind: Cluster"), @"f.yaml:1:7 expected kind `Profile`, found `Cluster` | name a file of kind `Profile`");
         insta::assert_snapshot!(problems::<ProfileManifest>("[]"), @"f.yaml:1:1 this must be a map, not a list | a profile: a stack of layers");
     }
 

@@ -107,6 +107,32 @@ impl Sources {
         Self::default()
     }
 
+    /// Hides a part of a text from whoever reads messages about it: a secret that must not be shown.
+    pub fn hide(&mut self, span: Span) {
+        let source = &mut self.all[span.source.0 as usize];
+        let (start, end) = (span.start as usize, span.end as usize);
+        let Some(secret) = source.text.get(start..end) else {
+            return;
+        };
+        let hidden: String = secret
+            .chars()
+            .map(|c| match c {
+                '\n' | '\r' => c.to_string(),
+                // The bytes stay as many as they are, since spans count them.
+                _ => "*".repeat(c.len_utf8()),
+            })
+            .collect();
+        source.text = [&source.text[..start], &hidden, &source.text[end..]]
+            .concat()
+            .into();
+    }
+
+    /// The text that was added last under a name.
+    pub fn find(&self, name: &str) -> Option<SourceId> {
+        let index = self.all.iter().rposition(|source| &*source.name == name)?;
+        u32::try_from(index).ok().map(SourceId)
+    }
+
     /// Adds a text. Texts are below 4 GiB, since every reader of outside input has a limit.
     pub fn add(
         &mut self,

@@ -268,7 +268,7 @@ impl Partial {
             } else {
                 numbers.push(
                     part.parse::<u64>()
-                        .map_err(|_| format!("`{part}` in `{text}` is not a number"))?,
+                        .map_err(|_| format!("`{part}` is not a number"))?,
                 );
             }
         }

@@ -150,6 +150,19 @@ impl RegistryProcess {
         self.child.id()
     }
 
+    /// Asks the process to end (SIGTERM) and waits until it has; it must say that all went well.
+    #[cfg(unix)]
+    pub fn stop(&mut self) -> Result<()> {
+        let asked = Command::new("/bin/sh")
+            .args(["-c", "kill -TERM \"$0\"", &self.id().to_string()])
+            .status()?;
+        let status = self.child.wait()?;
+        if !asked.success() || !status.success() {
+            bail!("the registry was asked to end, and ended with {status}");
+        }
+        Ok(())
+    }
+
     /// Ends the process at once (SIGKILL) and waits for its end.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
@@ -162,6 +175,41 @@ impl Drop for RegistryProcess {
     fn drop(&mut self) {
         let _ = self.kill();
     }
+}
+
+/// Copies what is in a folder into another one, which is created; modes go along, times do not.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("failed to read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every file below a folder, as paths relative to it, sorted.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(here) = open.pop() {
+        for entry in
+            fs::read_dir(&here).with_context(|| format!("failed to read {}", here.display()))?
+        {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            } else {
+                found.push(entry.path().strip_prefix(folder)?.to_path_buf());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The root of the repository.

@@ -90,9 +90,9 @@ fn tree(layers: &[LayerSummary]) -> String {
         if layer.host_files > 0 {
             facts.push(count(layer.host_files, "host file"));
         }
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "{branch} {} [{}] {}\n",
+            "{branch} {} [{}] {}",
             layer.name,
             layer.kind,
             facts.join(" · ")

@@ -132,7 +132,7 @@ impl Quickstart {
         let address = listener
             .local_addr()
             .context("failed to learn the address")?;
-        if address.port() != self.port {
+        if self.port != 0 && address.port() != self.port {
             output.message(&format!(
                 "port {} is in use, so the registry takes {}",
                 self.port,

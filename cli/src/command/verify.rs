@@ -45,6 +45,12 @@ impl Verify {
             let path = self
                 .trust
                 .unwrap_or_else(|| PathBuf::from(DEFAULT_TRUST_POLICY));
+            if !path.exists() {
+                let error = anyhow!("there is no trust policy at `{}`", path.display());
+                return Err(Failure::new(ExitCode::NotFound, error).hint(
+                    "name the keys to trust with --key, or write a policy (spec/signing.md)",
+                ));
+            }
             let policy = TrustPolicy::load(&path)?;
             let trusted = runtime.block_on(verify_trust(&client, &self.reference, &policy))?;
             let signers: Vec<String> = trusted

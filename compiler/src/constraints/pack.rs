@@ -120,7 +120,10 @@ impl Checker<'_> {
                 Ok(Found::Nothing { message, hint }) => {
                     self.report_requirement(index, &message, hint, session);
                 }
-                Err(message) => self.report_requirement(index, &message, None, session),
+                Err(message) => {
+                    let hint = "change the range of one of the two layers".to_owned();
+                    self.report_requirement(index, &message, Some(hint), session);
+                }
             }
         }
     }
@@ -242,7 +245,11 @@ impl Checker<'_> {
                         .label(
                             self.place(&format!("/constrains/{index}"), session),
                             "the pack says so here",
-                        ),
+                        )
+                        .hint(format!(
+                            "change the `version` of layer `{}`",
+                            layer.layer.name
+                        )),
                     );
                 }
             }
@@ -300,7 +307,8 @@ impl Checker<'_> {
                     ),
                 )
                 .at(self.layer.layer.span)
-                .label(layer.layer.span, "the operating system is here"),
+                .label(layer.layer.span, "the operating system is here")
+                .hint("choose another operating system, or another pack"),
             );
         }
     }

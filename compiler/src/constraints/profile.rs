@@ -65,7 +65,8 @@ pub(super) fn check_profile_type(stack: &Stack, layers: &[ResolvedLayer], sessio
                     format!("there are two layers of kind `{kind}`"),
                 )
                 .at(second.layer.span)
-                .label(first.layer.span, "the other one is here"),
+                .label(first.layer.span, "the other one is here")
+                .hint("remove one of the two layers"),
             );
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str, sync::Arc};
 
 use cairn_spec::{
     Diagnostic, FileTree, Map, Node, PackManifest, PackTest, PresetManifest, PresetName, Schema,
-    SourceId, SourceKind, TreePath, Value,
+    SourceId, SourceKind, Span, TreePath, Value,
 };
 use cairn_template::TemplateSet;
 
@@ -68,6 +68,21 @@ impl Pack {
 
 /// Reads a pack. `label` is what messages call it; file names are shown below it.
 pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    load_files(label, tree, |_| true, session)
+}
+
+/// Reads what a profile renders of a pack: everything but its tests.
+pub(crate) fn load_to_render(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack> {
+    let is_wanted = |path: &TreePath| !matches!(role_of(path), Ok(FileRole::Test));
+    load_files(label, tree, is_wanted, session)
+}
+
+fn load_files(
+    label: &str,
+    tree: &FileTree,
+    is_wanted: impl Fn(&TreePath) -> bool,
+    session: &mut Session,
+) -> Option<Pack> {
     let mut loader = Loader {
         label,
         tree,
@@ -75,12 +90,13 @@ pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack>
         parts: Parts::default(),
     };
     let manifest = loader.manifest();
-    for (path, _) in tree.iter() {
+    for (path, _) in tree.iter().filter(|(path, _)| is_wanted(path)) {
         loader.file(path);
     }
     let parts = loader.parts;
     parts.templates.check(&mut session.diagnostics);
     let (manifest, manifest_node) = manifest?;
+    check_requirements(&manifest, &manifest_node, session);
     Some(Pack {
         label: label.into(),
         manifest,
@@ -96,6 +112,24 @@ pub fn load(label: &str, tree: &FileTree, session: &mut Session) -> Option<Pack>
         crds: parts.crds,
         host: parts.host,
     })
+}
+
+/// A requirement is of a pack or of a capability; a schema that said so would say it badly.
+fn check_requirements(manifest: &PackManifest, node: &Node, session: &mut Session) {
+    for (index, requirement) in manifest.spec.constraints.requires.iter().enumerate() {
+        if requirement.pack.is_some() != requirement.capability.is_some() {
+            continue;
+        }
+        let place = session.span_at(node, &format!("/spec/constraints/requires/{index}"));
+        session.report(
+            Diagnostic::error(
+                "pack-requirement",
+                "a requirement names exactly one of `pack` and `capability`",
+            )
+            .at(place)
+            .hint("write `{pack: NAME, version: RANGE}` or `{capability: NAME}`"),
+        );
+    }
 }
 
 #[derive(Default)]
@@ -145,14 +179,21 @@ impl Loader<'_> {
         match str::from_utf8(&file.bytes) {
             Ok(text) => Some(text.into()),
             Err(error) => {
-                self.session.report(Diagnostic::error(
-                    "pack-encoding",
-                    format!(
-                        "`{}` is not UTF-8 text (byte {})",
-                        self.name(path),
-                        error.valid_up_to()
-                    ),
-                ));
+                let text = String::from_utf8_lossy(&file.bytes).into_owned();
+                let start = error.valid_up_to();
+                let name = self.name(path);
+                let source = self.session.sources.add(name, text, SourceKind::Other);
+                let bound = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+                let place = Span {
+                    source,
+                    start: bound(start),
+                    end: bound(start + char::REPLACEMENT_CHARACTER.len_utf8()),
+                };
+                self.session.report(
+                    Diagnostic::error("pack-encoding", "this is not UTF-8 text")
+                        .at(place)
+                        .hint("save the file as UTF-8"),
+                );
                 None
             }
         }
@@ -235,7 +276,8 @@ impl Loader<'_> {
             Value::Null => {}
             _ => {
                 let diagnostic =
-                    Diagnostic::error("pack-values", "the values of a pack must be a map");
+                    Diagnostic::error("pack-values", "the values of a pack must be a map")
+                        .hint("write `KEY: VALUE` lines");
                 let diagnostic = diagnostic.at(self.session.span(&node));
                 self.session.report(diagnostic);
             }
@@ -260,7 +302,8 @@ impl Loader<'_> {
                         "pack-schema",
                         format!("the values schema cannot be used: {}", error.reason),
                     )
-                    .at(place),
+                    .at(place)
+                    .hint("schemas are JSON Schema 2020-12 (spec/pack.md §1)"),
                 );
             }
         }
@@ -324,13 +367,16 @@ impl Loader<'_> {
             (Ok(target), content) if !self.parts.host.iter().any(|(other, _)| *other == target) => {
                 self.parts.host.push((target, content));
             }
-            (Ok(target), _) => self.session.report(Diagnostic::error(
-                "pack-layout",
-                format!(
-                    "`{}` holds both `host/{target}` and `host/{target}.hbs`",
-                    self.label
-                ),
-            )),
+            (Ok(target), _) => self.session.report(
+                Diagnostic::error(
+                    "pack-layout",
+                    format!(
+                        "`{}` holds both `host/{target}` and `host/{target}.hbs`",
+                        self.label
+                    ),
+                )
+                .hint("both would become the same file: remove one"),
+            ),
             (Err(error), _) => self
                 .session
                 .report(Diagnostic::error("pack-layout", error.to_string())),

@@ -3,5 +3,5 @@
 mod layout;
 mod load;
 
-pub(crate) use load::HostContent;
+pub(crate) use load::{HostContent, load_to_render};
 pub use load::{Pack, load};

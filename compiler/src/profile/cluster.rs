@@ -1,6 +1,6 @@
 //! Reads a cluster and puts its overrides on top of a profile's stack.
 
-use cairn_spec::{ClusterManifest, Diagnostic, LayerName, Node, SourceKind, suggest};
+use cairn_spec::{ClusterManifest, Diagnostic, LayerName, Node, SourceKind, Span, suggest};
 
 use super::stack::Stack;
 use crate::{ProfileFiles, Session};
@@ -26,14 +26,74 @@ pub(crate) fn load_cluster(
             return None;
         }
     };
-    let (manifest, node) =
-        session.read_kind::<ClusterManifest>(&file.name, file.text, SourceKind::Cluster)?;
+    let text = std::sync::Arc::clone(&file.text);
+    let read = session.read_kind::<ClusterManifest>(&file.name, file.text, SourceKind::Cluster);
+    let Some((manifest, node)) = read else {
+        hide_secrets(&file.name, &text, stack.as_deref(), session);
+        return None;
+    };
     let cluster = Cluster { manifest, node };
     if let Some(stack) = stack {
         check_profile(&cluster, stack, session);
         apply_overrides(&cluster, stack, session);
     }
     Some(cluster)
+}
+
+/// Hides the values of sensitive variables in a cluster that cannot be read, line by line, so that
+/// no message shows them. Without a profile nobody knows which are, so all values are hidden.
+fn hide_secrets(name: &str, text: &str, stack: Option<&Stack>, session: &mut Session) {
+    let secrets: Option<Vec<&str>> = stack.map(|stack| {
+        let sensitive = stack.variables.iter().filter(|(_, it)| it.spec.sensitive);
+        sensitive.map(|(name, _)| name.as_str()).collect()
+    });
+    let Some(source) = session.sources.find(name) else {
+        return;
+    };
+    let mut offset = 0;
+    // The indentation of a secret's key: deeper lines belong to its value.
+    let mut inside: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        let indentation = line.len() - line.trim_start().len();
+        let from = match (inside, secret_in(line, secrets.as_deref())) {
+            (_, Some(from)) => {
+                inside = Some(indentation);
+                Some(from)
+            }
+            (Some(key), None) if indentation > key && !line.contains("secretRef") => Some(0),
+            _ => {
+                inside = None;
+                None
+            }
+        };
+        if let Some(from) = from {
+            let bound = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+            session.sources.hide(Span {
+                source,
+                start: bound(offset + from),
+                end: bound(offset + line.len()),
+            });
+        }
+        offset += line.len();
+    }
+}
+
+/// Where a value begins that must not be shown; `secrets` are the keys, or none for any key.
+fn secret_in(line: &str, secrets: Option<&[&str]>) -> Option<usize> {
+    if line.contains("secretRef") {
+        return None;
+    }
+    match secrets {
+        None => line.find(": ").map(|colon| colon + 2),
+        Some(secrets) => secrets
+            .iter()
+            .filter_map(|name| {
+                let end = line.find(name)? + name.len();
+                let rest = line[end..].trim_start_matches(['"', '\'', ' ']);
+                rest.strip_prefix(':').map(|value| line.len() - value.len())
+            })
+            .min(),
+    }
 }
 
 fn check_profile(cluster: &Cluster, stack: &Stack, session: &mut Session) {
@@ -48,7 +108,8 @@ fn check_profile(cluster: &Cluster, stack: &Stack, session: &mut Session) {
                 ),
             )
             .at(session.span_at(&cluster.node, "/spec/profile/name"))
-            .label(stack.span, "this is the profile being built"),
+            .label(stack.span, "this is the profile being built")
+            .hint("build the profile that the cluster names, or change the cluster"),
         );
     } else if let Some(range) = wanted
         .version
@@ -63,7 +124,8 @@ fn check_profile(cluster: &Cluster, stack: &Stack, session: &mut Session) {
                     stack.name, stack.version
                 ),
             )
-            .at(session.span_at(&cluster.node, "/spec/profile/version")),
+            .at(session.span_at(&cluster.node, "/spec/profile/version"))
+            .hint("change the range, or build another version of the profile"),
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Reads one layer of a profile and puts it on the stack.
 
 use cairn_spec::{
-    Diagnostic, LayerName, LayerSpec, Node, PackName, SourceKind, Span, Value, suggest,
+    Diagnostic, LayerName, LayerSpec, Node, PackName, SourceKind, Span, Value, nearest, suggest,
 };
 
 use super::stack::{Content, Stack, StackLayer};
@@ -248,10 +248,13 @@ impl LayerReader<'_> {
 
     fn report_nothing(&mut self, layer: &WrittenLayer<'_>) {
         let known = self.stack.layers.iter().map(|below| below.name.as_str());
-        let hint = suggest(layer.spec.name.as_str(), known).unwrap_or_else(|| {
-            "add `pack: NAME` with `version: RANGE`, `path: FOLDER` or `manifests: [GLOB]`"
-                .to_owned()
-        });
+        let hint = nearest(layer.spec.name.as_str(), known).map_or_else(
+            || {
+                "add `pack: NAME` with `version: RANGE`, `path: FOLDER` or `manifests: [GLOB]`"
+                    .to_owned()
+            },
+            |near| format!("did you mean `{near}`?"),
+        );
         self.session.report(
             Diagnostic::error(
                 "layer-content",
@@ -288,7 +291,8 @@ impl LayerReader<'_> {
             _ => {
                 self.session.report(
                     Diagnostic::error("values-kind", "a file of values must hold a map")
-                        .at(self.session.span(values)),
+                        .at(self.session.span(values))
+                        .hint("write `KEY: VALUE` lines"),
                 );
                 false
             }

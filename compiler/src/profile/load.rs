@@ -43,14 +43,26 @@ impl Loader<'_> {
                 return None;
             }
         };
-        if self.open.contains(&file.name) || self.open.len() >= MAX_PROFILE_DEPTH {
+        if self.open.len() >= MAX_PROFILE_DEPTH && !self.open.contains(&file.name) {
+            self.session.report(
+                Diagnostic::error(
+                    "profile-depth",
+                    format!("profiles use each other more than {MAX_PROFILE_DEPTH} deep"),
+                )
+                .at(asked_at)
+                .hint("use the profiles side by side: `uses` is a list"),
+            );
+            return None;
+        }
+        if self.open.contains(&file.name) {
             let chain = format!("{} → {}", self.open.join(" → "), file.name);
             self.session.report(
                 Diagnostic::error(
                     "profile-cycle",
                     format!("profiles use each other in a loop: {chain}"),
                 )
-                .at(asked_at),
+                .at(asked_at)
+                .hint("remove one of the `uses`"),
             );
             return None;
         }
@@ -95,7 +107,8 @@ impl Loader<'_> {
                                 base.name, base.version
                             ),
                         )
-                        .at(at),
+                        .at(at)
+                        .hint("change the range, or use another version of the profile"),
                     );
                 }
                 stack.put_on(base);
@@ -142,7 +155,8 @@ impl Loader<'_> {
                         format!("there are two layers `{}`", layer.name),
                     )
                     .label(name_span, "again here")
-                    .label(first, "first here"),
+                    .label(first, "first here")
+                    .hint("give each layer a name of its own"),
                 );
                 continue;
             }

@@ -118,7 +118,11 @@ fn refuse_unknown(
                 format!("the profile has no variable `{name}`"),
             )
             .at(span)
-            .maybe_hint(suggest(&name, known.iter().copied())),
+            .maybe_hint(suggest(&name, known.iter().copied()).or_else(|| {
+                Some(format!(
+                    "declare it under `variables` of the profile: `- name: {name}`"
+                ))
+            })),
         );
     }
 }
@@ -195,6 +199,15 @@ fn bind_value(
     Binding::Value(bound.clone())
 }
 
+/// Hides a value and everything below it: lines with secrets are shown without them.
+fn hide(value: &Node, session: &mut Session) {
+    let mut spans = Vec::new();
+    value.walk(&mut |node| spans.extend(session.origins.span(node.origin)));
+    for span in spans {
+        session.sources.hide(span);
+    }
+}
+
 fn bind_secret(
     name: &VariableName,
     declared: &DeclaredVariable,
@@ -203,6 +216,7 @@ fn bind_secret(
     session: &mut Session,
 ) -> Binding {
     if let Some(default) = declared.node.get("default") {
+        hide(default, session);
         session.report(
             Diagnostic::error("variable-secret", format!("the sensitive variable `{name}` has a default, so the secret would stand in the profile"))
                 .at(session.span(default))
@@ -219,6 +233,7 @@ fn bind_secret(
             secrets.extend(reference.map(|reference| (name.clone(), reference)));
         }
         Some(value) => {
+            hide(value, session);
             // The line with the value is named, not shown: it holds the secret.
             let place = session.span(value).map(|span| session.sources.locate(span)).unwrap_or_default();
             session.report(

@@ -17,7 +17,7 @@ use cairn_spec::{
 pub(crate) use super::scope::{Binding, LayerValues, Scope};
 use super::{
     merge::deleted_by,
-    reference::{Piece, may_refer, pieces},
+    reference::{Piece, may_refer, never_closed, pieces},
 };
 use crate::Session;
 
@@ -106,6 +106,7 @@ impl<'a> Interpolator<'a> {
                 Value::List(resolved)
             }
             Value::String(text) if may_refer(text) && is_ours(node, session) => {
+                report_never_closed(node, text, session);
                 return self.text(node, place, session);
             }
             _ => return node.clone(),
@@ -329,7 +330,9 @@ impl<'a> Interpolator<'a> {
         if let Some(reader) = reference.reader.filter(|reader| *reader != layer) {
             self.layer_reads.insert((reader.clone(), layer.clone()));
         }
-        if reference.reader != Some(layer)
+        let found = self.walk((layer, values), path, reference.span, session);
+        if found.is_some()
+            && reference.reader != Some(layer)
             && let Some(exports) = &values.exports
             && !is_exported(exports, path)
         {
@@ -340,7 +343,7 @@ impl<'a> Interpolator<'a> {
                     .maybe_hint(suggest(path, known).or_else(|| Some("name it under `spec.exports` of the pack".to_owned()))),
             );
         }
-        self.walk((layer, values), path, reference.span, session)
+        found
     }
 
     /// Follows a dotted path through a layer's values, resolving references on the way.
@@ -453,6 +456,22 @@ fn field(root: &Node, reference: Reference<'_>, session: &mut Session) -> Option
         here = next;
     }
     Some(here.clone())
+}
+
+/// A reference without its closing brace is a mistake, not a text.
+fn report_never_closed(node: &Node, text: &str, session: &mut Session) {
+    let Some(offset) = never_closed(text) else {
+        return;
+    };
+    let path = &text[offset + 2..];
+    session.report(
+        Diagnostic::error(
+            "reference-syntax",
+            format!("the reference `${{{path}` is never closed"),
+        )
+        .at(reference_span(session, node, offset, path))
+        .hint("add the `}`, or write `$${` to mean the text"),
+    );
 }
 
 /// The place of a reference inside its text, when the text stands in its file as it is.

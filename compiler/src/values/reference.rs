@@ -45,6 +45,16 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// The offset of a reference that begins, but does not end.
+pub(crate) fn never_closed(text: &str) -> Option<usize> {
+    let start = text.rfind("${")?;
+    let path = &text[start + 2..];
+    let is_open = !path.contains('}')
+        && !text[..start].ends_with('$')
+        && ROOTS.iter().any(|root| path.starts_with(root));
+    is_open.then_some(start)
+}
+
 /// The text may hold a reference or an escape.
 pub(crate) fn may_refer(text: &str) -> bool {
     text.contains("${")
@@ -83,6 +93,10 @@ mod tests {
                 && !is_whole_reference("${HOME}")
         );
         assert_eq!(pieces("${var.x"), [Piece::Text("${var.x")]);
+        assert_eq!(
+            ["a ${var.x", "${var.x}", "$${var.x", "${HOME"].map(never_closed),
+            [Some(2), None, None, None]
+        );
         assert_eq!(
             pieces("{{ .Values.x }} $x"),
             [Piece::Text("{{ .Values.x }} $x")]

@@ -97,8 +97,13 @@ impl Repository {
                 skipped: artifact.blobs().len() + 1,
             });
         }
-        let moved: Vec<bool> = stream::iter(artifact.blobs())
-            .map(async |blob| self.push_blob(blob).await)
+        // Collected first, so that the future of the push can be spawned.
+        let pushes: Vec<_> = artifact
+            .blobs()
+            .iter()
+            .map(|blob| self.push_blob(blob))
+            .collect();
+        let moved: Vec<bool> = stream::iter(pushes)
             .buffer_unordered(limits::CONCURRENT_BLOBS)
             .try_collect()
             .await?;

@@ -10,9 +10,9 @@ use oci_distribution::{
     errors::OciDistributionError,
     secrets::RegistryAuth,
 };
-use tokio::sync::RwLock;
+use tokio::sync::{OnceCell, RwLock};
 
-use super::{Credential, Credentials, Options};
+use super::{Credential, Options};
 use crate::{Error, store::Origin};
 
 /// What a request does to a repository.
@@ -25,22 +25,23 @@ pub(super) enum Access {
     Push,
 }
 
-/// Gets tokens through `oci-distribution` and keeps the resulting headers.
+/// Gets tokens through `oci-distribution` and keeps the resulting headers. Its clients are made
+/// when a registry asks, because each reads the system's authorities at once.
 pub(super) struct Authenticator {
-    http: oci_distribution::Client,
-    https: oci_distribution::Client,
-    credentials: Credentials,
+    http: OnceCell<oci_distribution::Client>,
+    https: OnceCell<oci_distribution::Client>,
+    options: Options,
     headers: RwLock<HashMap<(Origin, Access), HeaderValue>>,
 }
 
 impl Authenticator {
-    pub(super) fn new(options: &Options) -> Result<Self, Error> {
-        Ok(Self {
-            http: token_client(options, ClientProtocol::Http)?,
-            https: token_client(options, ClientProtocol::Https)?,
-            credentials: options.credentials.clone(),
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            http: OnceCell::new(),
+            https: OnceCell::new(),
+            options: options.clone(),
             headers: RwLock::default(),
-        })
+        }
     }
 
     /// The `Authorization` header of an earlier challenge.
@@ -78,7 +79,7 @@ impl Authenticator {
         origin: &Origin,
         access: Access,
     ) -> Result<HeaderValue, Error> {
-        let credential = self.credentials.get(&origin.registry);
+        let credential = self.options.credentials.get(&origin.registry);
         let registry_auth = match credential {
             None => RegistryAuth::Anonymous,
             Some(Credential::Basic { username, password }) => {
@@ -86,11 +87,14 @@ impl Authenticator {
             }
             Some(Credential::Bearer(token)) => return bearer(origin, token),
         };
-        let client = if scheme == "http" {
-            &self.http
+        let (client, protocol) = if scheme == "http" {
+            (&self.http, ClientProtocol::Http)
         } else {
-            &self.https
+            (&self.https, ClientProtocol::Https)
         };
+        let client = client
+            .get_or_try_init(async || token_client(&self.options, protocol))
+            .await?;
         let operation = match access {
             Access::Pull => RegistryOperation::Pull,
             Access::Push => RegistryOperation::Push,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use reqwest::{Certificate, RequestBuilder, Response, Url, redirect};
+use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Deserialize;
 
 use super::{Client, Options, auth::Access};
@@ -41,21 +41,12 @@ impl Call<'_> {
     }
 }
 
-/// The HTTP client: rustls with ring, the system's authorities and those of the options.
+/// The HTTP client, over connections of its own.
 pub(super) fn http_client(
     options: &Options,
+    tls: rustls::ClientConfig,
     read_timeout: Option<Duration>,
 ) -> Result<reqwest::Client, Error> {
-    // Both `reqwest` and `oci-distribution` take the process's provider. Whoever installed one
-    // before has chosen; a second installation is refused, which is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let setup = |source: reqwest::Error| Error::Setup {
-        source: source.into(),
-    };
-    let mut certificates = Vec::new();
-    for pem in &options.extra_ca_pem {
-        certificates.extend(Certificate::from_pem_bundle(pem).map_err(setup)?);
-    }
     let mut builder = reqwest::Client::builder();
     if let Some(read_timeout) = read_timeout {
         builder = builder.read_timeout(read_timeout);
@@ -64,9 +55,11 @@ pub(super) fn http_client(
         .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout)
         .redirect(redirect::Policy::custom(follow))
-        .tls_certs_merge(certificates)
+        .tls_backend_preconfigured(tls)
         .build()
-        .map_err(setup)
+        .map_err(|source| Error::Setup {
+            source: source.into(),
+        })
 }
 
 /// Follows a few redirects, but never from HTTPS to plain HTTP.

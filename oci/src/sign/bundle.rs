@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     COSIGN_SIGN, Form, SignOptions, VerifiedSignature, concerns_one_signature,
     dsse::{Envelope, Statement},
-    rfc3339,
 };
 use crate::{
     Error, PrivateKey, PublicKey, limits,
@@ -146,7 +145,10 @@ pub(super) fn artifact(
     Artifact::builder(media_type::SIGSTORE_BUNDLE)
         .layer(media_type::SIGSTORE_BUNDLE, bytes)
         .subject(subject)
-        .annotation(CREATED, rfc3339(created_unix_s.unwrap_or_default()))
+        .annotation(
+            CREATED,
+            cairn_spec::rfc_3339(created_unix_s.unwrap_or_default()),
+        )
         .annotation(CONTENT, "dsse-envelope")
         .annotation(PREDICATE_TYPE, &statement.predicate_type)
         .build()

@@ -1,7 +1,8 @@
-//! The same content through other people's tools: cosign, oras, crane and Debian's registry.
+//! The same content through other people's tools: cosign, oras, crane and Debian's registry; and
+//! through Cairn's own registry, which this crate does not know either.
 //!
 //! These tests are ignored by default. They look for the tools in the directory that
-//! `CAIRN_PEERS` names, and then on the path.
+//! `CAIRN_PEERS` names, then, for `cairn`, where cargo built it, and then on the path.
 
 use std::{
     net::TcpListener,
@@ -26,7 +27,19 @@ fn tool(name: &str) -> PathBuf {
     std::env::var_os("CAIRN_PEERS")
         .map(|folder| Path::new(&folder).join(name))
         .filter(|path| path.exists())
+        .or_else(|| built(name))
         .unwrap_or_else(|| name.into())
+}
+
+/// `cairn`, or the one that the black-box tests build for themselves, beside this test.
+fn built(name: &str) -> Option<PathBuf> {
+    let test = std::env::current_exe().ok()?;
+    let folder = test.parent()?.parent()?;
+    ["cairn", "cairn-under-test"]
+        .into_iter()
+        .filter(|_| name == "cairn")
+        .map(|name| folder.join(name))
+        .find(|path| path.exists())
 }
 
 /// Runs a tool in a folder; the output when it succeeds, the messages when it fails.
@@ -51,7 +64,7 @@ fn run(folder: &TempDir, name: &str, arguments: &[&str]) -> Result<String, Strin
 enum Registry {
     /// This crate's own, with the referrers API.
     Test(TestRegistry),
-    /// Another program, without it.
+    /// Another program: Cairn's has it, the others have not.
     Peer(Peer),
 }
 
@@ -99,6 +112,25 @@ impl Peer {
         Self::start("crane", arguments)
     }
 
+    fn cairn() -> Self {
+        let arguments = |host: &str, folder: &Path| {
+            let data = folder.join("data").display().to_string();
+            [
+                "registry",
+                "serve",
+                "--listen",
+                host,
+                "--immutable",
+                "none",
+                "--data",
+                &data,
+            ]
+            .map(str::to_owned)
+            .to_vec()
+        };
+        Self::start("cairn", arguments)
+    }
+
     fn debian() -> Self {
         Self::debian_with("")
     }
@@ -125,6 +157,7 @@ impl Registry {
             Self::Test(TestRegistry::start(Traits::default()).await),
             Self::Peer(Peer::crane()),
             Self::Peer(Peer::debian()),
+            Self::Peer(Peer::cairn()),
         ];
         for registry in &all {
             registry.wait().await;
@@ -186,7 +219,7 @@ fn cosign_verify(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs crane and docker-registry"]
+#[ignore = "needs crane, docker-registry and cairn"]
 async fn repositories_of_other_registries_conform() {
     for registry in Registry::all().await {
         let repository = client().repository_of(&registry.reference("packs/conformance"));
@@ -291,7 +324,7 @@ MC4CAQAwBQYDK2VwBCIEIHcHbQpzGKV9PBbBclGyZkXfTC+H68CZKrF3+6UduSwq
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs cosign, crane and docker-registry"]
+#[ignore = "needs cosign, crane, docker-registry and cairn"]
 async fn cosign_verifies_each_form_alone() {
     let folder = tempfile::tempdir().unwrap();
     let stranger = key::generate().unwrap().public_key().unwrap();
@@ -359,7 +392,7 @@ fn cosign_sign(folder: &TempDir, reference: &Reference, form: Form) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs cosign, crane and docker-registry"]
+#[ignore = "needs cosign, crane, docker-registry and cairn"]
 async fn we_verify_what_cosign_signs() {
     let folder = tempfile::tempdir().unwrap();
     let (private, public) = cosign_key(&folder);
@@ -394,7 +427,7 @@ async fn we_verify_what_cosign_signs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs cosign, crane and docker-registry"]
+#[ignore = "needs cosign, crane, docker-registry and cairn"]
 async fn attestations_are_exchanged_with_cosign() {
     let folder = tempfile::tempdir().unwrap();
     let (private, public) = cosign_key(&folder);
@@ -447,7 +480,7 @@ async fn attestations_are_exchanged_with_cosign() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs oras, crane and docker-registry"]
+#[ignore = "needs oras, crane, docker-registry and cairn"]
 async fn oras_and_we_read_each_other() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("note.txt"), "a note").unwrap();

@@ -84,7 +84,11 @@ impl Registry {
                     touched => touched?,
                 }
             }
-            return Ok(info(&read));
+            let info = info(&read);
+            if matches!(&info.content, BlobContent::Inline(bytes) if !digest.matches(bytes)) {
+                return Err(Error::corrupt(&key, "its content has another digest"));
+            }
+            return Ok(info);
         }
     }
 

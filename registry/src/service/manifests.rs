@@ -99,6 +99,10 @@ impl Registry {
         };
         let key = Key::Manifest(repository.clone(), digest.clone());
         let (manifest, bytes) = self.present(&key).await?.ok_or_else(unknown)?;
+        // Clients that only ask whether it is there, such as cosign, would never notice.
+        if !digest.matches(&bytes) {
+            return Err(Error::corrupt(&key, "its content has another digest"));
+        }
         Ok(Stored {
             digest,
             media_type: manifest.media_type,

@@ -329,6 +329,22 @@ async fn relying_on_old_content_renews_it() {
 }
 
 #[tokio::test]
+async fn records_that_have_rotted_are_not_served() {
+    let machine = Machine::default();
+    let registry = machine.start(&Fuse::after(ENDLESS));
+    let digest = push_at_once(&registry, &small()).await.unwrap();
+    let key = Key::RepositoryBlob(digest.clone(), repository());
+    let entry = machine.metadata.get(&key).await.unwrap().unwrap();
+    let mut rotten = entry.value.to_vec();
+    *rotten.last_mut().unwrap() ^= 1;
+    let write = crate::storage::Write::put(key, rotten.into());
+    let batch = crate::storage::Batch::durable([write]);
+    machine.metadata.write(batch).await.unwrap();
+    let error = registry.blob(&repository(), &digest).await.unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_push_revives_what_garbage_collection_took() {
     let machine = Machine::default();
     let registry = machine.start(&Fuse::after(ENDLESS));

@@ -2,6 +2,7 @@
 
 mod reader;
 mod scalar;
+mod syntax;
 mod writer;
 
 pub use reader::{Document, Reading, read, read_one};

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
-use super::scalar::{ScalarProblem, resolve_core, resolve_plain};
+use super::{
+    scalar::{ScalarProblem, resolve_core, resolve_plain},
+    syntax,
+};
 use crate::{
     Diagnostic, Diagnostics, Field, Map, Node, Origin, OriginId, Origins, SourceId, Sources, Span,
     Value,
@@ -59,7 +62,7 @@ pub fn read_one(
 ) -> Option<Node> {
     let mut reading = read(sources, source, origins);
     let failed = reading.diagnostics.has_errors();
-    diagnostics.extend(reading.diagnostics);
+    diagnostics.append(reading.diagnostics);
     if failed {
         return None;
     }
@@ -166,19 +169,15 @@ impl<'a> Reader<'a> {
     fn syntax_error(&mut self, error: &ScanError) {
         let start = self.offset(error.marker());
         let span = self.span(start, start);
-        let reason = error.to_string();
-        let reason = reason.split(" at byte ").next().unwrap_or_default();
-        let reason = reason.split(" at char ").next().unwrap_or_default();
-        let mut diagnostic =
-            Diagnostic::error("yaml-syntax", format!("this is not valid YAML: {reason}")).at(span);
-        if self.text[..start.min(self.text.len())]
-            .lines()
-            .last()
-            .is_some_and(|line| line.contains('\t'))
-        {
-            diagnostic = diagnostic.hint("indent with blanks, not tabs");
-        }
-        self.diagnostics.push(diagnostic);
+        let before = &self.text[..start.min(self.text.len())];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = if start == line_start || before[line_start..].trim().is_empty() {
+            self.text[line_start..].lines().next().unwrap_or_default()
+        } else {
+            &before[line_start..]
+        };
+        self.diagnostics
+            .push(syntax::finding(error.kind(), line, MAX_DEPTH).at(span));
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Step<Node> {
@@ -189,18 +188,13 @@ impl<'a> Reader<'a> {
                     "yaml-too-large",
                     format!("the text holds more than {MAX_NODES} values"),
                 )
-                .at(span),
+                .at(span)
+                .hint("split it into several files"),
             );
             return Err(Stop);
         }
         if depth > MAX_DEPTH {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "yaml-too-deep",
-                    format!("values are nested more than {MAX_DEPTH} levels deep"),
-                )
-                .at(span),
-            );
+            self.diagnostics.push(syntax::too_deep(MAX_DEPTH).at(span));
             return Err(Stop);
         }
         match event {
@@ -261,7 +255,7 @@ impl<'a> Reader<'a> {
                             "a key must be a text, not a list, a map or an alias",
                         )
                         .at(span)
-                        .hint("quote the key if it starts with `{`, `[`, `*` or `?`"),
+                        .hint("quote a key or value that starts with `{`, `[`, `*` or `?`"),
                     );
                     return Err(Stop);
                 }
@@ -280,7 +274,8 @@ impl<'a> Reader<'a> {
                         format!("the key `{key}` is given twice"),
                     )
                     .label(span, "given again here")
-                    .label(first, "first given here"),
+                    .label(first, "first given here")
+                    .hint("keep one of the two"),
                 );
             }
             let key_origin = self.origins.add_span(span);
@@ -306,7 +301,8 @@ impl<'a> Reader<'a> {
             }
             _ => self.diagnostics.push(
                 Diagnostic::error("yaml-merge-key", "`<<` must be a map or a list of maps")
-                    .at(self.origins.get(origin)),
+                    .at(self.origins.get(origin))
+                    .hint("`<<` merges a map: quote the key to mean the text"),
             ),
         }
     }
@@ -321,7 +317,8 @@ impl<'a> Reader<'a> {
         let Some(node) = found else {
             self.diagnostics.push(
                 Diagnostic::error("yaml-alias", "the alias refers to a value that contains it")
-                    .at(span),
+                    .at(span)
+                    .hint("a value cannot hold itself: write the part that is meant"),
             );
             return Err(Stop);
         };
@@ -334,7 +331,8 @@ impl<'a> Reader<'a> {
                     "yaml-too-large",
                     format!("aliases expand to more than {MAX_NODES} values"),
                 )
-                .at(span),
+                .at(span)
+                .hint("repeat fewer anchors: each `*alias` is a copy of everything below its `&anchor`"),
             );
             return Err(Stop);
         }
@@ -379,7 +377,8 @@ impl<'a> Reader<'a> {
                         "yaml-tag",
                         format!("`{text}` does not fit the tag `!!{}`", tag.suffix()),
                     )
-                    .at(span),
+                    .at(span)
+                    .hint("remove the tag, or change the value"),
                 );
             }
             return value;
@@ -500,7 +499,7 @@ mod tests {
         t.yaml:6:10 `x` does not fit the tag `!!int` [yaml-tag]
         t.yaml:7:3 a key must be a text, not a list, a map or an alias [yaml-key]
         ");
-        insta::assert_snapshot!(problems("a: [1\nb: 2\n"), @"t.yaml:2:2 this is not valid YAML: illegal placement of ':' indicator [yaml-syntax]");
+        insta::assert_snapshot!(problems("a: [1\nb: 2\n"), @"t.yaml:2:2 this is not valid YAML: a `:` is not expected here [yaml-syntax]");
     }
 
     #[test]
