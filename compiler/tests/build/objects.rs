@@ -122,13 +122,17 @@ fn files_keep_names_apart_that_file_systems_do_not() {
             "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: '{name}'}}"
         );
     }
+    text += "---\n{apiVersion: v1, kind: Event, metadata: {name: e, namespace: default}}\n";
+    text += "---\n{apiVersion: events.k8s.io/v1, kind: Event, metadata: {name: e, namespace: default}}\n";
     assert_snapshot!(files(&text), @"
-    010-a/3-clusterrole_-dmin-8eb0224c.yaml
-    010-a/3-clusterrole_a_b-4f2887c1.yaml
+    010-a/3-clusterrole_-dmin-d0f1dbef.yaml
+    010-a/3-clusterrole_a_b-52b7a194.yaml
     010-a/3-clusterrole_admin.yaml
-    010-a/3-clusterrole_system-a-4f1bf08b.yaml
+    010-a/3-clusterrole_system-a-5b46f826.yaml
     010-a/3-clusterrole_system-a.yaml
-    010-a/3-clusterrole_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-89feeac2.yaml
+    010-a/3-clusterrole_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-839f0734.yaml
+    010-a/6-event_default_e-16cfde20.yaml
+    010-a/6-event_default_e.yaml
     ");
     assert_snapshot!(reported("\
 === profile
