@@ -22,6 +22,9 @@ pub(crate) struct Environment {
     pub(crate) source_date_epoch: Option<String>,
 }
 
+/// Later years do not fit into RFC 3339.
+const END_OF_YEAR_9999: u64 = 253_402_300_799;
+
 impl Environment {
     /// Reads the environment of this process.
     pub(crate) fn read() -> Self {
@@ -43,8 +46,6 @@ impl Environment {
         let Some(text) = &self.source_date_epoch else {
             return Ok(None);
         };
-        // Later years do not fit into RFC 3339.
-        const END_OF_YEAR_9999: u64 = 253_402_300_799;
         match text.parse() {
             Ok(seconds) if seconds <= END_OF_YEAR_9999 => Ok(Some(seconds)),
             _ => Err(Failure::new(

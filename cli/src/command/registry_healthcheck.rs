@@ -28,9 +28,9 @@ pub(crate) struct RegistryHealthcheck {
 
 impl RegistryHealthcheck {
     pub(crate) fn run(self) -> Outcome {
-        Ok(self.check().map_err(|error| {
+        self.check().map_err(|error| {
             Failure::from(error).hint("start it with `cairn registry serve`, or name its HOST:PORT")
-        })?)
+        })
     }
 
     fn check(&self) -> anyhow::Result<()> {
