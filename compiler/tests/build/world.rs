@@ -42,7 +42,7 @@ impl World {
         for (pack, files) in packs {
             world.pack(&pack, &files);
         }
-        "profile.yaml".clone_into(&mut world.request.profile);
+        world.request.profile = String::from("profile.yaml");
         world
     }
 
@@ -286,7 +286,6 @@ pub(crate) fn finding(diagnostic: &Diagnostic, sources: &Sources) -> String {
     if let Some(hint) = &diagnostic.hint {
         let _ = write!(out, "\n  hint: {hint}");
     }
-    out.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
