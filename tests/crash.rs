@@ -362,6 +362,7 @@ struct Counts {
 }
 
 /// Kills a registry under load again and again.
+#[expect(clippy::print_stdout, reason = "a failure is repeated with the seed")]
 async fn kill_repeatedly(rounds: u32) -> Result<()> {
     let seed = match std::env::var_os("CAIRN_CRASH_SEED") {
         Some(text) => text.to_string_lossy().parse()?,

@@ -69,7 +69,7 @@ pub enum Error {
         url: String,
         /// What the HTTP client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// The client cannot be set up, for instance because of a malformed certificate.
     #[error("failed to set up the registry client")]
@@ -156,6 +156,40 @@ pub enum Error {
     },
 }
 
+/// Why a request got no answer, in the words of its innermost cause: what the layers of the HTTP
+/// client say above it is only that something failed.
+#[derive(Debug)]
+pub struct RequestError(reqwest::Error);
+
+impl RequestError {
+    /// `error` without its URL, whose query may hold a token.
+    pub(crate) fn new(error: reqwest::Error) -> Self {
+        Self(error.without_url())
+    }
+
+    /// A redirect could not be followed.
+    pub fn is_redirect(&self) -> bool {
+        self.0.is_redirect()
+    }
+
+    /// No connection could be made.
+    pub fn is_connect(&self) -> bool {
+        self.0.is_connect()
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause: &dyn std::error::Error = &self.0;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        write!(f, "{cause}")
+    }
+}
+
+impl std::error::Error for RequestError {}
+
 impl Error {
     /// The content does not exist.
     pub fn is_not_found(&self) -> bool {
@@ -168,6 +202,29 @@ impl Error {
             Self::Untrusted { hint, .. } => Some(hint),
             Self::Unauthenticated { .. } => {
                 Some("log in to the registry, or pass a user and a password")
+            }
+            Self::Denied { .. } => {
+                Some("use credentials that may do this, or ask whoever runs the registry")
+            }
+            Self::Request { source, .. } if source.is_connect() => Some(
+                "check the address, and that the registry runs there and speaks HTTPS (plain HTTP is the default on this machine only)",
+            ),
+            Self::Request { .. } | Self::Answer { .. } => {
+                Some("check that a registry answers at this address")
+            }
+            Self::Registry { status, .. } if status.is_server_error() => {
+                Some("the registry has a problem: its log says more")
+            }
+            Self::Registry { .. } => Some("check that a registry answers at this address"),
+            Self::Content { source, .. } if source.kind() == io::ErrorKind::InvalidData => Some(
+                "the registry's copy is damaged or was tampered with: do not use it, and have it pushed again",
+            ),
+            Self::Content { .. } => Some("the connection broke: try again"),
+            Self::Limit { .. } => {
+                Some("nothing this large is expected here: check what is asked for")
+            }
+            Self::Artifact { .. } => {
+                Some("what the registry has there is no OCI artifact: check the reference")
             }
             _ => None,
         }

@@ -9,7 +9,7 @@ use std::{
 use cairn_tests::{RegistryProcess, Sandbox};
 
 /// A command that has not ended by then hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Where a registry of a case keeps its content; the only place that may change.
 const REGISTRY_DATA: &str = "registry-data";
 

@@ -152,7 +152,7 @@ fn version_that_is_there_with_other_content() {
     assert_snapshot!(case.refused("pack push web @/packs", CONFLICT));
     assert_snapshot!(
         "version_that_is_there_by_force",
-        case.refused("pack push web @/packs --force", CONFLICT)
+        case.refused("pack push web @/packs --force", DENIED)
     );
 }
 
@@ -256,7 +256,7 @@ fn locked_digest_that_is_gone() {
         .to_owned();
     let other = format!("sha256:{}", "0".repeat(64));
     let case = case.file("profile.lock", lock.replace(&digest, &other));
-    assert_snapshot!(case.refused(BUILD, INVALID_INPUT));
+    assert_snapshot!(case.refused(BUILD, NOT_FOUND));
 }
 
 #[test]
