@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     reason = "what a test made itself is there, or the test fails"
 )]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod constraints;
 mod lints;
