@@ -459,6 +459,7 @@ async fn kill(rounds: u32, seed: u64) -> Result<Counts> {
 }
 
 /// Settles what was under way, and checks a sample of what was acknowledged before.
+#[expect(clippy::too_many_arguments, reason = "what a round knows")]
 async fn check_after_restart(
     client: &Client,
     address: &str,

@@ -7,7 +7,7 @@ use cairn_oci::{
     Client, PrivateKey, PublicKey,
     trust::{PolicyFile, TrustPolicy, verify_trust},
 };
-use cairn_spec::{Digest, Reference, SourceKind, decode, yaml};
+use cairn_spec::{Diagnostic, Digest, Reference, SourceKind, decode, yaml};
 use clap::Args;
 
 use crate::{
@@ -76,13 +76,34 @@ pub(crate) fn load_policy(path: &Path, output: &Output) -> Result<TrustPolicy, F
         origins,
         diagnostics,
     } = &mut session;
-    let file = yaml::read_one(sources, source, origins, diagnostics)
-        .and_then(|node| decode::<PolicyFile>(&node, origins, diagnostics));
-    if file.is_none() {
+    let node = yaml::read_one(sources, source, origins, diagnostics)
+        .filter(|node| decode::<PolicyFile>(node, origins, diagnostics).is_some());
+    let Some(node) = node else {
         output.diagnostics(&session);
         return Err(Failure::reported(ExitCode::InvalidInput));
+    };
+    match TrustPolicy::load(path) {
+        Ok(policy) => Ok(policy),
+        Err(cairn_oci::Error::Malformed { reason, .. }) => {
+            let rule = rule_of(&reason).and_then(|index| node.pointer(&format!("/rules/{index}")));
+            let place = session.origins.span(rule.unwrap_or(&node).origin);
+            let message = format!("the trust policy cannot be used: {reason}");
+            session.diagnostics.push(
+                Diagnostic::error("trust-policy", message)
+                    .at(place)
+                    .hint(HINT),
+            );
+            output.diagnostics(&session);
+            Err(Failure::reported(ExitCode::InvalidInput))
+        }
+        Err(error) => Err(Failure::from(error).hint(HINT)),
     }
-    TrustPolicy::load(path).map_err(|error| Failure::from(error).hint(HINT))
+}
+
+/// The index of the rule that a reason begins with.
+fn rule_of(reason: &str) -> Option<usize> {
+    let (index, _) = reason.strip_prefix("`rules[")?.split_once(']')?;
+    index.parse().ok()
 }
 
 impl Trust {

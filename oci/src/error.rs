@@ -97,7 +97,7 @@ pub enum Error {
         source: ArtifactError,
     },
     /// Something is larger, or there is more of it, than allowed.
-    #[error("`{what}` exceeds the limit of {limit} {unit}")]
+    #[error("`{what}` exceeds the limit of {}", amount(*limit, unit))]
     Limit {
         /// What is too large.
         what: String,
@@ -156,6 +156,15 @@ pub enum Error {
     },
 }
 
+/// `4 MiB` for 4194304 `bytes`.
+fn amount(limit: u64, unit: &str) -> String {
+    if unit == "bytes" && limit.is_multiple_of(1 << 20) {
+        format!("{} MiB", limit >> 20)
+    } else {
+        format!("{limit} {unit}")
+    }
+}
+
 /// Why a request got no answer, in the words of its innermost cause: what the layers of the HTTP
 /// client say above it is only that something failed.
 #[derive(Debug)]
@@ -203,19 +212,26 @@ impl Error {
             Self::Unauthenticated { .. } => {
                 Some("log in to the registry, or pass a user and a password")
             }
+            // The registry's own words say what to do.
+            Self::Denied { reason, .. } if reason.contains("immutable") => None,
             Self::Denied { .. } => {
                 Some("use credentials that may do this, or ask whoever runs the registry")
             }
             Self::Request { source, .. } if source.is_connect() => Some(
                 "check the address, and that the registry runs there and speaks HTTPS (plain HTTP is the default on this machine only)",
             ),
-            Self::Request { .. } | Self::Answer { .. } => {
-                Some("check that a registry answers at this address")
+            Self::Answer { .. } => {
+                Some("do not use what it answers, and ask whoever runs the registry")
             }
+            Self::File { .. } => Some("check the path, and that you may read and write there"),
+            Self::Malformed { .. } => Some("mend the file"),
+            Self::Incomplete { .. } => Some("references are HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]"),
             Self::Registry { status, .. } if status.is_server_error() => {
                 Some("the registry has a problem: its log says more")
             }
-            Self::Registry { .. } => Some("check that a registry answers at this address"),
+            Self::Request { .. } | Self::Registry { .. } => {
+                Some("check that a registry answers at this address")
+            }
             Self::Content { source, .. } if source.kind() == io::ErrorKind::InvalidData => Some(
                 "the registry's copy is damaged or was tampered with: do not use it, and have it pushed again",
             ),

@@ -120,7 +120,9 @@ fn blob_cut_short() {
         let bytes = fs::read(path).unwrap();
         fs::write(path, &bytes[..bytes.len() - 10]).unwrap();
     });
-    assert_snapshot!(case.refused(PULL_ELSEWHERE, ERROR));
+    // Whether the answer breaks off in its head or in its body is a matter of time.
+    let shown = case.refused(PULL_ELSEWHERE, ERROR);
+    assert!(shown.contains("hint: "), "{shown}");
 }
 
 #[test]

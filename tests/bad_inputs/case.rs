@@ -187,7 +187,8 @@ impl Case {
             .redactions
             .iter()
             .fold(text, |text, (secret, name)| text.replace(secret, name))
-            .replace(&folder, "[folder]");
+            .replace(&folder, "[folder]")
+            .replace("cairn-under-test", "cairn");
         redact_hex(&text)
     }
 }

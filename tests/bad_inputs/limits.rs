@@ -1,6 +1,6 @@
 //! Inputs that are too large, too many or too deep.
 
-use std::fs::File;
+use std::{fmt::Write as _, fs::File};
 
 use insta::assert_snapshot;
 
@@ -25,7 +25,7 @@ fn billion_laughs() {
     let mut text = String::from("a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n");
     for level in 1..9 {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        writeln!(text, "a{level}: &a{level} [{below}]").unwrap();
     }
     assert_snapshot!(values(&text));
 }
@@ -60,7 +60,7 @@ fn line_of_a_megabyte() {
 
 #[test]
 fn a_thousand_mistakes() {
-    let lines: String = (0..1_000).map(|n| format!("key{n}: yes\n")).collect();
+    let lines = (0..1_000).fold(String::new(), |lines, n| lines + &format!("key{n}: yes\n"));
     assert_snapshot!(values(&lines));
 }
 

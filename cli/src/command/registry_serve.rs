@@ -28,7 +28,7 @@ pub(crate) struct RegistryServe {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1:5000", value_name = "HOST:PORT")]
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS:PORT", value_parser = socket)]
     listen: SocketAddr,
     /// The folder to keep content in [default: .cairn/registry]
     #[arg(long, value_name = "FOLDER")]
@@ -78,6 +78,11 @@ impl RegistryServe {
         }
         Ok(config)
     }
+}
+
+fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
 }
 
 fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
