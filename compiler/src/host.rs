@@ -57,8 +57,8 @@ pub(crate) fn render_host(
 fn check_path(layer: &Layer<'_>, path: &TreePath, session: &mut Session) {
     if let Err(error) = format!("host/{}/{path}", layer.name).parse::<TreePath>() {
         session.report(
-            Diagnostic::error("host-path", error.to_string())
-                .hint("give the file or the layer a shorter name"),
+            Diagnostic::error("pack-layout", error.to_string())
+                .hint("shorten the file's path, or the name of the layer"),
         );
     }
 }
