@@ -1,12 +1,13 @@
 //! The registry client as the command line sets it up.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use cairn_oci::{Client, Credential, Credentials, Options, Progress};
+use cairn_oci::{Client, Credential, Credentials, Error, Options, Progress};
+use cairn_spec::{Reference, Version};
 use clap::Args;
 
-use crate::config::Environment;
+use crate::{config::Environment, exit::Failure, files::read_text};
 
 /// How to speak to registries.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,15 +29,18 @@ pub(crate) struct ClientArgs {
 
 impl ClientArgs {
     /// A client with these options.
-    pub(crate) fn client(&self, environment: &Environment, progress: Progress) -> Result<Client> {
+    pub(crate) fn client(
+        &self,
+        environment: &Environment,
+        progress: Progress,
+    ) -> Result<Client, Failure> {
         let mut credentials = match &environment.docker_config {
             Some(path) if path.is_file() => Credentials::from_docker_config(path)?,
             _ => Credentials::none(),
         };
         if let Some(username) = &self.username {
             let password = match &self.password_file {
-                Some(path) => fs::read_to_string(path)
-                    .with_context(|| format!("failed to read `{}`", path.display()))?,
+                Some(path) => read_text(path)?,
                 None => String::new(),
             };
             credentials = credentials.with_fallback(Credential::basic(
@@ -45,20 +49,60 @@ impl ClientArgs {
             ));
         }
         let extra_ca_pem = match &self.ca_file {
-            Some(path) => vec![
-                fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?,
-            ],
+            Some(path) => vec![read_text(path)?.into_bytes()],
             None => Vec::new(),
         };
         let plain_http = self.plain_http.then_some(true);
-        Ok(Client::new(Options {
+        let client = Client::new(Options {
             plain_http,
             extra_ca_pem,
             credentials,
             progress,
             ..Options::default()
-        })?)
+        });
+        client.map_err(|error| match &self.ca_file {
+            Some(path) => Failure::from(anyhow::Error::new(error).context(format!(
+                "failed to use the certificate authority `{}`",
+                path.display()
+            )))
+            .hint("give certificates in PEM: `-----BEGIN CERTIFICATE-----`"),
+            None => error.into(),
+        })
     }
+}
+
+/// Says of content that does not exist what there is instead.
+pub(crate) async fn explain(client: &Client, reference: &Reference, error: Error) -> Failure {
+    /// The newest few are shown.
+    const SHOWN: usize = 5;
+    if matches!(error, Error::Content { .. }) {
+        let context = format!("failed to pull `{reference}`");
+        return anyhow::Error::new(error).context(context).into();
+    }
+    if !error.is_not_found() {
+        return error.into();
+    }
+    let tags = client
+        .tags(&reference.registry, &reference.repository)
+        .await
+        .unwrap_or_default();
+    // Tags such as `sha256-….sig` belong to tools.
+    let mut tags: Vec<&str> = tags
+        .iter()
+        .map(cairn_spec::Tag::as_str)
+        .filter(|tag| !tag.starts_with("sha256-"))
+        .collect();
+    tags.sort_by_key(|tag| tag.parse::<Version>().ok());
+    let newest: Vec<&str> = tags.into_iter().rev().take(SHOWN).collect();
+    let hint = if newest.is_empty() {
+        format!(
+            "nothing was pushed to `{}/{}`: check the name",
+            reference.registry, reference.repository
+        )
+    } else {
+        format!("the repository has `{}`", newest.join("`, `"))
+    };
+    Failure::from(error).hint(hint)
 }
 
 /// The runtime that requests run on.

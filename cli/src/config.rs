@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::anyhow;
+
+use crate::exit::{ExitCode, Failure};
 
 /// The environment variables that Cairn reads.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +21,9 @@ pub(crate) struct Environment {
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     pub(crate) source_date_epoch: Option<String>,
 }
+
+/// Later years do not fit into RFC 3339.
+const END_OF_YEAR_9999: u64 = 253_402_300_799;
 
 impl Environment {
     /// Reads the environment of this process.
@@ -37,19 +42,22 @@ impl Environment {
     }
 
     /// The time of `SOURCE_DATE_EPOCH`, in seconds since 1970.
-    pub(crate) fn created_unix_s(&self) -> Result<Option<u64>> {
-        self.source_date_epoch
-            .as_ref()
-            .map(|text| {
-                text.parse().with_context(|| {
-                    format!("`SOURCE_DATE_EPOCH` is not a number of seconds: `{text}`")
-                })
-            })
-            .transpose()
+    pub(crate) fn created_unix_s(&self) -> Result<Option<u64>, Failure> {
+        let Some(text) = &self.source_date_epoch else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(seconds) if seconds <= END_OF_YEAR_9999 => Ok(Some(seconds)),
+            _ => Err(Failure::new(
+                ExitCode::InvalidInput,
+                anyhow!("`SOURCE_DATE_EPOCH` is not a number of seconds since 1970: `{text}`"),
+            )
+            .hint("set it as in `SOURCE_DATE_EPOCH=1700000000`, or unset it")),
+        }
     }
 
     /// The same as an RFC 3339 time in UTC.
-    pub(crate) fn created(&self) -> Result<Option<String>> {
+    pub(crate) fn created(&self) -> Result<Option<String>, Failure> {
         Ok(self.created_unix_s()?.map(cairn_spec::rfc_3339))
     }
 }

@@ -24,18 +24,32 @@ pub(crate) fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) ->
             .collect();
         group = group.element(snippet(sources.get(source), &labels, index == 0));
     }
+    // Without a place there is no margin to hang notes and hints on.
+    if diagnostic.labels.is_empty() {
+        let mut text = renderer(color).render(&[group]).trim_end().to_owned();
+        for note in &diagnostic.notes {
+            text = format!("{text}\n  = note: {note}");
+        }
+        if let Some(hint) = &diagnostic.hint {
+            text = format!("{text}\n  = hint: {hint}");
+        }
+        return text;
+    }
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
     }
-    let renderer = if color {
+    renderer(color).render(&[group]).trim_end().to_owned()
+}
+
+fn renderer(color: bool) -> Renderer {
+    if color {
         Renderer::styled()
     } else {
         Renderer::plain()
-    };
-    renderer.render(&[group]).trim_end().to_owned()
+    }
 }
 
 /// The sources that the labels are in, the main one first.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use cairn_spec::FileTree;
 use include_dir::{Dir, include_dir};
 
-use crate::files::replace_folder;
+use crate::{exit::Failure, files::replace_folder};
 
 static PACKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../packs");
 static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../examples");
 
 /// The folder that holds `packs/` and `examples/`: this one, when it is a checkout; else the copy
 /// inside the binary is written below `data`.
-pub(crate) fn sources(data: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn sources(data: &Path) -> Result<PathBuf, Failure> {
     if Path::new("packs").is_dir() && Path::new("examples").is_dir() {
         return Ok(PathBuf::new());
     }

@@ -1,12 +1,18 @@
 //! How a command ends: exit codes and the failures behind them.
 
-use std::process;
+use std::{io, process};
+
+use cairn_compiler::InputError;
+
+use crate::files::FILE_MISSING;
 
 /// Why a command ended; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
     /// Something failed.
     Error = 1,
+    /// The command line makes no sense; clap ends with the same code.
+    Usage = 2,
     /// The thing is not there.
     NotFound = 3,
     /// Who are you?
@@ -64,36 +70,69 @@ impl Failure {
 }
 
 impl From<anyhow::Error> for Failure {
+    /// The code and the hint are those of the cause; what was attempted stays the message.
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<cairn_oci::Error>() {
-            Ok(error) => error.into(),
-            Err(error) => Self {
-                code: ExitCode::Error,
-                error: Some(error),
-                hint: None,
-            },
+        let is_missing = |cause: &(dyn std::error::Error + 'static)| {
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let (code, hint) = if let Some(known) = error.downcast_ref::<cairn_oci::Error>() {
+            (code_of(known), known.hint().map(str::to_owned))
+        } else if error.chain().any(is_missing) {
+            (ExitCode::NotFound, None)
+        } else {
+            (ExitCode::Error, None)
+        };
+        Self {
+            code,
+            error: Some(error),
+            hint,
+        }
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        let code = if error.code == FILE_MISSING {
+            ExitCode::NotFound
+        } else {
+            ExitCode::InvalidInput
+        };
+        Self {
+            hint: error.hint,
+            ..Self::new(code, anyhow::Error::msg(error.message))
         }
     }
 }
 
 impl From<cairn_oci::Error> for Failure {
     fn from(error: cairn_oci::Error) -> Self {
-        use cairn_oci::Error;
-        let code = match &error {
-            Error::Untrusted { .. } | Error::Denied { .. } => ExitCode::Denied,
-            Error::NotFound { .. } => ExitCode::NotFound,
-            Error::Unauthenticated { .. } => ExitCode::Unauthenticated,
-            Error::Conflict { .. } => ExitCode::Conflict,
-            Error::Malformed { .. } | Error::Reference(_) | Error::Artifact { .. } => {
-                ExitCode::InvalidInput
-            }
-            _ => ExitCode::Error,
-        };
-        let hint = error.hint().map(str::to_owned);
-        Self {
-            code,
-            error: Some(error.into()),
-            hint,
+        anyhow::Error::new(error).into()
+    }
+}
+
+fn code_of(error: &cairn_oci::Error) -> ExitCode {
+    use cairn_oci::Error;
+    match error {
+        Error::Untrusted { .. } | Error::Denied { .. } => ExitCode::Denied,
+        Error::NotFound { .. } => ExitCode::NotFound,
+        Error::Unauthenticated { .. } => ExitCode::Unauthenticated,
+        Error::Conflict { .. } => ExitCode::Conflict,
+        Error::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            ExitCode::NotFound
         }
+        Error::Content { source, .. } if source.kind() != io::ErrorKind::InvalidData => {
+            ExitCode::Error
+        }
+        Error::Malformed { .. }
+        | Error::Reference(_)
+        | Error::Artifact { .. }
+        | Error::Content { .. }
+        | Error::Incomplete { .. }
+        | Error::Key { .. }
+        | Error::Limit { .. }
+        | Error::Setup { .. } => ExitCode::InvalidInput,
+        _ => ExitCode::Error,
     }
 }

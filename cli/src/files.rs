@@ -1,27 +1,42 @@
 //! Reads and writes files: pack folders, profiles and what they name, bundles.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use cairn_compiler::{InputError, NamedText, ProfileFiles};
 use cairn_spec::{ArchiveLimits, File, FileTree, TreePath};
 use globset::{Glob, GlobBuilder};
+
+use crate::{
+    exit::{ExitCode, Failure},
+    output::human_bytes,
+};
 
 /// The largest profile, cluster, lock or values file, in bytes.
 const MAX_TEXT_BYTES: u64 = 8 << 20;
 /// The most files that a glob of a profile may match.
 const MAX_GLOB_MATCHES: usize = 10_000;
 
+/// The code of a file or folder that is not there.
+pub(crate) const FILE_MISSING: &str = "file-missing";
+
 /// Reads a folder into a tree. Names starting with `.` are ignored; links and devices are refused.
-pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTree> {
+pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTree, InputError> {
+    if !folder.exists() {
+        let message = format!("there is no folder `{}`", folder.display());
+        return Err(InputError::new(FILE_MISSING, message).hint("check the path"));
+    }
     if !folder.is_dir() {
-        bail!("`{}` is not a folder", folder.display());
+        let message = format!("`{}` is not a folder", folder.display());
+        return Err(InputError::new("file", message).hint("name the folder that the file is in"));
     }
     let mut reader = TreeReader {
+        root: folder,
         limits,
         tree: FileTree::new(),
         bytes: 0,
@@ -31,22 +46,22 @@ pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTre
 }
 
 struct TreeReader<'a> {
+    root: &'a Path,
     limits: &'a ArchiveLimits,
     tree: FileTree,
     bytes: u64,
 }
 
 impl TreeReader<'_> {
-    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<()> {
-        let entries = fs::read_dir(folder)
-            .with_context(|| format!("failed to read folder `{}`", folder.display()))?;
-        for entry in entries {
-            let entry =
-                entry.with_context(|| format!("failed to read folder `{}`", folder.display()))?;
+    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), InputError> {
+        let failed = |error: io::Error| unreadable(folder, &error);
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
             let path = entry.path();
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
-                bail!("`{}` has a name that is not UTF-8", path.display())
+                let message = format!("`{}` has a name that is not UTF-8", path.display());
+                return Err(InputError::new("file", message).hint("rename the file"));
             };
             if name.starts_with('.') {
                 continue;
@@ -58,53 +73,79 @@ impl TreeReader<'_> {
             };
             let kind = entry
                 .file_type()
-                .with_context(|| format!("failed to look at `{}`", path.display()))?;
+                .map_err(|error| unreadable(&path, &error))?;
             if kind.is_dir() {
                 self.folder(&path, &below)?;
             } else if kind.is_file() {
                 self.file(&path, &below)?;
             } else {
-                bail!(
-                    "`{}` is a link or a device; copy the file itself",
-                    path.display()
-                );
+                let message = format!("`{}` is a link or a device", path.display());
+                return Err(InputError::new("file", message).hint("copy the file itself"));
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, below: &str) -> Result<()> {
-        let metadata = fs::metadata(path)
-            .with_context(|| format!("failed to look at `{}`", path.display()))?;
+    fn file(&mut self, path: &Path, below: &str) -> Result<(), InputError> {
+        let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         self.bytes += metadata.len();
         if metadata.len() > self.limits.file_bytes {
-            bail!(
-                "`{}` is larger than {} bytes",
-                path.display(),
-                self.limits.file_bytes
-            );
+            let limit = human_bytes(self.limits.file_bytes);
+            return Err(too_much(
+                format!("`{}` is larger than {limit}", path.display()),
+                "remove the file, or make it smaller",
+            ));
         }
         if self.bytes > self.limits.unpacked_bytes {
-            bail!(
-                "the files are larger than {} bytes together",
-                self.limits.unpacked_bytes
-            );
+            let limit = human_bytes(self.limits.unpacked_bytes);
+            return Err(too_much(
+                format!(
+                    "the files of `{}` are larger than {limit} together",
+                    self.root.display()
+                ),
+                "remove what does not belong there",
+            ));
         }
         if self.tree.len() >= self.limits.files {
-            bail!("there are more than {} files", self.limits.files);
+            return Err(too_much(
+                format!(
+                    "`{}` holds more than {} files",
+                    self.root.display(),
+                    self.limits.files
+                ),
+                "remove what does not belong there",
+            ));
         }
-        let bytes =
-            fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-        let tree_path: TreePath = below.parse()?;
-        self.tree.insert(
-            tree_path,
-            File {
-                bytes: bytes.into(),
-                executable: is_executable(&metadata),
-            },
-        )?;
-        Ok(())
+        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let file = File {
+            bytes: bytes.into(),
+            executable: is_executable(&metadata),
+        };
+        let added = below
+            .parse()
+            .and_then(|tree_path: TreePath| self.tree.insert(tree_path, file));
+        added.map_err(|error| {
+            InputError::new("file", error.to_string()).hint("rename the file or its folder")
+        })
     }
+}
+
+fn too_much(message: String, hint: &str) -> InputError {
+    InputError::new("file", message).hint(hint)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> InputError {
+    let code = if error.kind() == io::ErrorKind::NotFound {
+        FILE_MISSING
+    } else {
+        "file"
+    };
+    let message = format!("failed to read `{}`: {}", path.display(), describe(error));
+    InputError::new(code, message).hint(match error.kind() {
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::PermissionDenied => "make it readable for you",
+        _ => "check the path and the disk",
+    })
 }
 
 #[cfg(unix)]
@@ -121,16 +162,21 @@ fn is_executable(_: &fs::Metadata) -> bool {
 /// Replaces a folder by a tree, all or nothing: the tree is written beside it and moved into place.
 /// A folder that is there is replaced only when it holds `marker`, so that no other folder is lost;
 /// one that holds this very tree is left as it is.
-pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Result<()> {
-    let occupied = folder.exists();
-    if occupied
-        && !folder.join(marker).is_file()
-        && fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
-    {
-        bail!(
-            "`{}` is there and is not an earlier output (it has no `{marker}`); choose another folder or remove it",
-            folder.display()
-        );
+pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Result<(), Failure> {
+    // A link counts as what it is, not as what it leads to.
+    let occupied = folder.symlink_metadata().is_ok();
+    if occupied && !folder.join(marker).is_file() {
+        let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        if !is_empty {
+            let message = format!(
+                "`{}` is there and is not an earlier output: it has no `{marker}`",
+                folder.display()
+            );
+            return Err(
+                Failure::new(ExitCode::Conflict, anyhow::Error::msg(message))
+                    .hint("choose another folder with --output, or remove it"),
+            );
+        }
     }
     if occupied && read_tree(folder, &ArchiveLimits::BUNDLE).is_ok_and(|there| there == *tree) {
         return Ok(());
@@ -152,7 +198,8 @@ pub(crate) fn replace_folder(folder: &Path, tree: &FileTree, marker: &str) -> Re
         fs::rename(folder, &old)
             .with_context(|| format!("failed to replace `{}`", folder.display()))?;
     }
-    fs::rename(&new, folder).with_context(|| format!("failed to write `{}`", folder.display()))
+    fs::rename(&new, folder).with_context(|| format!("failed to write `{}`", folder.display()))?;
+    Ok(())
 }
 
 fn write_tree(folder: &Path, tree: &FileTree) -> Result<()> {
@@ -270,27 +317,30 @@ fn tidy(path: &Path) -> PathBuf {
     }
 }
 
-/// A text file within its limit.
+/// A text file within its limit. Pipes are fine; they and devices do not say how much will come.
 pub(crate) fn read_text(path: &Path) -> Result<String, InputError> {
-    let refuse = |reason: String| {
-        InputError::new(
-            "file",
-            format!("failed to read `{}`: {reason}", path.display()),
-        )
+    let refuse = |reason: &str, hint: &str| {
+        let message = format!("failed to read `{}`: {reason}", path.display());
+        InputError::new("file", message).hint(hint)
     };
-    let metadata = fs::metadata(path).map_err(|error| refuse(describe(&error)))?;
-    if metadata.is_dir() {
-        return Err(refuse("it is a folder".to_owned()));
+    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(refuse("it is a folder", "name a file in it"));
     }
-    if metadata.len() > MAX_TEXT_BYTES {
-        return Err(refuse(format!("it is larger than {MAX_TEXT_BYTES} bytes")));
+    let mut bytes = Vec::new();
+    io::Read::take(file, MAX_TEXT_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        let reason = format!("it is larger than {}", human_bytes(MAX_TEXT_BYTES));
+        return Err(refuse(&reason, "split it into several files"));
     }
-    let bytes = fs::read(path).map_err(|error| refuse(describe(&error)))?;
     String::from_utf8(bytes).map_err(|error| {
-        refuse(format!(
+        let reason = format!(
             "it is not UTF-8 text (byte {})",
-            error.utf8_error().valid_up_to()
-        ))
+            error.utf8_error().valid_up_to() + 1
+        );
+        refuse(&reason, "save the file as UTF-8")
     })
 }
 
@@ -319,7 +369,11 @@ impl ProfileFiles for DiskFiles {
             .literal_separator(true)
             .build()
             .map_err(|error| {
-                InputError::new("glob", format!("`{pattern}` is not a glob: {error}"))
+                InputError::new(
+                    "glob",
+                    format!("`{pattern}` is not a glob: {}", error.kind()),
+                )
+                .hint("write a `[` that is meant as itself `[[]`")
             })?;
         let fixed: PathBuf = path
             .components()
@@ -368,7 +422,6 @@ impl ProfileFiles for DiskFiles {
     fn read_pack(&self, beside: &str, path: &str) -> Result<FileTree, InputError> {
         let path = Self::beside(beside, path);
         read_tree(&path, &ArchiveLimits::PACK)
-            .map_err(|error| InputError::new("file", format!("{error:#}")))
     }
 }
 

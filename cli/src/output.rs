@@ -4,7 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use cairn_compiler::Session;
-use cairn_spec::Severity;
+use cairn_spec::{Diagnostic, Severity};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +25,9 @@ pub(crate) struct Output {
     /// Colours on standard output.
     pub(crate) color_data: bool,
 }
+
+/// The most findings that are shown at a time.
+const MAX_SHOWN: usize = 50;
 
 impl Output {
     pub(crate) fn new(arguments: &OutputArgs, environment: &Environment) -> Self {
@@ -82,18 +85,33 @@ impl Output {
 
     /// Prints findings with the lines they are about, and a line that counts them.
     pub(crate) fn diagnostics(&self, session: &Session) {
-        let findings = session.diagnostics.iter();
+        // Errors first, when there are more findings than anybody reads.
+        let is_error = |finding: &&Diagnostic| finding.severity == Severity::Error;
+        let shown: Vec<&Diagnostic> = if session.diagnostics.len() > MAX_SHOWN {
+            let errors = session.diagnostics.iter().filter(is_error);
+            let others = session.diagnostics.iter().filter(|it| !is_error(it));
+            errors.chain(others).take(MAX_SHOWN).collect()
+        } else {
+            session.diagnostics.iter().collect()
+        };
+        let errors_left = session.diagnostics.error_count()
+            - shown.iter().filter(|finding| is_error(finding)).count();
+        let findings = shown.into_iter();
         self.findings(
             session,
             findings.filter(|finding| finding.severity == Severity::Error || !self.quiet),
         );
+        if errors_left > 0 {
+            let rest = count(errors_left, "more error");
+            eprintln!("… and {rest}, not shown: mend these first\n");
+        }
     }
 
     /// Prints some findings.
     pub(crate) fn findings<'a>(
         &self,
         session: &Session,
-        findings: impl Iterator<Item = &'a cairn_spec::Diagnostic>,
+        findings: impl Iterator<Item = &'a Diagnostic>,
     ) {
         for finding in findings {
             eprintln!(

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use cairn_compiler::{FetchedPack, InputError, PackSource};
 use cairn_oci::{Client, Error, PullLimits};
 use cairn_spec::{
-    ArchiveLimits, Digest, LayerName, PackName, Reference, RegistrySpec, Tag, Version, unpack_pack,
+    ArchiveLimits, Artifact, Digest, LayerName, PackArtifactError, PackName, Reference,
+    RegistrySpec, Tag, UnpackedPack, Version, unpack_pack,
 };
 use tokio::runtime::Handle;
 
-use crate::signing::Trust;
+use crate::{
+    exit::{ExitCode, Failure},
+    signing::Trust,
+};
 
 /// Packs from registries.
 pub(crate) struct RegistryPacks {
@@ -64,7 +68,8 @@ impl PackSource for RegistryPacks {
             Error::NotFound { .. } if locked.is_some() => {
                 input_error("pack-missing", &error).hint("the lock names content that the registry no longer has: run `cairn profile update`")
             }
-            _ => input_error("pack-fetch", &error),
+            error if is_about_the_registry(error) => input_error("pack-registry", error),
+            error => input_error("pack-fetch", error),
         })?
     }
 }
@@ -99,8 +104,40 @@ impl RegistryPacks {
             Err(error) => Err(InputError::new(
                 "pack-artifact",
                 format!("`{pinned}` cannot be used: {}", chain(&error)),
-            )),
+            )
+            .hint(unpack_hint(&error))),
         })
+    }
+}
+
+/// The registry cannot be reached, or does not work.
+fn is_about_the_registry(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Request { .. } | Error::Registry { .. } | Error::Answer { .. }
+    )
+}
+
+/// Unpacks a pack that was pulled.
+pub(crate) fn unpack(reference: &Reference, artifact: &Artifact) -> Result<UnpackedPack, Failure> {
+    unpack_pack(artifact).map_err(|error| {
+        let hint = unpack_hint(&error);
+        let context = format!("`{reference}` cannot be used");
+        Failure::new(
+            ExitCode::InvalidInput,
+            anyhow::Error::new(error).context(context),
+        )
+        .hint(hint)
+    })
+}
+
+fn unpack_hint(error: &PackArtifactError) -> &'static str {
+    match error {
+        PackArtifactError::NotAPack(_) => "check the reference: something else was pushed there",
+        PackArtifactError::Archive(_) => {
+            "do not use it: it is damaged, or was made to do harm; have it pushed again with `cairn pack push`"
+        }
+        _ => "have it pushed again with `cairn pack push`",
     }
 }
 
@@ -110,6 +147,8 @@ fn version_of(tag: &Tag) -> Option<Version> {
     text.starts_with(|c: char| c.is_ascii_digit())
         .then(|| text.replace('_', "+").parse().ok())
         .flatten()
+        // `1.0` can be read as a version, but is not the tag of one.
+        .filter(|version| Tag::from_version(version).is_ok_and(|exact| exact == *tag))
 }
 
 fn input_error(code: &'static str, error: &Error) -> InputError {

@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use cairn_compiler::Session;
 use cairn_oci::{
     Client, PrivateKey, PublicKey,
-    trust::{TrustPolicy, verify_trust},
+    trust::{PolicyFile, TrustPolicy, verify_trust},
 };
-use cairn_spec::{Digest, Reference};
+use cairn_spec::{Diagnostic, Digest, Reference, SourceKind, decode, yaml};
 use clap::Args;
 
-use crate::{config::Environment, output::Output};
+use crate::{
+    config::Environment,
+    exit::{ExitCode, Failure},
+    files::read_text,
+    output::Output,
+};
 
 /// Where a trust policy is looked for when none is named.
 pub(crate) const DEFAULT_TRUST_POLICY: &str = ".cairn/trust.yaml";
@@ -41,7 +46,7 @@ pub(crate) enum Trust {
 
 impl TrustArgs {
     /// The policy. That verification is switched off is said loudly.
-    pub(crate) fn trust(&self, output: &Output) -> Result<Trust> {
+    pub(crate) fn trust(&self, output: &Output) -> Result<Trust, Failure> {
         if self.insecure_skip_verify {
             output.warning(
                 "signatures are NOT verified (--insecure-skip-verify): packs may come from anyone",
@@ -55,10 +60,50 @@ impl TrustArgs {
         if self.trust.is_none() && !path.exists() {
             return Ok(Trust::Missing(path));
         }
-        let policy = TrustPolicy::load(&path)
-            .with_context(|| format!("failed to load the trust policy `{}`", path.display()))?;
-        Ok(Trust::Policy(policy))
+        load_policy(&path, output).map(Trust::Policy)
     }
+}
+
+/// Reads a trust policy. Mistakes in it are shown where they are.
+pub(crate) fn load_policy(path: &Path, output: &Output) -> Result<TrustPolicy, Failure> {
+    const HINT: &str = "spec/signing.md §7 describes trust policies";
+    let text = read_text(path).map_err(|error| Failure::from(error).hint(HINT))?;
+    let mut session = Session::default();
+    let name = path.display().to_string();
+    let source = session.sources.add(name, text, SourceKind::Other);
+    let Session {
+        sources,
+        origins,
+        diagnostics,
+    } = &mut session;
+    let node = yaml::read_one(sources, source, origins, diagnostics)
+        .filter(|node| decode::<PolicyFile>(node, origins, diagnostics).is_some());
+    let Some(node) = node else {
+        output.diagnostics(&session);
+        return Err(Failure::reported(ExitCode::InvalidInput));
+    };
+    match TrustPolicy::load(path) {
+        Ok(policy) => Ok(policy),
+        Err(cairn_oci::Error::Malformed { reason, .. }) => {
+            let rule = rule_of(&reason).and_then(|index| node.pointer(&format!("/rules/{index}")));
+            let place = session.origins.span(rule.unwrap_or(&node).origin);
+            let message = format!("the trust policy cannot be used: {reason}");
+            session.diagnostics.push(
+                Diagnostic::error("trust-policy", message)
+                    .at(place)
+                    .hint(HINT),
+            );
+            output.diagnostics(&session);
+            Err(Failure::reported(ExitCode::InvalidInput))
+        }
+        Err(error) => Err(Failure::from(error).hint(HINT)),
+    }
+}
+
+/// The index of the rule that a reason begins with.
+fn rule_of(reason: &str) -> Option<usize> {
+    let (index, _) = reason.strip_prefix("`rules[")?.split_once(']')?;
+    index.parse().ok()
 }
 
 impl Trust {
@@ -90,17 +135,36 @@ impl Trust {
 }
 
 /// A private key file.
-pub(crate) fn read_private_key(path: &Path, environment: &Environment) -> Result<PrivateKey> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("failed to read the key `{}`", path.display()))?;
-    PrivateKey::from_pem(&text, environment.key_password.as_deref())
-        .with_context(|| format!("failed to use the key `{}`", path.display()))
+pub(crate) fn read_private_key(
+    path: &Path,
+    environment: &Environment,
+) -> Result<PrivateKey, Failure> {
+    let text = read_key_file(path)?;
+    let password = environment.key_password.as_deref();
+    PrivateKey::from_pem(&text, password).map_err(|error| {
+        let hint = if error.to_string().contains("password") {
+            "give its password in the environment variable `CAIRN_KEY_PASSWORD`"
+        } else {
+            "sign with a private key: `cairn key generate` makes one, in the file that ends in `.key`"
+        };
+        unusable(path, error, hint)
+    })
 }
 
 /// A public key file.
-pub(crate) fn read_public_key(path: &Path) -> Result<PublicKey> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("failed to read the key `{}`", path.display()))?;
-    PublicKey::from_pem(&text)
-        .with_context(|| format!("failed to use the key `{}`", path.display()))
+pub(crate) fn read_public_key(path: &Path) -> Result<PublicKey, Failure> {
+    PublicKey::from_pem(&read_key_file(path)?).map_err(|error| {
+        let hint = "verify with a public key: `cairn key generate` writes it to the file that ends in `.pub`";
+        unusable(path, error, hint)
+    })
+}
+
+fn read_key_file(path: &Path) -> Result<String, Failure> {
+    read_text(path)
+        .map_err(|error| Failure::from(error).hint("`cairn key generate` makes a key pair"))
+}
+
+fn unusable(path: &Path, error: cairn_oci::Error, hint: &str) -> Failure {
+    let context = format!("failed to use the key `{}`", path.display());
+    Failure::from(anyhow::Error::new(error).context(context)).hint(hint)
 }

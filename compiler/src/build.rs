@@ -13,7 +13,7 @@ use crate::{
     layers::Rendering,
     order::{Ordered, order},
     patches,
-    profile::{Bound, Cluster, Stack, bind, load_cluster, load_profile},
+    profile::{Bound, Cluster, Setting, Stack, bind, load_cluster, load_profile},
     resolve::{ResolvedLayer, Resolver, lock_of, target_kubernetes},
     scope::{self, Facts},
     secrets,
@@ -201,7 +201,12 @@ fn read_inputs(
             .read_kind::<Lock>("profile.lock", text.as_str(), SourceKind::Lock)
             .map(|(lock, _)| lock)
     });
-    let variables = bind(&stack, cluster.as_ref(), &request.variables, session);
+    let setting = match (&request.cluster, &cluster) {
+        (_, Some(cluster)) => Setting::Cluster(cluster),
+        (None, None) => Setting::Nobody,
+        (Some(_), None) => Setting::Unreadable,
+    };
+    let variables = bind(&stack, setting, &request.variables, session);
     Some(Inputs {
         stack,
         cluster,

@@ -1,6 +1,6 @@
 //! Kubernetes objects: who they are, where they live, what makes a document one.
 
-use cairn_spec::{Diagnostic, Map, Node, ObjectId, Value};
+use cairn_spec::{Diagnostic, LayerName, Map, Node, ObjectId, Span, Value};
 
 use crate::Session;
 
@@ -259,6 +259,22 @@ fn check_name(document: &Node, key: &str, session: &mut Session) -> bool {
         .hint("use lower-case letters, digits, `-` and `.`"),
     );
     false
+}
+
+/// Reports a namespace that Kubernetes would refuse, where a profile or a pack names it.
+pub(crate) fn check_namespace(name: Option<&str>, place: Option<Span>, session: &mut Session) {
+    // A namespace follows the rule of all our names, that of a DNS label.
+    let Some(name) = name.filter(|name| name.parse::<LayerName>().is_err()) else {
+        return;
+    };
+    session.report(
+        Diagnostic::error(
+            "object-name",
+            format!("`{}` cannot be a namespace", name.escape_debug()),
+        )
+        .at(place)
+        .hint("use 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit"),
+    );
 }
 
 /// Who an object is, after its namespace was set.

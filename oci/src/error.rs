@@ -69,7 +69,7 @@ pub enum Error {
         url: String,
         /// What the HTTP client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// The client cannot be set up, for instance because of a malformed certificate.
     #[error("failed to set up the registry client")]
@@ -97,7 +97,7 @@ pub enum Error {
         source: ArtifactError,
     },
     /// Something is larger, or there is more of it, than allowed.
-    #[error("`{what}` exceeds the limit of {limit} {unit}")]
+    #[error("`{what}` exceeds the limit of {}", amount(*limit, unit))]
     Limit {
         /// What is too large.
         what: String,
@@ -156,6 +156,49 @@ pub enum Error {
     },
 }
 
+/// `4 MiB` for 4194304 `bytes`.
+fn amount(limit: u64, unit: &str) -> String {
+    if unit == "bytes" && limit.is_multiple_of(1 << 20) {
+        format!("{} MiB", limit >> 20)
+    } else {
+        format!("{limit} {unit}")
+    }
+}
+
+/// Why a request got no answer, in the words of its innermost cause: what the layers of the HTTP
+/// client say above it is only that something failed.
+#[derive(Debug)]
+pub struct RequestError(reqwest::Error);
+
+impl RequestError {
+    /// `error` without its URL, whose query may hold a token.
+    pub(crate) fn new(error: reqwest::Error) -> Self {
+        Self(error.without_url())
+    }
+
+    /// A redirect could not be followed.
+    pub fn is_redirect(&self) -> bool {
+        self.0.is_redirect()
+    }
+
+    /// No connection could be made.
+    pub fn is_connect(&self) -> bool {
+        self.0.is_connect()
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause: &dyn std::error::Error = &self.0;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        write!(f, "{cause}")
+    }
+}
+
+impl std::error::Error for RequestError {}
+
 impl Error {
     /// The content does not exist.
     pub fn is_not_found(&self) -> bool {
@@ -168,6 +211,36 @@ impl Error {
             Self::Untrusted { hint, .. } => Some(hint),
             Self::Unauthenticated { .. } => {
                 Some("log in to the registry, or pass a user and a password")
+            }
+            // The registry's own words say what to do.
+            Self::Denied { reason, .. } if reason.contains("immutable") => None,
+            Self::Denied { .. } => {
+                Some("use credentials that may do this, or ask whoever runs the registry")
+            }
+            Self::Request { source, .. } if source.is_connect() => Some(
+                "check the address, and that the registry runs there and speaks HTTPS (plain HTTP is the default on this machine only)",
+            ),
+            Self::Answer { .. } => {
+                Some("do not use what it answers, and ask whoever runs the registry")
+            }
+            Self::File { .. } => Some("check the path, and that you may read and write there"),
+            Self::Malformed { .. } => Some("mend the file"),
+            Self::Incomplete { .. } => Some("references are HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]"),
+            Self::Registry { status, .. } if status.is_server_error() => {
+                Some("the registry has a problem: its log says more")
+            }
+            Self::Request { .. } | Self::Registry { .. } => {
+                Some("check that a registry answers at this address")
+            }
+            Self::Content { source, .. } if source.kind() == io::ErrorKind::InvalidData => Some(
+                "the registry's copy is damaged or was tampered with: do not use it, and have it pushed again",
+            ),
+            Self::Content { .. } => Some("the connection broke: try again"),
+            Self::Limit { .. } => {
+                Some("nothing this large is expected here: check what is asked for")
+            }
+            Self::Artifact { .. } => {
+                Some("what the registry has there is no OCI artifact: check the reference")
             }
             _ => None,
         }

@@ -52,8 +52,8 @@ impl PrivateKey {
     /// Reads a private key: PKCS#8 PEM, or cosign's encrypted PEM with its password.
     pub fn from_pem(text: &str, password: Option<&str>) -> Result<Self, Error> {
         check_size(text)?;
-        let (label, content) = pem::decode_vec(text.trim().as_bytes())
-            .map_err(|error| refuse_private(format!("it is not PEM ({error})")))?;
+        let (label, content) =
+            pem::decode_vec(text.trim().as_bytes()).map_err(|_| refuse_private(not_pem(text)))?;
         let content = Zeroizing::new(content);
         match label {
             PRIVATE_LABEL => Self::from_pkcs8(&content),
@@ -139,8 +139,8 @@ impl PublicKey {
     /// Reads a public key in SPKI PEM.
     pub fn from_pem(text: &str) -> Result<Self, Error> {
         check_size(text)?;
-        let (label, der) = pem::decode_vec(text.trim().as_bytes())
-            .map_err(|error| refuse_public(format!("it is not PEM ({error})")))?;
+        let (label, der) =
+            pem::decode_vec(text.trim().as_bytes()).map_err(|_| refuse_public(not_pem(text)))?;
         if label != PUBLIC_LABEL {
             return Err(refuse_public(format!(
                 "it is a `{label}`, not a `{PUBLIC_LABEL}`"
@@ -205,6 +205,15 @@ impl Eq for PublicKey {}
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PublicKey").field(&self.id).finish()
+    }
+}
+
+/// Why a text is not PEM; the decoder's own words are about bytes.
+fn not_pem(text: &str) -> &'static str {
+    if text.contains("-----BEGIN ") {
+        "its PEM text is damaged or cut short"
+    } else {
+        "it is not PEM: it has no `-----BEGIN` line"
     }
 }
 

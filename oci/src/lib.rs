@@ -20,7 +20,7 @@ pub mod store;
 pub mod trust;
 
 pub use copy::{Copied, CopyOptions, copy};
-pub use error::Error;
+pub use error::{Error, RequestError};
 pub use key::{PrivateKey, PublicKey};
 pub use progress::{Event, Progress};
 pub use remote::{

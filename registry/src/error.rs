@@ -30,6 +30,12 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// Another process holds the storage.
+    #[error("`{path}` is in use by another process")]
+    InUse {
+        /// The database file.
+        path: String,
+    },
     /// The store below failed.
     #[error("failed to {action}")]
     Storage {
@@ -266,6 +272,7 @@ impl Error {
         use StatusCode as Status;
         match self {
             Self::Config { .. }
+            | Self::InUse { .. }
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }

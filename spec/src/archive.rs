@@ -69,13 +69,27 @@ pub enum ArchiveError {
         what: &'static str,
     },
     /// A limit is exceeded: a mistake, or a bomb.
-    #[error("the archive holds more than {limit} {unit}")]
+    #[error("the archive holds more than {}", amount(*limit, unit))]
     TooLarge {
         /// The limit.
         limit: u64,
         /// What is counted.
         unit: &'static str,
     },
+}
+
+/// `32 MiB in one file` for 33554432 `bytes in one file`.
+fn amount(limit: u64, unit: &str) -> String {
+    match unit.strip_prefix("bytes") {
+        Some(rest) if limit.is_multiple_of(1 << 20) => format!("{} MiB{rest}", limit >> 20),
+        _ => format!("{limit} {unit}"),
+    }
+}
+
+/// The reader's own words quote the bytes.
+fn not_a_tar(_: std::io::Error) -> ArchiveError {
+    let reason = "it is not a tar archive, or is damaged";
+    ArchiveError::Malformed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason))
 }
 
 /// Writes a tree as a deterministic tar.
@@ -139,11 +153,8 @@ fn read_tar(tar: &[u8], limits: &ArchiveLimits) -> Result<FileTree, ArchiveError
     let mut tree = FileTree::new();
     let mut unpacked_bytes = 0;
     let mut entries = 0;
-    for entry in tar::Archive::new(tar)
-        .entries()
-        .map_err(ArchiveError::Malformed)?
-    {
-        let mut entry = entry.map_err(ArchiveError::Malformed)?;
+    for entry in tar::Archive::new(tar).entries().map_err(not_a_tar)? {
+        let mut entry = entry.map_err(not_a_tar)?;
         entries += 1;
         if tree.len() >= limits.files || entries > limits.files * 4 {
             return Err(ArchiveError::TooLarge {
@@ -188,10 +199,8 @@ fn read_tar(tar: &[u8], limits: &ArchiveLimits) -> Result<FileTree, ArchiveError
             });
         }
         let mut bytes = Vec::new();
-        entry
-            .read_to_end(&mut bytes)
-            .map_err(ArchiveError::Malformed)?;
-        let executable = entry.header().mode().map_err(ArchiveError::Malformed)? & 0o100 != 0;
+        entry.read_to_end(&mut bytes).map_err(not_a_tar)?;
+        let executable = entry.header().mode().map_err(not_a_tar)? & 0o100 != 0;
         // Other tools write `./name`.
         tree.insert(
             path.trim_start_matches("./").parse()?,
@@ -371,8 +380,8 @@ mod tests {
         the archive holds a path that is refused: `../evil` is not a safe path: it has a `.` or `..` part
         the archive holds a path that is refused: `/etc/passwd` is not a safe path: it is absolute
         the archive holds `link`, which is a symbolic link; only regular files are allowed
-        the archive holds more than 33554432 bytes in one file
-        the archive holds more than 1048576 bytes, unpacked
+        the archive holds more than 32 MiB in one file
+        the archive holds more than 1 MiB, unpacked
         ");
     }
 }

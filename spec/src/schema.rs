@@ -203,7 +203,7 @@ impl<'a> Report<'a> {
                     .for_each(|error| self.add(error));
             }
             kind => {
-                let hint = hint_of(kind, found, rule);
+                let hint = hint_of(kind, &name, found, rule);
                 let diagnostic = plain(error, self.code, &name, found);
                 self.diagnostics
                     .push(diagnostic.at(self.origins.get(origin)).maybe_hint(hint));
@@ -328,7 +328,13 @@ fn plain(error: &ValidationError<'_>, code: &'static str, name: &str, found: &No
     Diagnostic::error(code, message)
 }
 
-fn hint_of(kind: &ValidationErrorKind, found: &Node, rule: Option<&Json>) -> Option<String> {
+fn hint_of(
+    kind: &ValidationErrorKind,
+    name: &str,
+    found: &Node,
+    rule: Option<&Json>,
+) -> Option<String> {
+    let is_empty_file = name.is_empty() && found.value == crate::Value::Null;
     let text = |key: &str| rule.and_then(|rule| rule.get(key)).and_then(Json::as_str);
     match kind {
         ValidationErrorKind::Enum { options } => {
@@ -346,6 +352,7 @@ fn hint_of(kind: &ValidationErrorKind, found: &Node, rule: Option<&Json>) -> Opt
         ValidationErrorKind::Constant { expected_value } => {
             Some(format!("expected `{}`", scalar_text(expected_value)))
         }
+        ValidationErrorKind::Type { .. } if is_empty_file => Some("the file is empty".to_owned()),
         ValidationErrorKind::Type { .. }
             if matches!(
                 found.value,
@@ -521,8 +528,12 @@ pub fn decode_json<T: DeserializeOwned>(
                 })
                 .collect();
             let (_, origin) = nearest_node(node, &pointer);
-            let message = error.inner().to_string();
-            let hint = example_of(&message).map(str::to_owned);
+            let mut message = error.inner().to_string();
+            let mut hint = example_of(&message).map(str::to_owned);
+            if let Some(key) = message.strip_prefix("missing field ") {
+                hint = Some(format!("add {}: …`", key.trim_end_matches('`')));
+                message = format!("the key {key} is missing");
+            }
             diagnostics.push(
                 Diagnostic::error("schema", message)
                     .at(origins.get(origin))

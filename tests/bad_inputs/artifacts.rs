@@ -111,11 +111,8 @@ fn blob_with_a_changed_byte() {
         bytes[middle] ^= 1;
         fs::write(path, bytes).unwrap();
     });
-    assert_snapshot!(case.refused(PULL_ELSEWHERE, DENIED_CONTENT));
+    assert_snapshot!(case.refused(PULL_ELSEWHERE, INVALID_INPUT));
 }
-
-/// Content that is not what its digest says.
-const DENIED_CONTENT: i32 = ERROR;
 
 #[test]
 fn blob_cut_short() {
@@ -123,7 +120,9 @@ fn blob_cut_short() {
         let bytes = fs::read(path).unwrap();
         fs::write(path, &bytes[..bytes.len() - 10]).unwrap();
     });
-    assert_snapshot!(case.refused(PULL_ELSEWHERE, ERROR));
+    // Whether the answer breaks off in its head or in its body is a matter of time.
+    let shown = case.refused(PULL_ELSEWHERE, ERROR);
+    assert!(shown.contains("hint: "), "{shown}");
 }
 
 #[test]
@@ -155,7 +154,11 @@ fn blob_that_is_another_one() {
             Answer::new("200 OK", vec![b'x'; content().len()])
         }
     });
-    assert_snapshot!(Case::empty().registry_at(address).refused(PULL, ERROR));
+    assert_snapshot!(
+        Case::empty()
+            .registry_at(address)
+            .refused(PULL, INVALID_INPUT)
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 use cairn_tests::{RegistryProcess, Sandbox};
 
 /// A command that has not ended by then hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Where a registry of a case keeps its content; the only place that may change.
 const REGISTRY_DATA: &str = "registry-data";
 
@@ -187,7 +187,8 @@ impl Case {
             .redactions
             .iter()
             .fold(text, |text, (secret, name)| text.replace(secret, name))
-            .replace(&folder, "[folder]");
+            .replace(&folder, "[folder]")
+            .replace("cairn-under-test", "cairn");
         redact_hex(&text)
     }
 }

@@ -1,7 +1,8 @@
 //! What an attacker can put into a registry, and a registry that answers what it likes.
 
 use std::{
-    io::{Read, Write},
+    fmt::Write as _,
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     thread,
 };
@@ -137,54 +138,67 @@ impl Answer {
         self
     }
 
+    fn bytes(self, method: &str) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {}\r\nConnection: close\r\n", self.status);
+        let has_length = self
+            .headers
+            .iter()
+            .any(|(name, _)| *name == "Content-Length");
+        if !has_length {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        if method != "HEAD" {
+            bytes.extend(self.body);
+        }
+        bytes
+    }
+
     /// An image manifest.
     pub(crate) fn manifest(body: impl Into<Vec<u8>>) -> Self {
         Self::new("200 OK", body).header("Content-Type", media_type::OCI_MANIFEST)
     }
 }
 
-/// A server that answers every request as told, by the path that was asked for. Its address is
+/// A registry that answers every request as told, by the path that was asked for. Its address is
 /// returned; it ends with the process.
 pub(crate) fn fake_registry(answer: impl Fn(&str) -> Answer + Send + 'static) -> String {
+    fake_server(move |request| {
+        let mut words = request.split(' ');
+        let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        answer(path).bytes(method)
+    })
+}
+
+/// A server that answers every request with the bytes it is told.
+pub(crate) fn fake_server(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = serve(stream, &answer);
+        for mut stream in listener.incoming().flatten() {
+            // A client that goes away in the middle is not the server's problem.
+            if let Ok(request) = read_head(&mut stream) {
+                let _ = stream.write_all(&answer(&request));
+            }
         }
     });
     address
 }
 
-fn serve(mut stream: TcpStream, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()> {
+/// A request's first line and headers; none of our requests here has a body.
+fn read_head(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         let count = stream.read(&mut buffer)?;
         if count == 0 {
-            return Ok(());
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         request.extend_from_slice(&buffer[..count]);
     }
-    let request = String::from_utf8_lossy(&request);
-    let mut words = request.split(' ');
-    let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let answer = answer(path);
-    let mut head = format!("HTTP/1.1 {}\r\nConnection: close\r\n", answer.status);
-    let has_length = answer
-        .headers
-        .iter()
-        .any(|(name, _)| *name == "Content-Length");
-    if !has_length {
-        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
-    }
-    for (name, value) in &answer.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    stream.write_all(head.as_bytes())?;
-    if method != "HEAD" {
-        stream.write_all(&answer.body)?;
-    }
-    Ok(())
+    Ok(String::from_utf8_lossy(&request).into_owned())
 }

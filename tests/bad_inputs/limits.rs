@@ -1,6 +1,6 @@
 //! Inputs that are too large, too many or too deep.
 
-use std::fs::File;
+use std::{fmt::Write as _, fs::File};
 
 use insta::assert_snapshot;
 
@@ -25,7 +25,7 @@ fn billion_laughs() {
     let mut text = String::from("a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n");
     for level in 1..9 {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        writeln!(text, "a{level}: &a{level} [{below}]").unwrap();
     }
     assert_snapshot!(values(&text));
 }
@@ -60,7 +60,7 @@ fn line_of_a_megabyte() {
 
 #[test]
 fn a_thousand_mistakes() {
-    let lines: String = (0..1_000).map(|n| format!("key{n}: yes\n")).collect();
+    let lines = (0..1_000).fold(String::new(), |lines, n| lines + &format!("key{n}: yes\n"));
     assert_snapshot!(values(&lines));
 }
 
@@ -129,10 +129,8 @@ fn profiles_stacked_too_deep() {
 
 #[test]
 fn template_that_loops_too_long() {
-    let items = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
     let open = "{{#each (fromJson \"[0,1,2,3,4,5,6,7,8,9]\")}}".repeat(9);
     let close = "{{/each}}".repeat(9);
-    let _ = items;
     assert_snapshot!(
         Case::profile()
             .file("web/templates/web.yaml.hbs", format!("{open}x{close}\n"))
@@ -173,6 +171,52 @@ fn trust_policy_too_large() {
         "verify 127.0.0.1:1/packs/web:1.0.0 --trust trust.yaml",
         INVALID_INPUT
     ));
+}
+
+#[test]
+fn key_that_never_ends() {
+    assert_snapshot!(Case::empty().refused(
+        "sign 127.0.0.1:1/packs/web:1.0.0 --key /dev/zero",
+        INVALID_INPUT
+    ));
+}
+
+#[test]
+fn trust_policy_that_never_ends() {
+    assert_snapshot!(Case::empty().refused(
+        "verify 127.0.0.1:1/packs/web:1.0.0 --trust /dev/zero",
+        INVALID_INPUT
+    ));
+}
+
+#[test]
+fn object_name_too_long() {
+    assert_snapshot!(
+        Case::profile()
+            .file(
+                "web/templates/web.yaml.hbs",
+                format!(
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n",
+                    "x".repeat(300)
+                )
+            )
+            .refused("profile build", INVALID_INPUT)
+    );
+}
+
+#[test]
+fn host_path_too_long_for_a_bundle() {
+    let path = format!("web/host/{}/{}", "a".repeat(110), "b".repeat(110));
+    let layer = "l".repeat(60);
+    assert_snapshot!(
+        Case::pack()
+            .file(
+                "profile.yaml",
+                PROFILE.replace("name: web", &format!("name: {layer}"))
+            )
+            .file(&path, "x")
+            .refused("profile build", INVALID_INPUT)
+    );
 }
 
 #[test]

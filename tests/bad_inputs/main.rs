@@ -3,6 +3,10 @@
 //!
 //! Each case also proves that the command ended with the right exit code, did not panic or hang,
 //! and left every file of its folder as it was.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a case that cannot be set up is a failed test"
+)]
 
 mod archives;
 mod artifacts;

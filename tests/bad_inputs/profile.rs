@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::case::{Case, ERROR, INVALID_INPUT, NOT_FOUND, PROFILE};
+use crate::case::{CONFLICT, Case, INVALID_INPUT, NOT_FOUND, PROFILE};
 
 fn profile(text: &str) -> String {
     Case::pack()
@@ -152,7 +152,7 @@ fn output_folder_that_is_something_else() {
     assert_snapshot!(
         Case::profile()
             .file("out/holiday.jpg", "precious")
-            .refused("profile build", ERROR)
+            .refused("profile build", CONFLICT)
     );
 }
 
@@ -161,8 +161,36 @@ fn output_folder_that_is_a_file() {
     assert_snapshot!(
         Case::profile()
             .file("out", "precious")
-            .refused("profile build", ERROR)
+            .refused("profile build", CONFLICT)
     );
+}
+
+#[test]
+fn output_folder_that_is_a_dangling_link() {
+    let case = Case::profile();
+    std::os::unix::fs::symlink("nowhere", case.path().join("out")).unwrap();
+    assert_snapshot!(case.refused("profile build", CONFLICT));
+}
+
+#[test]
+fn namespace_that_climbs() {
+    assert_snapshot!(profile(&format!("{PROFILE}      namespace: ../../etc\n")));
+}
+
+#[test]
+fn merge_conflict() {
+    assert_snapshot!(profile(&PROFILE.replace(
+        "  kubernetes: 1.34.1\n",
+        "<<<<<<< HEAD\n  kubernetes: 1.34.1\n=======\n  kubernetes: 1.35.0\n>>>>>>> main\n"
+    )));
+}
+
+#[test]
+fn key_that_does_not_work_is_found_before_the_build_is_written() {
+    assert_snapshot!(Case::profile().file("my.key", "nonsense").refused(
+        "profile build --push 127.0.0.1:1/bundles/shop:1 --key my.key",
+        INVALID_INPUT
+    ));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     case::{
         CONFLICT, Case, DENIED, ERROR, INVALID_INPUT, NOT_FOUND, PACK, PROFILE, UNAUTHENTICATED,
     },
-    hostile::{Answer, Entry, content_of, fake_registry, pack_of, push},
+    hostile::{Answer, Entry, content_of, fake_registry, fake_server, pack_of, push},
 };
 
 const PULL: &str = "pack pull @/packs/web:1.0.0 --insecure-skip-verify";
@@ -105,13 +105,7 @@ fn redirects_without_end() {
 
 #[test]
 fn answer_that_is_not_http() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = std::io::Write::write_all(&mut &stream, b"SSH-2.0-OpenSSH_9.6\r\n");
-        }
-    });
+    let address = fake_server(|_| b"SSH-2.0-OpenSSH_9.6\r\n".to_vec());
     assert_snapshot!(Case::empty().registry_at(address).refused(PULL, ERROR));
 }
 
@@ -152,7 +146,7 @@ fn version_that_is_there_with_other_content() {
     assert_snapshot!(case.refused("pack push web @/packs", CONFLICT));
     assert_snapshot!(
         "version_that_is_there_by_force",
-        case.refused("pack push web @/packs --force", CONFLICT)
+        case.refused("pack push web @/packs --force", DENIED)
     );
 }
 
@@ -256,7 +250,7 @@ fn locked_digest_that_is_gone() {
         .to_owned();
     let other = format!("sha256:{}", "0".repeat(64));
     let case = case.file("profile.lock", lock.replace(&digest, &other));
-    assert_snapshot!(case.refused(BUILD, INVALID_INPUT));
+    assert_snapshot!(case.refused(BUILD, NOT_FOUND));
 }
 
 #[test]

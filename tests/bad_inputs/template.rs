@@ -12,6 +12,12 @@ fn template(text: &str) -> String {
         .refused("profile build", INVALID_INPUT)
 }
 
+fn linted(text: &str) -> String {
+    Case::pack()
+        .file("web/templates/web.yaml.hbs", text)
+        .refused("pack lint web --quiet", INVALID_INPUT)
+}
+
 fn data(line: &str) -> String {
     template(&format!("{HEAD}  {line}\n"))
 }
@@ -116,7 +122,7 @@ fn same_object_twice() {
 
 #[test]
 fn object_of_an_api_that_is_gone() {
-    assert_snapshot!(template(
+    assert_snapshot!(linted(
         "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\nmetadata:\n  name: web\nspec: {}\n"
     ));
 }

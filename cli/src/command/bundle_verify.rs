@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use cairn_compiler::LockMode;
-use cairn_spec::{ArchiveLimits, bundle_artifact, check_files};
+use cairn_spec::{ArchiveLimits, BundleArtifactError, bundle_artifact, check_files};
 use clap::Args;
 use serde_json::json;
 
@@ -30,9 +30,24 @@ pub(crate) struct BundleVerify {
 }
 
 impl BundleVerify {
+    fn refuse(&self, error: BundleArtifactError) -> Failure {
+        let (code, hint) = match &error {
+            BundleArtifactError::Missing(_) => (
+                ExitCode::InvalidInput,
+                "name the folder that `cairn profile build` wrote with --bundle",
+            ),
+            _ => (
+                ExitCode::Denied,
+                "the bundle was changed after it was built: do not use it, and build it again",
+            ),
+        };
+        let context = format!("`{}` is not a whole bundle", self.bundle.display());
+        Failure::new(code, anyhow::Error::new(error).context(context)).hint(hint)
+    }
+
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let tree = read_tree(&self.bundle, &ArchiveLimits::BUNDLE)?;
-        check_files(&tree).map_err(|error| Failure::new(ExitCode::Denied, error))?;
+        check_files(&tree).map_err(|error| self.refuse(error))?;
         let created = environment.created()?;
         let artifact = bundle_artifact(&tree, created.as_deref())
             .map_err(|error| Failure::new(ExitCode::InvalidInput, error))?;

@@ -27,12 +27,14 @@ pub(crate) struct KeyGenerate {
 impl KeyGenerate {
     pub(crate) fn run(self, output: &Output) -> Outcome {
         let (private, public) = paths(&self.prefix);
-        if private.exists() {
-            return Err(Failure::new(
-                ExitCode::Conflict,
-                anyhow::anyhow!("`{}` is there already", private.display()),
-            )
-            .hint("choose another PREFIX; a key that is lost cannot be made again"));
+        for path in [&private, &public] {
+            if path.symlink_metadata().is_ok() {
+                return Err(Failure::new(
+                    ExitCode::Conflict,
+                    anyhow::anyhow!("`{}` is there already", path.display()),
+                )
+                .hint("choose another PREFIX; a key that is lost cannot be made again"));
+            }
         }
         let key = create(&self.prefix)?;
         let public_key = key.public_key()?;
@@ -65,8 +67,13 @@ fn paths(prefix: &std::path::Path) -> (PathBuf, PathBuf) {
 pub(crate) fn create(prefix: &std::path::Path) -> anyhow::Result<PrivateKey> {
     let (private, public) = paths(prefix);
     let key = key::generate()?;
+    let public_pem = key.public_key()?.to_pem()?;
     write_secret(&private, &key.to_pem()?)?;
-    write_file(&public, key.public_key()?.to_pem()?.as_bytes())?;
+    if let Err(error) = write_file(&public, public_pem.as_bytes()) {
+        // Half a pair is of no use, and would be in the way of the next attempt.
+        let _ = fs::remove_file(&private);
+        return Err(error);
+    }
     Ok(key)
 }
 

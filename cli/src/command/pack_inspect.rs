@@ -3,17 +3,17 @@
 use std::{fmt::Write as _, path::Path};
 
 use cairn_oci::Progress;
-use cairn_spec::{ArchiveLimits, PackManifest, Reference, unpack_pack};
+use cairn_spec::{ArchiveLimits, PackManifest, Reference};
 use clap::Args;
 
 use super::{pack_build::build, pack_pull::manifest_of};
 use crate::{
-    client::{ClientArgs, runtime},
+    client::{ClientArgs, explain, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::read_tree,
     output::{Output, count, human_bytes},
-    packs::pull_limits,
+    packs::{pull_limits, unpack},
 };
 
 /// Show what a pack is
@@ -49,9 +49,13 @@ impl PackInspect {
                             .hint("there is no folder of that name either")
                     })?;
             let client = self.client.client(environment, Progress::default())?;
-            let artifact = runtime()?.block_on(client.pull_artifact(&reference, &pull_limits()))?;
-            let unpacked = unpack_pack(&artifact)
-                .map_err(|error| Failure::new(ExitCode::InvalidInput, error))?;
+            let artifact = runtime()?.block_on(async {
+                match client.pull_artifact(&reference, &pull_limits()).await {
+                    Ok(artifact) => Ok(artifact),
+                    Err(error) => Err(explain(&client, &reference, error).await),
+                }
+            })?;
+            let unpacked = unpack(&reference, &artifact)?;
             (
                 manifest_of(&unpacked, output)?,
                 artifact.digest().clone(),

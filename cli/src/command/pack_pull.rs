@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use cairn_oci::Progress;
-use cairn_spec::{PackManifest, Reference, UnpackedPack, unpack_pack};
+use cairn_spec::{PackManifest, Reference, UnpackedPack};
 use clap::Args;
 use serde_json::json;
 
 use crate::{
-    client::{ClientArgs, runtime},
+    client::{ClientArgs, explain, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::replace_folder,
     output::{Output, count},
-    packs::pull_limits,
+    packs::{pull_limits, unpack},
     signing::TrustArgs,
 };
 
@@ -37,15 +37,20 @@ impl PackPull {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let trust = self.trust.trust(output)?;
         let client = self.client.client(environment, Progress::default())?;
-        let (digest, artifact) = runtime()?.block_on(async {
+        let pull = async {
             let (digest, _) = trust.resolve(&client, &self.reference).await?;
             let artifact = client
                 .pull_artifact(&self.reference.with_digest(digest.clone()), &pull_limits())
                 .await?;
             Ok::<_, cairn_oci::Error>((digest, artifact))
+        };
+        let (digest, artifact) = runtime()?.block_on(async {
+            match pull.await {
+                Ok(pulled) => Ok(pulled),
+                Err(error) => Err(explain(&client, &self.reference, error).await),
+            }
         })?;
-        let unpacked =
-            unpack_pack(&artifact).map_err(|error| Failure::new(ExitCode::InvalidInput, error))?;
+        let unpacked = unpack(&self.reference, &artifact)?;
         let folder = self.output.clone().unwrap_or_else(|| {
             let repository = self.reference.repository.as_str();
             PathBuf::from(repository.rsplit('/').next().unwrap_or(repository))

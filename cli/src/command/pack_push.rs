@@ -83,6 +83,19 @@ pub(crate) async fn push(
     force: bool,
 ) -> Result<PushedPack, Failure> {
     let name = &built.manifest.metadata.name;
+    // A colon after the last slash would be a tag, which the pack's version is.
+    let is_tagged = prefix
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains(':'))
+        && prefix.contains('/');
+    if is_tagged || prefix.contains('@') {
+        return Err(Failure::new(
+            ExitCode::InvalidInput,
+            anyhow!("`{prefix}` holds a tag or a digest, which the pack's version decides"),
+        )
+        .hint("the target is HOST[:PORT]/PREFIX, such as 127.0.0.1:5000/packs"));
+    }
     let repository: Reference =
         format!("{prefix}/{name}")
             .parse()

@@ -1,10 +1,13 @@
 //! `cairn profile build`: a bundle from a profile.
 
-use std::path::{Path, PathBuf};
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+};
 
 use cairn_compiler::{Build, BuildRequest, LockMode, build};
 use cairn_oci::Progress;
-use cairn_spec::{Digest, FileTree, LayerName, Reference, VariableName, bundle_artifact};
+use cairn_spec::{Digest, FileTree, LayerName, Reference, Severity, VariableName, bundle_artifact};
 use clap::Args;
 use serde_json::json;
 
@@ -12,7 +15,7 @@ use crate::{
     client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
-    files::{DiskFiles, replace_folder, write_file},
+    files::{DiskFiles, FILE_MISSING, replace_folder, write_file},
     output::{Output, count},
     packs::RegistryPacks,
     signing::TrustArgs,
@@ -29,7 +32,7 @@ pub(crate) struct ProfileArgs {
     pub(crate) cluster: Option<PathBuf>,
     /// Set a variable; wins over the cluster
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
-    pub(crate) variables: Vec<(VariableName, String)>,
+    pub(crate) variables: Vec<Given>,
     /// The lock [default: profile.lock beside the profile]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
@@ -42,13 +45,18 @@ pub(crate) struct ProfileArgs {
     pub(crate) client: ClientArgs,
 }
 
-fn variable(text: &str) -> Result<(VariableName, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((
-        name.parse()
-            .map_err(|error: cairn_spec::NameError| error.to_string())?,
-        value.to_owned(),
-    ))
+/// A variable as it was given. A mistake is told later: clap would repeat the value, which may be a secret.
+pub(crate) type Given = Result<(VariableName, String), String>;
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn variable(text: &str) -> Result<Given, Infallible> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Ok(Err("`--var` takes NAME=VALUE".to_owned()));
+    };
+    let name: Result<VariableName, _> = name.parse();
+    Ok(name
+        .map(|name| (name, value.to_owned()))
+        .map_err(|error| error.to_string()))
 }
 
 fn registry(text: &str) -> Result<(LayerName, String), String> {
@@ -66,6 +74,17 @@ impl ProfileArgs {
         self.lock
             .clone()
             .unwrap_or_else(|| self.profile.with_file_name("profile.lock"))
+    }
+
+    fn given(&self) -> Result<Vec<(VariableName, String)>, Failure> {
+        let refuse = |reason: &String| {
+            Failure::new(ExitCode::Usage, anyhow::Error::msg(reason.clone()))
+                .hint("set a variable as in `--var region=eu`")
+        };
+        let variables = self.variables.iter();
+        variables
+            .map(|given| given.clone().map_err(|reason| refuse(&reason)))
+            .collect()
     }
 
     /// Builds the profile and prints every finding.
@@ -96,10 +115,7 @@ pub(crate) fn run(
 ) -> Result<Build, Failure> {
     let lock_path = arguments.lock_path();
     let lock = if lock_path.is_file() {
-        Some(
-            crate::files::read_text(&lock_path)
-                .map_err(|error| Failure::new(ExitCode::Error, anyhow::anyhow!(error.message)))?,
-        )
+        Some(crate::files::read_text(&lock_path)?)
     } else {
         None
     };
@@ -109,7 +125,7 @@ pub(crate) fn run(
             .cluster
             .as_ref()
             .map(|path| path.display().to_string()),
-        variables: arguments.variables.clone(),
+        variables: arguments.given()?,
         lock,
         lock_mode,
     };
@@ -145,6 +161,14 @@ impl ProfileBuild {
         } else {
             LockMode::Keep
         };
+        // What can fail comes before anything is written.
+        let created = environment.created()?;
+        let created_unix_s = environment.created_unix_s()?;
+        let key = self
+            .key
+            .as_deref()
+            .map(|path| crate::signing::read_private_key(path, environment))
+            .transpose()?;
         let build = self.profile.build(mode, environment, output)?;
         let Some(bundle) = &build.bundle else {
             return Err(refused(&build, output));
@@ -155,20 +179,15 @@ impl ProfileBuild {
             build.lock.as_deref(),
             &self.profile.lock_path(),
         )?;
-        let artifact = bundle_artifact(bundle, environment.created()?.as_deref())
+        let artifact = bundle_artifact(bundle, created.as_deref())
             .map_err(|error| Failure::new(ExitCode::Error, error))?;
         if let Some(reference) = &self.push {
             let client = self
                 .profile
                 .client
                 .client(environment, Progress::default())?;
-            let key = self
-                .key
-                .as_deref()
-                .map(|path| crate::signing::read_private_key(path, environment))
-                .transpose()?;
             let options = cairn_oci::sign::SignOptions {
-                created_unix_s: environment.created_unix_s()?,
+                created_unix_s,
                 ..Default::default()
             };
             runtime()?.block_on(async {
@@ -200,17 +219,34 @@ impl ProfileBuild {
 pub(crate) fn refused(build: &Build, output: &Output) -> Failure {
     let errors = build.session.diagnostics.error_count();
     output.message(&format!("nothing was written: {}", count(errors, "error")));
-    let code = if build
+    Failure::reported(code_of(build))
+}
+
+/// The exit code of a build that was refused: the input is invalid, unless all errors are of another kind.
+fn code_of(build: &Build) -> ExitCode {
+    let errors: Vec<&str> = build
         .session
         .diagnostics
         .iter()
-        .any(|finding| finding.code == "pack-untrusted")
-    {
+        .filter(|finding| finding.severity == Severity::Error)
+        // A file that a file names is a mistake in that file.
+        .map(|finding| match finding.code {
+            FILE_MISSING if !finding.labels.is_empty() => "file",
+            code => code,
+        })
+        .collect();
+    let all = |codes: &[&str]| errors.iter().all(|code| codes.contains(code));
+    if errors.contains(&"pack-untrusted") {
         ExitCode::Denied
+    } else if all(&["lock-stale"]) {
+        ExitCode::Conflict
+    } else if all(&["pack-registry"]) {
+        ExitCode::Error
+    } else if all(&[FILE_MISSING, "pack-missing"]) {
+        ExitCode::NotFound
     } else {
         ExitCode::InvalidInput
-    };
-    Failure::reported(code)
+    }
 }
 
 /// Writes the bundle and the lock.
@@ -219,7 +255,7 @@ pub(crate) fn write(
     bundle: &FileTree,
     lock: Option<&str>,
     lock_path: &Path,
-) -> anyhow::Result<()> {
+) -> Result<(), Failure> {
     replace_folder(folder, bundle, "bundle.json")?;
     if let Some(lock) = lock {
         let unchanged = std::fs::read_to_string(lock_path).is_ok_and(|old| old == lock);

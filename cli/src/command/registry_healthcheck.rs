@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 
 /// How long the registry may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -28,7 +28,9 @@ pub(crate) struct RegistryHealthcheck {
 
 impl RegistryHealthcheck {
     pub(crate) fn run(self) -> Outcome {
-        Ok(self.check()?)
+        self.check().map_err(|error| {
+            Failure::from(error).hint("start it with `cairn registry serve`, or name its HOST:PORT")
+        })
     }
 
     fn check(&self) -> anyhow::Result<()> {

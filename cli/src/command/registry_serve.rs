@@ -1,6 +1,9 @@
 //! `cairn registry serve`: serves a registry until it is told to stop.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use cairn_registry::{Config, StorageConfig};
@@ -11,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     client::runtime,
     exit::{ExitCode, Failure, Outcome},
+    files::read_text,
     output::Output,
 };
 
@@ -24,7 +28,7 @@ pub(crate) struct RegistryServe {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1:5000", value_name = "HOST:PORT")]
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS:PORT", value_parser = socket)]
     listen: SocketAddr,
     /// The folder to keep content in [default: .cairn/registry]
     #[arg(long, value_name = "FOLDER")]
@@ -42,10 +46,7 @@ impl RegistryServe {
         let config = self.config()?;
         runtime()?.block_on(async {
             let shutdown = CancellationToken::new();
-            let app = config
-                .build()
-                .await
-                .map_err(|error| Failure::new(ExitCode::Error, error))?;
+            let app = config.build().await.map_err(refuse)?;
             let listener = listen(self.listen).await?;
             let address = listener
                 .local_addr()
@@ -61,16 +62,8 @@ impl RegistryServe {
     fn config(&self) -> Result<Config, Failure> {
         let mut config = match &self.config {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("failed to read `{}`", path.display()))?;
-                serde_yaml::from_str(&text)
-                    .with_context(|| {
-                        format!("`{}` is not a registry configuration", path.display())
-                    })
-                    .map_err(|error| Failure {
-                        code: ExitCode::InvalidInput,
-                        ..error.into()
-                    })?
+                let text = read_text(path)?;
+                serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
             }
             None => Config {
                 immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
@@ -85,6 +78,44 @@ impl RegistryServe {
         }
         Ok(config)
     }
+}
+
+fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
+}
+
+fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
+    let place = error.location().map_or(String::new(), |place| {
+        format!(":{}:{}", place.line(), place.column())
+    });
+    let reason = error.to_string();
+    let reason = reason.split(" at line ").next().unwrap_or_default();
+    let message = format!(
+        "`{}{place}` is not a registry configuration: {reason}",
+        path.display()
+    );
+    Failure::new(ExitCode::InvalidInput, anyhow::Error::msg(message))
+        .hint("the keys are `storage`, `immutableTags` and `limits`")
+}
+
+fn refuse(error: cairn_registry::Error) -> Failure {
+    use cairn_registry::Error;
+    let (code, hint) = match &error {
+        Error::InUse { .. } => (
+            ExitCode::Conflict,
+            "one process holds a folder at a time: stop the other one, or choose another folder with --data",
+        ),
+        Error::Config { .. } => (
+            ExitCode::InvalidInput,
+            "globs are such as `packs/**`, or `apps/*:v*` for tags",
+        ),
+        _ => (
+            ExitCode::Error,
+            "choose a folder that you may write to with --data",
+        ),
+    };
+    Failure::new(code, error).hint(hint)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

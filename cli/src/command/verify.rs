@@ -3,11 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use cairn_oci::{
-    Progress,
-    sign::verify,
-    trust::{TrustPolicy, verify_trust},
-};
+use cairn_oci::{Progress, sign::verify, trust::verify_trust};
 use cairn_spec::Reference;
 use clap::Args;
 use serde_json::json;
@@ -17,7 +13,7 @@ use crate::{
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::Output,
-    signing::{DEFAULT_TRUST_POLICY, read_public_key},
+    signing::{DEFAULT_TRUST_POLICY, load_policy, read_public_key},
 };
 
 /// Verify the signatures of an artifact in a registry
@@ -45,13 +41,7 @@ impl Verify {
             let path = self
                 .trust
                 .unwrap_or_else(|| PathBuf::from(DEFAULT_TRUST_POLICY));
-            if !path.exists() {
-                let error = anyhow!("there is no trust policy at `{}`", path.display());
-                return Err(Failure::new(ExitCode::NotFound, error).hint(
-                    "name the keys to trust with --key, or write a policy (spec/signing.md)",
-                ));
-            }
-            let policy = TrustPolicy::load(&path)?;
+            let policy = load_policy(&path, output)?;
             let trusted = runtime.block_on(verify_trust(&client, &self.reference, &policy))?;
             let signers: Vec<String> = trusted
                 .signers
@@ -70,7 +60,7 @@ impl Verify {
             .key
             .iter()
             .map(|path| read_public_key(path))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>, Failure>>()?;
         let (digest, signatures) = runtime.block_on(async {
             let digest = client.resolve(&self.reference).await?.digest;
             let pinned = self.reference.with_digest(digest.clone());

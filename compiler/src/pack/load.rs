@@ -9,7 +9,7 @@ use cairn_spec::{
 use cairn_template::TemplateSet;
 
 use super::layout::{FileRole, role_of};
-use crate::Session;
+use crate::{Session, object::check_namespace};
 
 /// A pack, read and checked.
 #[derive(Debug)]
@@ -97,6 +97,8 @@ fn load_files(
     parts.templates.check(&mut session.diagnostics);
     let (manifest, manifest_node) = manifest?;
     check_requirements(&manifest, &manifest_node, session);
+    let namespace = session.span_at(&manifest_node, "/spec/namespace");
+    check_namespace(manifest.spec.namespace.as_deref(), namespace, session);
     Some(Pack {
         label: label.into(),
         manifest,

@@ -203,10 +203,11 @@ impl<'p> Change<'p> {
         };
         if !matches!(change, Self::Json6902(_)) && body.as_map().is_none() {
             let found = body.value.kind();
-            session.problem(
+            session.problem_with_hint(
                 "patch-body",
                 format!("a patch of this type is a map, found a {found}"),
                 body.origin,
+                "a list of operations is a patch of `type: json6902`".to_owned(),
             );
         }
         session.refuse_tags(body);

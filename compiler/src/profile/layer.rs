@@ -5,7 +5,7 @@ use cairn_spec::{
 };
 
 use super::stack::{Content, Stack, StackLayer};
-use crate::{ProfileFiles, Session};
+use crate::{ProfileFiles, Session, object::check_namespace};
 
 /// A layer as it stands in its file.
 pub(super) struct WrittenLayer<'a> {
@@ -52,6 +52,8 @@ enum Said {
 impl LayerReader<'_> {
     /// Adds a layer, or changes the one of the same name below.
     pub(super) fn add(&mut self, layer: &WrittenLayer<'_>) {
+        let namespace = layer.span("/namespace", self.session);
+        check_namespace(layer.spec.namespace.as_deref(), namespace, self.session);
         let values = self.values(layer);
         let presets = layer
             .spec

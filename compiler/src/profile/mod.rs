@@ -9,4 +9,4 @@ mod variables;
 pub(crate) use cluster::{Cluster, load_cluster};
 pub(crate) use load::load_profile;
 pub(crate) use stack::{Content, Stack, StackLayer};
-pub(crate) use variables::{Bound, bind, secret_placeholder};
+pub(crate) use variables::{Bound, Setting, bind, secret_placeholder};

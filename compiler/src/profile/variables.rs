@@ -18,6 +18,17 @@ pub(crate) fn secret_placeholder(name: &VariableName) -> String {
     format!("cairn.secret({name})")
 }
 
+/// Who sets variables, besides the command line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Setting<'a> {
+    /// A cluster.
+    Cluster(&'a Cluster),
+    /// Nobody.
+    Nobody,
+    /// A cluster whose file cannot be read, which is reported: what it sets is not known.
+    Unreadable,
+}
+
 /// A profile's variables as a cluster and the command line set them.
 #[derive(Debug, Default)]
 pub(crate) struct Bound {
@@ -31,11 +42,15 @@ pub(crate) struct Bound {
 /// cluster's.
 pub(crate) fn bind(
     stack: &Stack,
-    cluster: Option<&Cluster>,
+    setting: Setting<'_>,
     given: &[(VariableName, String)],
     session: &mut Session,
 ) -> Bound {
     let no_values = Node::generated(Map::new());
+    let cluster = match setting {
+        Setting::Cluster(cluster) => Some(cluster),
+        Setting::Nobody | Setting::Unreadable => None,
+    };
     let values = cluster
         .and_then(|cluster| cluster.node.pointer("/spec/variables"))
         .unwrap_or(&no_values);
@@ -46,8 +61,9 @@ pub(crate) fn bind(
         let set = given
             .get(name)
             .map_or_else(|| values.get(name.as_str()), Option::as_ref);
-        let broken = matches!(given.get(name), Some(None));
-        let binding = if declared.spec.sensitive {
+        let unread = matches!(setting, Setting::Unreadable) && set.is_none();
+        let broken = unread || matches!(given.get(name), Some(None));
+        let binding = if declared.spec.sensitive && !unread {
             bind_secret(name, declared, set, &mut bound.secrets, session)
         } else if broken {
             Binding::Broken
@@ -191,7 +207,8 @@ fn bind_value(
                     "variable-schema",
                     format!("the schema of variable `{name}` cannot be used: {error}"),
                 )
-                .at(session.span_at(&declared.node, "/schema")),
+                .at(session.span_at(&declared.node, "/schema"))
+                .hint("schemas are JSON Schema 2020-12"),
             );
             return Binding::Broken;
         }

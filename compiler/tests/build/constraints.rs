@@ -41,6 +41,7 @@ layer: os
     error[constraint-requires] pack `a` 1.0.0 needs pack `b` `^2`, but layer `b` has 1.0.0
       at profile.yaml:6:12
       at a@1.0.0/pack.yaml:8:16 the pack says so here
+      hint: change the range of one of the two layers
     error[constraint-requires] pack `a` 1.0.0 needs pack `bb`, which the profile does not have
       at profile.yaml:6:12
       at a@1.0.0/pack.yaml:8:40 the pack says so here
@@ -56,6 +57,7 @@ layer: os
     error[constraint-constrains] pack `a` 1.0.0 works with `b` `^2`, but layer `b` has 1.0.0
       at profile.yaml:6:12
       at a@1.0.0/pack.yaml:9:18 the pack says so here
+      hint: change the `version` of layer `b`
     error[constraint-conflicts] pack `a` 1.0.0 does not go with `b` 1.0.0
       at profile.yaml:6:12
       at profile.yaml:7:12 `b` is here
@@ -64,6 +66,7 @@ layer: os
     error[constraint-platform] pack `a` 1.0.0 runs on `ubuntu`, not on `os`
       at profile.yaml:6:12
       at profile.yaml:8:12 the operating system is here
+      hint: choose another operating system, or another pack
     ");
 }
 
@@ -84,6 +87,7 @@ layer: os
     error[layer-kind] there are two layers of kind `os`
       at profile.yaml:6:88
       at profile.yaml:6:53 the other one is here
+      hint: remove one of the two layers
     ");
     assert_snapshot!(reported("=== profile\ntype: infra\nlayers: [{name: a, pack: a, version: '*'}]\n=== a@1.0.0/values.yaml\n{}\n"), @"
     error[layer-kind] a profile of type `infra` cannot have layer `a` of kind `addon`

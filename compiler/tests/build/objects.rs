@@ -95,11 +95,13 @@ layers:
       hint: `generateName` makes a new object at every apply: give it a `name`
     error[object-shape] expected a Kubernetes object, found a list
       at a.yaml:7:1
+      hint: write `apiVersion`, `kind` and `metadata.name`, or nothing at all
     error[object-namespace] this Service has no namespace, and neither has its layer
       at a.yaml:1:1
       hint: add `metadata.namespace`, or `namespace` to the layer or its pack
     error[object-namespace] a Node belongs to the cluster and cannot have a namespace
       at a.yaml:3:61
+      hint: remove `metadata.namespace`
     error[object-duplicate] Service web/t is rendered twice
       at b.yaml:3:1 again here
       at b.yaml:1:1 first here
@@ -114,28 +116,33 @@ layers:
 fn files_keep_names_apart_that_file_systems_do_not() {
     let mut text = "=== profile\nlayers: [{name: a, manifests: [a.yaml]}]\n=== a.yaml\n".to_owned();
     let long = "x".repeat(250);
-    for name in [
-        "system:a",
-        "system-a",
-        "Admin",
-        "admin",
-        "../../etc",
-        "a_b",
-        &long,
-    ] {
+    for name in ["system:a", "system-a", "Admin", "admin", "a_b", &long] {
         let _ = writeln!(
             text,
             "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: '{name}'}}"
         );
     }
+    text += "---\n{apiVersion: v1, kind: Event, metadata: {name: e, namespace: default}}\n";
+    text += "---\n{apiVersion: events.k8s.io/v1, kind: Event, metadata: {name: e, namespace: default}}\n";
     assert_snapshot!(files(&text), @"
-    010-a/3-clusterrole_-dmin-8eb0224c.yaml
-    010-a/3-clusterrole_..-..-etc-62caa32a.yaml
-    010-a/3-clusterrole_a_b-4f2887c1.yaml
+    010-a/3-clusterrole_-dmin-d0f1dbef.yaml
+    010-a/3-clusterrole_a_b-52b7a194.yaml
     010-a/3-clusterrole_admin.yaml
-    010-a/3-clusterrole_system-a-4f1bf08b.yaml
+    010-a/3-clusterrole_system-a-5b46f826.yaml
     010-a/3-clusterrole_system-a.yaml
-    010-a/3-clusterrole_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-89feeac2.yaml
+    010-a/3-clusterrole_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-839f0734.yaml
+    010-a/6-event_default_e-16cfde20.yaml
+    010-a/6-event_default_e.yaml
+    ");
+    assert_snapshot!(reported("\
+=== profile
+layers: [{name: a, manifests: [a.yaml]}]
+=== a.yaml
+{apiVersion: v1, kind: Node, metadata: {name: ../../etc}}
+"), @r"
+    error[object-name] `../../etc` cannot be a name: it must not be `.` or `..`, nor hold `/`, `\` or `%`
+      at a.yaml:1:47
+      hint: use lower-case letters, digits, `-` and `.`
     ");
 }
 
@@ -192,6 +199,7 @@ steps: [{name: a, module: x, unit: {name: yy}}, {name: a, file: {path: /x, sourc
       at c@1.0.0/host/steps.yaml:3:56
     error[host-step] there are two host steps `a`
       at c@1.0.0/host/steps.yaml:3:56
+      hint: give each step a name of its own
     error[object-shape] the object lacks `apiVersion` and `metadata.name`
       at d.yaml:1:1
       hint: every Kubernetes object needs `apiVersion`, `kind` and `metadata.name`, each a non-empty text

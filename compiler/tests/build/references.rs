@@ -28,12 +28,22 @@ fn what_is_not_ours_is_left_alone() {
     assert_snapshot!(values("\
 === profile
 layers:
-- {name: a, pack: p, version: '*', values: {home: \"${HOME}\", helm: \"{{ .Values.x }}\", escaped: \"$${var.x}\", open: \"${var.x\", text: \"on ${cluster.name} of ${cluster.labels.env}, ${profile.name} ${profile.version}\"}}
+- {name: a, pack: p, version: '*', values: {home: \"${HOME}\", helm: \"{{ .Values.x }}\", escaped: \"$${var.x}\", text: \"on ${cluster.name} of ${cluster.labels.env}, ${profile.name} ${profile.version}\"}}
 === cluster
 overrides: []
 === p@1.0.0/values.yaml
 {packs: \"${var.are.not.searched}\"}
-"), @r#"a: {"escaped":"${var.x}","helm":"{{ .Values.x }}","home":"${HOME}","open":"${var.x","packs":"${var.are.not.searched}","text":"on c1 of prod, shop 1.0.0"}"#);
+"), @r#"a: {"escaped":"${var.x}","helm":"{{ .Values.x }}","home":"${HOME}","packs":"${var.are.not.searched}","text":"on c1 of prod, shop 1.0.0"}"#);
+    assert_snapshot!(reported("\
+=== profile
+layers: [{name: a, pack: p, version: '*', values: {open: \"${var.x\"}}]
+=== p@1.0.0/values.yaml
+{}
+"), @"
+    error[reference-syntax] the reference `${var.x` is never closed
+      at profile.yaml:5:61
+      hint: add the `}`, or write `$${` to mean the text
+    ");
 }
 
 #[test]
@@ -141,5 +151,6 @@ layers:
       hint: declare it: `variables: [{name: nme}]`
     error[manifests-none] no file matches `none/*.yaml`
       at profile.yaml:6:39
+      hint: globs are relative to the file they stand in; `*` stays within a folder, `**` crosses folders
     ");
 }

@@ -124,11 +124,12 @@ spec:
     local (addon) local 0.1.0
     error[profile-version] profile `base` is version 2.0.0, which `^3` does not match
       at profile.yaml:5:17
+      hint: change the range, or use another version of the profile
     error[layer-content] layer `local` has `version`, which means something only with `pack`
       at profile.yaml:8:28
     error[layer-content] layer `typo` has no content, and no profile below has a layer of this name
       at profile.yaml:9:12
-      hint: expected one of `a`, `local`
+      hint: add `pack: NAME` with `version: RANGE`, `path: FOLDER` or `manifests: [GLOB]`
     error[layer-content] layer `two` has more than one of `pack`, `path` and `manifests`
       at profile.yaml:10:12
       hint: make each a layer of its own
@@ -141,6 +142,7 @@ spec:
     error[layer-duplicate] there are two layers `a`
       at profile.yaml:13:12 again here
       at profile.yaml:7:12 first here
+      hint: give each layer a name of its own
     "#);
 }
 
@@ -157,5 +159,6 @@ spec: {type: addon, uses: [{path: profile.yaml}]}
 "), @"
     error[profile-cycle] profiles use each other in a loop: profile.yaml → base.yaml → profile.yaml
       at base.yaml:4:35
+      hint: remove one of the `uses`
     ");
 }

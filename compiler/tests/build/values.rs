@@ -49,9 +49,10 @@ layers:
     error[preset-undefined] pack `web` has no preset `smal`
       at profile.yaml:6:66
       hint: did you mean `small`?
-    error[preset-group] presets `large` and `small` are both of group `size`; choose one
+    error[preset-group] presets `large` and `small` are both of group `size`
       at profile.yaml:6:52
       at profile.yaml:6:59 the other one is here
+      hint: choose one of the two
     error[preset-undefined] layer `plain` has no pack, so it has no preset `x`
       at profile.yaml:7:50
     ");

@@ -50,7 +50,7 @@ variables: {{kind: many, choice: asia, knd: 1}}
       at cluster.yaml:6:14
       at profile.yaml:8:12 required here
       hint: add `needed: …` under `variables` of the cluster
-    error[variable-schema] the schema of variable `odd` cannot be used: "intger" is not valid under any of the schemas listed in the 'anyOf' keyword
+    error[variable-schema] the schema of variable `odd` cannot be used: `"intger"` is not allowed here
       at profile.yaml:10:25
     error[variable-unset] the variable `unset` has no value
       at profile.yaml:11:116

@@ -142,10 +142,9 @@ impl Repository {
         let (_, manifest) = self.read_manifest(name).await?;
         let what = format!("{} {name}", self.origin);
         if manifest.is_index() {
-            return Err(Error::Answer {
-                what,
-                reason: "it is an index of several artifacts; name one of them by digest"
-                    .to_owned(),
+            return Err(Error::Incomplete {
+                reference: what,
+                reason: "is an index of several artifacts: name one of them by its digest",
             });
         }
         pull_limits.check(&manifest)?;

@@ -190,7 +190,7 @@ impl Repository {
 pub(super) fn reader(descriptor: &Descriptor, response: Response) -> VerifyReader {
     let stream = response
         .bytes_stream()
-        .map_err(|error| std::io::Error::other(error.without_url()));
+        .map_err(|error| std::io::Error::other(crate::error::RequestError::new(error)));
     VerifyReader::new(descriptor, StreamReader::new(stream))
 }
 

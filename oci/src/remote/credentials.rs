@@ -123,8 +123,13 @@ impl Credentials {
 
     fn parse_docker_config(text: &[u8]) -> Result<Self, String> {
         // The parser's message may quote the file, so only the place is told.
-        let config: DockerConfig = serde_json::from_slice(text)
-            .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
+        let config: DockerConfig = serde_json::from_slice(text).map_err(|error| {
+            format!(
+                "it is not what Docker writes (line {}, column {})",
+                error.line(),
+                error.column()
+            )
+        })?;
         let mut by_host = BTreeMap::new();
         for (key, entry) in config.auths {
             if let Some(credential) = entry.credential(&key)? {

@@ -9,7 +9,7 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Deserialize;
 
 use super::{Client, Options, auth::Access};
-use crate::{Error, limits, store::Origin};
+use crate::{Error, error::RequestError, limits, store::Origin};
 
 /// A request about a repository.
 #[derive(Debug, Clone, Copy)]
@@ -198,8 +198,7 @@ impl Client {
         sent.map_err(|error| Error::Request {
             method,
             url,
-            // The query may hold a token of the upload.
-            source: error.without_url(),
+            source: RequestError::new(error),
         })
     }
 }
@@ -292,7 +291,7 @@ pub(super) async fn read_limited(
         let chunk = response.chunk().await.map_err(|error| Error::Request {
             method: Method::GET,
             url: url.clone(),
-            source: error.without_url(),
+            source: RequestError::new(error),
         })?;
         match chunk {
             Some(chunk) if body.len() + chunk.len() > limit_bytes => {

@@ -92,7 +92,11 @@ fn too_few(rule: &Rule, signers: &[Signer]) -> Verdict {
     };
     Verdict::Refused {
         reason,
-        hint: format!("have it signed by {} of {}", rule.threshold, names(rule)),
+        hint: if rule.threshold == rule.keys.len() {
+            format!("have it signed with {}", names(rule))
+        } else {
+            format!("have it signed with {} of {}", rule.threshold, names(rule))
+        },
     }
 }
 

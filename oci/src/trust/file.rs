@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -36,6 +37,10 @@ pub struct PolicyFile {
     pub kind: PolicyKind,
     /// The rules; the one with the longest matching glob decides.
     pub rules: Vec<RuleEntry>,
+}
+
+impl cairn_spec::Kind for PolicyFile {
+    const KIND: &'static str = "TrustPolicy";
 }
 
 /// A rule as it stands in the file.
@@ -102,7 +107,7 @@ pub struct TrustedKey {
 impl TrustPolicy {
     /// Reads a policy and the keys that it names.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or(Path::new(""));
         let text = read_file(path)?;
         Self::parse(&text, &path.display().to_string(), |key_path| {
             read_file(&folder.join(key_path))
@@ -124,7 +129,7 @@ impl TrustPolicy {
         let mut rules = Vec::new();
         for (index, entry) in file.rules.iter().enumerate() {
             let refuse_rule =
-                |reason: &dyn fmt::Display| refuse(format!("rules[{index}]: {reason}"));
+                |reason: &dyn fmt::Display| refuse(format!("`rules[{index}]`: {reason}"));
             rules.push(Rule::new(entry, &read).map_err(|error| refuse_rule(&error))?);
         }
         let policy = Self { rules };
@@ -176,7 +181,7 @@ impl Rule {
             let glob = GlobBuilder::new(text)
                 .literal_separator(true)
                 .build()
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| format!("`{text}` is not a glob: {}", error.kind()))?;
             globs.push((text.clone(), glob.compile_matcher()));
         }
         let mut keys: Vec<TrustedKey> = Vec::new();
@@ -243,13 +248,20 @@ fn read_file(path: &Path) -> Result<String, Error> {
         path: path.to_owned(),
         source,
     };
-    let size_bytes = fs::metadata(path).map_err(file_error)?.len();
-    if size_bytes > limits::MAX_CONFIG_BYTES {
+    // A pipe or a device does not say how much will come.
+    let mut text = String::new();
+    fs::File::open(path)
+        .and_then(|file| {
+            file.take(limits::MAX_CONFIG_BYTES + 1)
+                .read_to_string(&mut text)
+        })
+        .map_err(file_error)?;
+    if text.len() as u64 > limits::MAX_CONFIG_BYTES {
         return Err(Error::Limit {
             what: path.display().to_string(),
             limit: limits::MAX_CONFIG_BYTES,
             unit: "bytes",
         });
     }
-    fs::read_to_string(path).map_err(file_error)
+    Ok(text)
 }

@@ -56,7 +56,12 @@ impl EmbeddedMetadata {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create(path)
-            .map_err(|source| failed(source.into()))?;
+            .map_err(|source| match source {
+                redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse {
+                    path: path.display().to_string(),
+                },
+                source => failed(source.into()),
+            })?;
         let sequence = prepare(&database).map_err(failed)?;
         let database = Arc::new(database);
         let (requests, queue) = mpsc::channel(QUEUE_LENGTH);

@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
             &before[line_start..]
         };
         self.diagnostics
-            .push(syntax::finding(error.kind(), line, MAX_DEPTH).at(span));
+            .push(syntax::finding(error.kind(), (self.text, line), MAX_DEPTH).at(span));
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Step<Node> {

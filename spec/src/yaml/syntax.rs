@@ -4,12 +4,16 @@ use granit_parser::ErrorKind;
 
 use crate::Diagnostic;
 
-/// The finding for a parser's error; `line` is the line it is on, as far as it was read.
-pub(super) fn finding(kind: &ErrorKind, line: &str, max_depth: usize) -> Diagnostic {
+/// The finding for a parser's error in a text; `line` is the line it is on, as far as it was read.
+pub(super) fn finding(
+    kind: &ErrorKind,
+    (text, line): (&str, &str),
+    max_depth: usize,
+) -> Diagnostic {
     if matches!(kind, ErrorKind::RecursionLimitExceeded) {
         return too_deep(max_depth);
     }
-    let (reason, hint) = if is_conflict_marker(line) {
+    let (reason, hint) = if has_conflict(text) {
         (
             "a merge conflict is left in it".to_owned(),
             Some("choose one side, and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`"),
@@ -30,10 +34,10 @@ pub(super) fn too_deep(max_depth: usize) -> Diagnostic {
     .hint("flatten the values, or close the brackets that were left open")
 }
 
-fn is_conflict_marker(line: &str) -> bool {
-    ["<<<<<<<", "=======", ">>>>>>>"]
-        .iter()
-        .any(|marker| line.starts_with(marker))
+/// Git leaves these lines; no YAML of ours begins a line so.
+fn has_conflict(text: &str) -> bool {
+    text.lines()
+        .any(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "))
 }
 
 fn reason(kind: &ErrorKind) -> String {

@@ -148,9 +148,14 @@ impl Parser<'_> {
             return Err(Problem::new(tag.range.clone(), message)
                 .hint("put the text in a partial of its own: `templates/_NAME.hbs`"));
         }
-        if depth >= MAX_BLOCKS {
+        // Said once: those within are too deep with it.
+        if depth == MAX_BLOCKS {
             let message = format!("blocks are nested more than {MAX_BLOCKS} deep");
-            return Err(Problem::new(tag.range.clone(), message));
+            return Err(Problem::new(tag.range.clone(), message)
+                .hint("put the inner blocks into a partial: `templates/_NAME.hbs`"));
+        }
+        if depth > MAX_BLOCKS {
+            return Ok(());
         }
         let branch = self.branch(tag)?;
         if let Some(block) = self.open.last_mut() {

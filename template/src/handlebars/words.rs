@@ -123,7 +123,8 @@ impl Scanner<'_> {
         let open = self.at..self.at + 1;
         if depth == MAX_PARENTHESES {
             let message = format!("parentheses are nested more than {MAX_PARENTHESES} deep");
-            return Err(Problem::new(open, message));
+            return Err(Problem::new(open, message)
+                .hint("put a part of it into a partial, and take its text with `include`"));
         }
         self.at += 1;
         let words = self.words(triple, depth + 1)?;
