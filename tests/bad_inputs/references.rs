@@ -55,10 +55,3 @@ fn field_that_a_profile_does_not_have() {
 fn reference_never_closed() {
     assert_snapshot!(values("      values:\n        image: ${var.image\n"));
 }
-
-#[test]
-fn layers_that_read_each_other() {
-    assert_snapshot!(values(
-        "      values:\n        image: ${layer.api.replicas}\n    - name: api\n      path: web\n      namespace: api\n      values:\n        image: ${layer.web.replicas}\n"
-    ));
-}
