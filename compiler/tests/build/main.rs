@@ -1,5 +1,8 @@
 //! Builds of small profiles, from texts to texts: one file a question.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test made itself is there, or the test fails"
+)]
 
 mod constraints;
 mod lints;

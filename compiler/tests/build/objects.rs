@@ -196,7 +196,7 @@ steps: [{name: a, module: x, unit: {name: yy}}, {name: a, file: {path: /x, sourc
       at c@1.0.0/host/steps.yaml:3:16
       hint: give it exactly one of `file`, `sysctl`, `module`, `package`, `unit` and `command`
     error[host-step] host step `a` puts `z` in place, which the pack does not have under `host/`
-      at c@1.0.0/host/steps.yaml:3:56
+      at c@1.0.0/host/steps.yaml:3:84
     error[host-step] there are two host steps `a`
       at c@1.0.0/host/steps.yaml:3:56
       hint: give each step a name of its own

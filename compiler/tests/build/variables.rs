@@ -52,6 +52,7 @@ variables: {{kind: many, choice: asia, knd: 1}}
       hint: add `needed: …` under `variables` of the cluster
     error[variable-schema] the schema of variable `odd` cannot be used: `"intger"` is not allowed here
       at profile.yaml:10:25
+      hint: schemas are JSON Schema 2020-12
     error[variable-unset] the variable `unset` has no value
       at profile.yaml:11:116
       at profile.yaml:9:12 declared here, without a default

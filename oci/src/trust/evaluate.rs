@@ -186,10 +186,10 @@ rules:
                 shown(evaluate(&policy, repository, &signatures, attestations))
             };
         insta::assert_snapshot!(verdict("127.0.0.1:5000/other/a", &[&ci], &[]), @"trusted: ci");
-        insta::assert_snapshot!(verdict("127.0.0.1:5000/other/a", &[&stranger], &[]), @"refused: no trusted key has signed it; hint: have it signed by 1 of `ci`");
-        insta::assert_snapshot!(verdict("127.0.0.1:5000/packs/a", &[&ci], &[]), @"refused: 1 of the 2 trusted keys that are needed have signed it; hint: have it signed by 2 of `ci`, `release`");
+        insta::assert_snapshot!(verdict("127.0.0.1:5000/other/a", &[&stranger], &[]), @"refused: no trusted key has signed it; hint: have it signed with `ci`");
+        insta::assert_snapshot!(verdict("127.0.0.1:5000/packs/a", &[&ci], &[]), @"refused: 1 of the 2 trusted keys that are needed have signed it; hint: have it signed with `ci`, `release`");
         // The same key twice is one signer.
-        insta::assert_snapshot!(verdict("127.0.0.1:5000/packs/a", &[&ci, &ci], &[]), @"refused: 1 of the 2 trusted keys that are needed have signed it; hint: have it signed by 2 of `ci`, `release`");
+        insta::assert_snapshot!(verdict("127.0.0.1:5000/packs/a", &[&ci, &ci], &[]), @"refused: 1 of the 2 trusted keys that are needed have signed it; hint: have it signed with `ci`, `release`");
         insta::assert_snapshot!(verdict("127.0.0.1:5000/packs/a", &[&ci, &release], &[]), @"refused: the attestation `https://slsa.dev/provenance/v1` by a trusted key is missing; hint: have one of `ci`, `release` attest it");
         insta::assert_snapshot!(verdict("127.0.0.1:5000/packs/a", &[&ci, &release], &[attested(&stranger, slsa)]), @"refused: the attestation `https://slsa.dev/provenance/v1` by a trusted key is missing; hint: have one of `ci`, `release` attest it");
         insta::assert_snapshot!(verdict("registry.example.com/packs/a/b", &[&release, &ci], &[attested(&ci, slsa)]), @"trusted: ci release");
@@ -206,11 +206,11 @@ rules:
             parse(&change(ONE), &keys).unwrap_err().to_string()
         };
         assert!(parse(ONE, &[("ci.pub", &ci)]).is_ok());
-        insta::assert_snapshot!(reason(&|p| p.replace("threshold: 1", "threshold: 2")), @"`trust.yaml` is malformed: rules[0]: `threshold` is 2, but must be between 1 and the number of keys, 1");
-        insta::assert_snapshot!(reason(&|p| p.replace("threshold: 1", "threshold: 0")), @"`trust.yaml` is malformed: rules[0]: `threshold` is 0, but must be between 1 and the number of keys, 1");
-        insta::assert_snapshot!(reason(&|p| p.replace("ci.pub", "none.pub")), @"`trust.yaml` is malformed: rules[0]: `none.pub` does not exist");
-        insta::assert_snapshot!(reason(&|p| p.replace(", path: ci.pub", "")), @"`trust.yaml` is malformed: rules[0]: key `ci` needs either `path` or `pem`");
-        insta::assert_snapshot!(reason(&|p| p.replace("['**']", "[]")), @"`trust.yaml` is malformed: rules[0]: `repositories` is empty");
+        insta::assert_snapshot!(reason(&|p| p.replace("threshold: 1", "threshold: 2")), @"`trust.yaml` is malformed: `rules[0]`: `threshold` is 2, but must be between 1 and the number of keys, 1");
+        insta::assert_snapshot!(reason(&|p| p.replace("threshold: 1", "threshold: 0")), @"`trust.yaml` is malformed: `rules[0]`: `threshold` is 0, but must be between 1 and the number of keys, 1");
+        insta::assert_snapshot!(reason(&|p| p.replace("ci.pub", "none.pub")), @"`trust.yaml` is malformed: `rules[0]`: `none.pub` does not exist");
+        insta::assert_snapshot!(reason(&|p| p.replace(", path: ci.pub", "")), @"`trust.yaml` is malformed: `rules[0]`: key `ci` needs either `path` or `pem`");
+        insta::assert_snapshot!(reason(&|p| p.replace("['**']", "[]")), @"`trust.yaml` is malformed: `rules[0]`: `repositories` is empty");
         insta::assert_snapshot!(reason(&|p| p.replace("['**']", "['**', '**']")), @"`trust.yaml` is malformed: the glob `**` stands in two places");
         assert!(reason(&|p| p.replace("threshold", "treshold")).contains("treshold"));
         assert!(reason(&|p| p.replace("cairn.dev/v1", "cairn.dev/v2")).contains("cairn.dev/v2"));

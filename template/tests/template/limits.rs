@@ -118,11 +118,13 @@ fn templates_that_nest_too_deep() {
     assert_snapshot!(errors(&blocks, json!({})), @"
     template-syntax: blocks are nested more than 64 deep
       t.hbs:1:577 `{{#if 1}}`
+      hint: put the inner blocks into a partial: `templates/_NAME.hbs`
     ");
     let calls = format!("{{{{{}1{}}}}}", "not (".repeat(40), ")".repeat(40));
     assert_snapshot!(errors(&calls, json!({})).replace("not (", ""), @"
     template-syntax: parentheses are nested more than 32 deep
       t.hbs:1:167 `(`
+      hint: put a part of it into a partial, and take its text with `include`
     ");
     let json = format!("{{{{len {}{}}}}}", "[".repeat(5000), "]".repeat(5000));
     assert_snapshot!(errors(&json, json!({})).lines().next().unwrap(), @"template-syntax: `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…` is not a name, path or literal that can stand here");

@@ -4,9 +4,10 @@ use super::{OBJECTS, Run, report};
 
 #[test]
 fn bodies_are_checked_before_objects() {
-    insta::assert_snapshot!(report("target: {kind: Service}\npatch: [a]"), @r"
+    insta::assert_snapshot!(report("target: {kind: Service}\npatch: [a]"), @"
     patch-body: a patch of this type is a map, found a list
       profile.yaml:2:8
+      hint: a list of operations is a patch of `type: json6902`
     ");
     insta::assert_snapshot!(report("target: {kind: Service}\npatch: {spec: {a: !append [b]}}"), @"
     patch-tag: the tag `!append` has no meaning in a patch
