@@ -22,6 +22,9 @@ pub(crate) struct Environment {
     pub(crate) source_date_epoch: Option<String>,
 }
 
+/// Later years do not fit into RFC 3339.
+const END_OF_YEAR_9999: u64 = 253_402_300_799;
+
 impl Environment {
     /// Reads the environment of this process.
     pub(crate) fn read() -> Self {
@@ -40,8 +43,6 @@ impl Environment {
 
     /// The time of `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub(crate) fn created_unix_s(&self) -> Result<Option<u64>, Failure> {
-        /// Later years do not fit into RFC 3339.
-        const END_OF_YEAR_9999: u64 = 253_402_300_799;
         let Some(text) = &self.source_date_epoch else {
             return Ok(None);
         };

@@ -113,12 +113,9 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
             .map(|object| {
                 let text = write_manifest(&object.node.value);
                 let mut file = format!("{folder}/{}.yaml", file_stem(&object.id));
-                // Two groups may have a kind of one name, such as `Event`.
+                // `Event` is a kind of two groups of Kubernetes, for one.
                 if tree.get(&format!("manifests/{file}")).is_some() {
-                    let kind = format!("{} {}", object.id.api_version, object.id.kind);
-                    let digest = Digest::sha256(kind.as_bytes());
-                    let stem = file_stem(&object.id);
-                    file = format!("{folder}/{stem}-{}.yaml", &digest.hex()[..8]);
+                    file = format!("{folder}/{}.yaml", digest_stem(&object.id));
                 }
                 let digest = content_digest(&text);
                 tree.put(&format!("manifests/{file}"), text);
@@ -147,31 +144,40 @@ const MAX_FILE_STEM: usize = 120;
 /// Names of objects hold what file names may not (`system:node`), differ only in letter case, or are
 /// long: then a digest keeps the files apart.
 fn file_stem(id: &ObjectId) -> String {
+    let written = written_stem(id);
+    // Only names of role-based access control hold `_`, which parts the parts elsewhere.
+    if safe_stem(&written) == written && !id.name.contains('_') {
+        return written;
+    }
+    digest_stem(id)
+}
+
+fn digest_stem(id: &ObjectId) -> String {
+    let namespace = id.namespace.as_deref().unwrap_or_default();
+    let whole = format!("{} {} {namespace} {}", id.api_version, id.kind, id.name);
+    let digest = Digest::sha256(whole.as_bytes());
+    format!("{}-{}", safe_stem(&written_stem(id)), &digest.hex()[..8])
+}
+
+fn written_stem(id: &ObjectId) -> String {
     let stage = stage_of(id) as u8 + 1;
-    let group = if is_built_in(id.group()) {
-        String::new()
-    } else {
-        format!(".{}", id.group())
+    let kind = id.kind.to_lowercase();
+    let group = match id.group() {
+        group if is_built_in(group) => String::new(),
+        group => format!(".{group}"),
     };
     let namespace = id
         .namespace
-        .iter()
-        .fold(String::new(), |_, namespace| format!("{namespace}_"));
-    let kind = id.kind.to_lowercase();
-    let written = format!("{stage}-{kind}{group}_{namespace}{}", id.name);
+        .as_ref()
+        .map_or_else(String::new, |namespace| format!("{namespace}_"));
+    format!("{stage}-{kind}{group}_{namespace}{}", id.name)
+}
+
+/// A part of a path on every file system.
+fn safe_stem(written: &str) -> String {
     let is_safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
-    let mut stem: String = written
-        .chars()
-        .map(|c| if is_safe(c) { c } else { '-' })
-        .take(MAX_FILE_STEM)
-        .collect();
-    // Only names of role-based access control hold `_`, which parts the parts elsewhere.
-    if stem != written || id.name.contains('_') {
-        let whole = format!("{} {} {namespace}{}", id.api_version, id.kind, id.name);
-        stem.push('-');
-        stem.push_str(&Digest::sha256(whole.as_bytes()).hex()[..8]);
-    }
-    stem
+    let safe = written.chars().map(|c| if is_safe(c) { c } else { '-' });
+    safe.take(MAX_FILE_STEM).collect()
 }
 
 fn write_host(parts: &BundleParts<'_>, tree: &mut FileTree) {

@@ -57,8 +57,8 @@ pub(crate) fn render_host(
 fn check_path(layer: &Layer<'_>, path: &TreePath, session: &mut Session) {
     if let Err(error) = format!("host/{}/{path}", layer.name).parse::<TreePath>() {
         session.report(
-            Diagnostic::error("host-path", error.to_string())
-                .hint("give the file or the layer a shorter name"),
+            Diagnostic::error("pack-layout", error.to_string())
+                .hint("shorten the file's path, or the name of the layer"),
         );
     }
 }
@@ -78,11 +78,13 @@ fn read_steps(layer: &Layer<'_>, output: &mut LayerOutput, session: &mut Session
         return;
     };
     for (index, step) in file.steps.iter().enumerate() {
-        let place = session.span_at(&node, &format!("/steps/{index}/name"));
+        let at = |key: &str| session.span_at(&node, &format!("/steps/{index}/{key}"));
+        let (place, source) = (at("name"), at("file/source"));
         let twice = file.steps[..index]
             .iter()
             .any(|other| other.name == step.name);
-        check_step(step, place, output, session);
+        check_actions(step, place, session);
+        check_source(step, source, output, session);
         if twice {
             let message = format!("there are two host steps `{}`", step.name);
             session.report(
@@ -95,7 +97,7 @@ fn read_steps(layer: &Layer<'_>, output: &mut LayerOutput, session: &mut Session
     output.steps = file.steps;
 }
 
-fn check_step(step: &HostStep, place: Option<Span>, output: &LayerOutput, session: &mut Session) {
+fn check_actions(step: &HostStep, place: Option<Span>, session: &mut Session) {
     let title = format!("host step `{}`", step.name);
     if step.action_count() != 1 {
         session.report(
@@ -104,6 +106,10 @@ fn check_step(step: &HostStep, place: Option<Span>, output: &LayerOutput, sessio
                 .hint("give it exactly one of `file`, `sysctl`, `module`, `package`, `unit` and `command`"),
         );
     }
+}
+
+fn check_source(step: &HostStep, place: Option<Span>, output: &LayerOutput, session: &mut Session) {
+    let title = format!("host step `{}`", step.name);
     if let Some(file) = &step.file
         && !output.host.contains_key(&file.source)
     {

@@ -55,14 +55,15 @@ fn kubectl_parses_every_manifest() -> Result<()> {
     for (_, cluster) in EXAMPLES {
         let bundle = meeting.path(cluster);
         let paths = files_below(&bundle.join("manifests"))?;
-        let listed: String = paths
+        let listed: Vec<String> = paths
             .iter()
-            .map(|path| format!("- {}\n", path.display()))
+            .map(|path| format!("- {}", path.display()))
             .collect();
         fs::write(
             bundle.join("manifests/kustomization.yaml"),
             format!(
-                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{listed}"
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{}\n",
+                listed.join("\n")
             ),
         )?;
         let printed = meeting.peer("kubectl", &format!("kustomize {cluster}/manifests"))?;

@@ -12,6 +12,9 @@ const PACK: &str = "application/vnd.cairn.pack.v1+json";
 const CONTENT: &str = "application/vnd.cairn.pack.content.v1.tar+gzip";
 const FOLDER: &str = "packs/addon/metrics-server";
 
+/// Makes `content.tar.gz`.
+type Archive<'a> = &'a dyn Fn(&Meeting) -> Result<String>;
+
 /// A profile of one layer.
 const PROFILE: &str = "
 apiVersion: cairn.dev/v1
@@ -49,7 +52,7 @@ fn what_oras_pushes_is_a_pack_once_it_is_signed() -> Result<()> {
             &format!("-czf content.tar.gz -C {} .", source.display()),
         )
     };
-    let archives: [&dyn Fn(&Meeting) -> Result<String>; 2] = [&by_name, &by_dot];
+    let archives: [Archive<'_>; 2] = [&by_name, &by_dot];
     let configs = ["", &format!("--config config.json:{PACK}")];
     for (archive, config) in archives.into_iter().zip(configs) {
         let meeting = Meeting::new()?;

@@ -177,7 +177,7 @@ fn a_byte_that_changes_on_the_registrys_disk_is_found() -> Result<()> {
     )?;
     let content = fs::read(meeting.path("content"))?;
     let tags = meeting.peer("crane", &format!("ls {repository} --insecure"))?;
-    let version = tags.lines().find(|tag| !tag.ends_with(".sig"));
+    let version = tags.lines().find(|tag| !tag.starts_with("sha256-"));
     let version = version.context("no version")?.to_owned();
     let at = |meeting: &Meeting| format!("{}/packs/metrics-server@{digest}", meeting.address());
     let tagged =

@@ -56,6 +56,10 @@ enum Found {
         message: String,
         hint: Option<String>,
     },
+    Unfit {
+        message: String,
+        hint: String,
+    },
 }
 
 fn wanted(range: Option<&VersionRange>) -> String {
@@ -120,10 +124,10 @@ impl Checker<'_> {
                 Ok(Found::Nothing { message, hint }) => {
                     self.report_requirement(index, &message, hint, session);
                 }
-                Err(message) => {
-                    let hint = "change the range of one of the two layers".to_owned();
+                Ok(Found::Unfit { message, hint }) => {
                     self.report_requirement(index, &message, Some(hint), session);
                 }
+                Err(message) => self.report_requirement(index, &message, None, session),
             }
         }
     }
@@ -148,7 +152,7 @@ impl Checker<'_> {
     fn find(&self, requirement: &PackRequirement) -> Result<Found, String> {
         let range = requirement.version.as_ref();
         match (&requirement.pack, &requirement.capability) {
-            (Some(name), None) => self.find_pack(name, range),
+            (Some(name), None) => Ok(self.find_pack(name, range)),
             (None, Some(capability)) => Ok(self.find_capability(capability, range)),
             _ => Err(
                 "has a requirement that does not name exactly one of `pack` and `capability`"
@@ -157,7 +161,7 @@ impl Checker<'_> {
         }
     }
 
-    fn find_pack(&self, name: &PackName, range: Option<&VersionRange>) -> Result<Found, String> {
+    fn find_pack(&self, name: &PackName, range: Option<&VersionRange>) -> Found {
         let of_name: Vec<(&ResolvedLayer, &Version)> = self
             .others()
             .map(|(layer, other)| (layer, &other.pack.manifest.metadata))
@@ -166,17 +170,20 @@ impl Checker<'_> {
             .collect();
         let fits = |version: &Version| range.is_none_or(|range| range.matches(version));
         if let Some((layer, _)) = of_name.iter().find(|(_, version)| fits(version)) {
-            return Ok(Found::Layer {
+            return Found::Layer {
                 needs: layer.layer.name.clone(),
                 reason: format!("requires pack {name}"),
-            });
+            };
         }
         if let Some((layer, version)) = of_name.first() {
-            return Err(format!(
-                "needs pack `{name}`{}, but layer `{}` has {version}",
-                wanted(range),
-                layer.layer.name
-            ));
+            let name_of = &layer.layer.name;
+            return Found::Unfit {
+                message: format!(
+                    "needs pack `{name}`{}, but layer `{name_of}` has {version}",
+                    wanted(range)
+                ),
+                hint: format!("change the `version` of layer `{name_of}`"),
+            };
         }
         let known: Vec<&str> = self
             .others()
@@ -186,13 +193,13 @@ impl Checker<'_> {
             || format!("add a layer with `pack: {name}`"),
             |near| format!("did you mean `{near}`?"),
         );
-        Ok(Found::Nothing {
+        Found::Nothing {
             message: format!(
                 "needs pack `{name}`{}, which the profile does not have",
                 wanted(range)
             ),
             hint: Some(hint),
-        })
+        }
     }
 
     fn find_capability(&self, capability: &CapabilityName, range: Option<&VersionRange>) -> Found {

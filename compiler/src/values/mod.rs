@@ -3,6 +3,8 @@
 pub(crate) mod interpolate;
 mod list;
 mod merge;
+#[cfg(test)]
+mod properties;
 mod reference;
 mod scope;
 mod strategy;

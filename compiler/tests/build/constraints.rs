@@ -41,7 +41,7 @@ layer: os
     error[constraint-requires] pack `a` 1.0.0 needs pack `b` `^2`, but layer `b` has 1.0.0
       at profile.yaml:6:12
       at a@1.0.0/pack.yaml:8:16 the pack says so here
-      hint: change the range of one of the two layers
+      hint: change the `version` of layer `b`
     error[constraint-requires] pack `a` 1.0.0 needs pack `bb`, which the profile does not have
       at profile.yaml:6:12
       at a@1.0.0/pack.yaml:8:40 the pack says so here

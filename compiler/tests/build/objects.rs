@@ -122,32 +122,27 @@ fn files_keep_names_apart_that_file_systems_do_not() {
             "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: '{name}'}}"
         );
     }
+    text += "---\n{apiVersion: v1, kind: Event, metadata: {name: e, namespace: default}}\n";
+    text += "---\n{apiVersion: events.k8s.io/v1, kind: Event, metadata: {name: e, namespace: default}}\n";
     assert_snapshot!(files(&text), @"
-    010-a/3-clusterrole_-dmin-8eb0224c.yaml
-    010-a/3-clusterrole_a_b-4f2887c1.yaml
+    010-a/3-clusterrole_-dmin-d0f1dbef.yaml
+    010-a/3-clusterrole_a_b-52b7a194.yaml
     010-a/3-clusterrole_admin.yaml
-    010-a/3-clusterrole_system-a-4f1bf08b.yaml
+    010-a/3-clusterrole_system-a-5b46f826.yaml
     010-a/3-clusterrole_system-a.yaml
-    010-a/3-clusterrole_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-89feeac2.yaml
+    010-a/3-clusterrole_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-839f0734.yaml
+    010-a/6-event_default_e-16cfde20.yaml
+    010-a/6-event_default_e.yaml
     ");
-}
-
-#[test]
-fn kinds_of_one_name_have_files_of_their_own() {
-    assert_snapshot!(files("\
+    assert_snapshot!(reported("\
 === profile
-layers: [{name: a, manifests: [a.yaml], namespace: default}]
+layers: [{name: a, manifests: [a.yaml]}]
 === a.yaml
-apiVersion: v1
-kind: Event
-metadata: {name: x}
----
-apiVersion: events.k8s.io/v1
-kind: Event
-metadata: {name: x}
-"), @"
-    010-a/6-event_default_x-854d583d.yaml
-    010-a/6-event_default_x.yaml
+{apiVersion: v1, kind: Node, metadata: {name: ../../etc}}
+"), @r"
+    error[object-name] `../../etc` cannot be a name: it must not be `.` or `..`, nor hold `/`, `\` or `%`
+      at a.yaml:1:47
+      hint: use lower-case letters, digits, `-` and `.`
     ");
 }
 
@@ -201,7 +196,7 @@ steps: [{name: a, module: x, unit: {name: yy}}, {name: a, file: {path: /x, sourc
       at c@1.0.0/host/steps.yaml:3:16
       hint: give it exactly one of `file`, `sysctl`, `module`, `package`, `unit` and `command`
     error[host-step] host step `a` puts `z` in place, which the pack does not have under `host/`
-      at c@1.0.0/host/steps.yaml:3:56
+      at c@1.0.0/host/steps.yaml:3:84
     error[host-step] there are two host steps `a`
       at c@1.0.0/host/steps.yaml:3:56
       hint: give each step a name of its own

@@ -34,6 +34,16 @@ overrides: []
 === p@1.0.0/values.yaml
 {packs: \"${var.are.not.searched}\"}
 "), @r#"a: {"escaped":"${var.x}","helm":"{{ .Values.x }}","home":"${HOME}","packs":"${var.are.not.searched}","text":"on c1 of prod, shop 1.0.0"}"#);
+    assert_snapshot!(reported("\
+=== profile
+layers: [{name: a, pack: p, version: '*', values: {open: \"${var.x\"}}]
+=== p@1.0.0/values.yaml
+{}
+"), @"
+    error[reference-syntax] the reference `${var.x` is never closed
+      at profile.yaml:5:61
+      hint: add the `}`, or write `$${` to mean the text
+    ");
 }
 
 #[test]

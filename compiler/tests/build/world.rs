@@ -3,7 +3,7 @@
 //! A world is one text: lines `=== PATH` part its files. `profile` is the `spec` of the profile, with
 //! type `addon`, Kubernetes 1.34.0 and a registry; `cluster` the `spec` of the cluster; `lock` the lock.
 //! Files of `NAME@VERSION/` are a pack in the registry. A pack without `pack.yaml` is an add-on, and one
-//! without templates renders a ConfigMap with its values. Anything else is a file beside the profile.
+//! without templates renders a `ConfigMap` with its values. Anything else is a file beside the profile.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -42,7 +42,7 @@ impl World {
         for (pack, files) in packs {
             world.pack(&pack, &files);
         }
-        world.request.profile = "profile.yaml".to_owned();
+        world.request.profile = String::from("profile.yaml");
         world
     }
 
@@ -286,7 +286,6 @@ pub(crate) fn finding(diagnostic: &Diagnostic, sources: &Sources) -> String {
     if let Some(hint) = &diagnostic.hint {
         let _ = write!(out, "\n  hint: {hint}");
     }
-    out.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }

@@ -84,6 +84,6 @@ async fn one_directory_serves_one_process() {
         ..cairn_registry::Config::default()
     };
     let error = config.build().await.unwrap_err().to_string();
-    assert!(error.ends_with("` is in use by another process"), "{error}");
+    assert!(error.ends_with("is in use by another process"), "{error}");
     server.stop().await;
 }
