@@ -255,18 +255,3 @@ fn manifest(parts: &BundleParts<'_>, files: BTreeMap<String, Digest>) -> BundleM
         files,
     }
 }
-
-/// All objects as one YAML stream in the order of the plan, for snapshots and `--output -`.
-pub fn manifests_of(tree: &FileTree) -> String {
-    let mut out = String::new();
-    for (path, file) in tree
-        .iter()
-        .filter(|(path, _)| path.below("manifests").is_some())
-    {
-        out.push_str("---\n# ");
-        out.push_str(path.as_str());
-        out.push('\n');
-        out.push_str(&String::from_utf8_lossy(&file.bytes));
-    }
-    out
-}

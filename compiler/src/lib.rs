@@ -33,7 +33,7 @@ mod summary;
 mod values;
 
 pub use build::{Build, BuildRequest, LockMode, build};
-pub use bundle::{COMPILER_VERSION, manifests_of};
+pub use bundle::COMPILER_VERSION;
 pub use inputs::{FetchedPack, InputError, NamedText, PackSource, ProfileFiles};
 pub use lint::{LINTS, Lint, lint_pack};
 pub use pack::{Pack, load as load_pack};

@@ -315,11 +315,7 @@ pub(crate) fn settle_namespace(
             }
         }
         (Scope::Namespaced, None, None) => {
-            let kind = node
-                .get("kind")
-                .and_then(Node::as_str)
-                .unwrap_or_default()
-                .to_owned();
+            let kind = kind_of(node);
             session.report(
                 Diagnostic::error(
                     "object-namespace",
@@ -330,11 +326,7 @@ pub(crate) fn settle_namespace(
             );
         }
         (Scope::Cluster, Some(given), _) => {
-            let kind = node
-                .get("kind")
-                .and_then(Node::as_str)
-                .unwrap_or_default()
-                .to_owned();
+            let kind = kind_of(node);
             session.report(
                 Diagnostic::error(
                     "object-namespace",
@@ -346,6 +338,13 @@ pub(crate) fn settle_namespace(
         }
         _ => {}
     }
+}
+
+fn kind_of(object: &Node) -> &str {
+    object
+        .get("kind")
+        .and_then(Node::as_str)
+        .unwrap_or_default()
 }
 
 /// A Namespace object that Cairn makes for a layer.

@@ -48,11 +48,6 @@ impl Version {
     pub fn is_pre_release(&self) -> bool {
         !self.0.pre.is_empty()
     }
-
-    /// The underlying SemVer version.
-    pub fn as_semver(&self) -> &semver::Version {
-        &self.0
-    }
 }
 
 impl FromStr for Version {
