@@ -1,48 +1,10 @@
-//! What a registry is told before it starts: pure data, with a default and a reason for each limit.
-
-use std::{path::PathBuf, sync::Arc};
+//! Bounds on everything that comes from outside.
 
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    App, Result,
-    service::Registry,
-    storage::{EmbeddedMetadata, FilePayloads, MemoryMetadata, MemoryPayloads, Metadata, Payloads},
-};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
-
-/// A registry's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Config {
-    /// Where content is kept.
-    pub storage: StorageConfig,
-    /// Which tags name the same content forever, as globs: over repositories (`packs/**`) or, with
-    /// a colon, over tags (`apps/*:v*`). Tags derived from a digest, such as `sha256-….sig`, are
-    /// never immutable, for clients collect signatures and referrers under them.
-    pub immutable_tags: Vec<String>,
-    /// Bounds on what clients may ask for.
-    pub limits: Limits,
-}
-
-/// Where content is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum StorageConfig {
-    /// In a directory of this machine, which one process holds at a time.
-    Directory(PathBuf),
-    /// In memory; everything is lost when the process ends.
-    Memory,
-}
-
-impl Default for StorageConfig {
-    fn default() -> Self {
-        Self::Directory(PathBuf::from(".cairn/registry"))
-    }
-}
 
 /// Bounds on what clients may ask for. The unit is in each name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,31 +66,5 @@ impl Default for Limits {
             referrers_page_bytes: 4 * 1024 * 1024 - 64 * 1024,
             grace_s: 24 * 60 * 60,
         }
-    }
-}
-
-impl Config {
-    /// Opens the storage and prepares the server.
-    pub async fn build(self) -> Result<App> {
-        let (payloads, metadata): (Arc<dyn Payloads>, Arc<dyn Metadata>) = match &self.storage {
-            StorageConfig::Memory => (
-                Arc::new(MemoryPayloads::default()),
-                Arc::new(MemoryMetadata::default()),
-            ),
-            StorageConfig::Directory(directory) => {
-                let directory = directory.clone();
-                let open = move || {
-                    let payloads = FilePayloads::open(&directory)?;
-                    let metadata = EmbeddedMetadata::open(&directory.join("metadata.redb"))?;
-                    Ok::<_, crate::Error>((payloads, metadata))
-                };
-                let (payloads, metadata) = tokio::task::spawn_blocking(open)
-                    .await
-                    .map_err(|_| crate::Error::Closed)??;
-                (Arc::new(payloads), Arc::new(metadata))
-            }
-        };
-        let registry = Registry::new(payloads, metadata, &self)?;
-        Ok(App::new(registry))
     }
 }
