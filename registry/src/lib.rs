@@ -29,5 +29,6 @@ mod service;
 pub mod storage;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig};
+pub use config::{Config, Limits, Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use error::{Error, ErrorCode, Result};
+pub use storage::{Answer, Check};

@@ -6,7 +6,7 @@ mod storage;
 use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
-pub use storage::StorageConfig;
+pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 
 use crate::{App, Result, service::Registry};
 
