@@ -35,4 +35,6 @@ mod workers;
 pub use app::App;
 pub use config::{Config, GcConfig, Limits, StorageConfig, UntaggedManifests};
 pub use error::{Error, ErrorCode, Result};
-pub use maintenance::{Found, Maintenance, Progress};
+pub use maintenance::{
+    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+};

@@ -20,12 +20,16 @@
 //! record forever; so none has to stay behind as a marker.
 
 mod blobs;
+mod fsck;
 mod gc;
 mod lease;
+mod listing;
 mod manifests;
 mod prudence;
 mod references;
+mod repair;
 mod tally;
+mod tracked;
 mod uploads;
 
 #[cfg(test)]
@@ -35,7 +39,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+pub use fsck::{Checked, Finding, FsckOptions, Invariant};
 pub use gc::Found;
+pub use repair::Rebuilt;
 pub use tally::Progress;
 pub(crate) use tally::Tally;
 
@@ -90,6 +96,24 @@ impl Maintenance {
         found: &mut (dyn FnMut(Found) + Send),
     ) -> Result<()> {
         self.collector(grace_s).explain(found).await
+    }
+
+    /// Checks every record against the others, and reports to `found` what is broken.
+    ///
+    /// Over a bucket that servers write to meanwhile, a finding may be a request under way: what a
+    /// second run finds, too, is broken.
+    pub async fn fsck(
+        &self,
+        options: FsckOptions,
+        found: &mut (dyn FnMut(Finding) + Send),
+    ) -> Result<Checked> {
+        fsck::fsck(&self.registry, options, found).await
+    }
+
+    /// Recomputes every record that follows from manifests, tags and blobs, and has garbage
+    /// collection look at everything once.
+    pub async fn rebuild(&self) -> Result<Rebuilt> {
+        repair::rebuild(&self.registry).await
     }
 
     fn collector(&self, grace_s: Option<u64>) -> Collector {

@@ -145,7 +145,7 @@ impl Registry {
         for source in sources {
             let key = Key::RepositoryBlob(digest.clone(), source);
             if self.read_blob(&key).await?.is_some() {
-                return self.link(repository, digest).await;
+                return self.mount_stored(repository, digest).await;
             }
         }
         Ok(false)
@@ -159,7 +159,11 @@ impl Registry {
     }
 
     /// Makes a stored blob visible in a repository; false when it is not stored.
-    async fn link(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+    pub(crate) async fn mount_stored(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
         let linked = self.publish(repository, digest, None, None).await;
         Ok(linked?.is_some())
     }

@@ -3,7 +3,7 @@
 //! They are kept with the subject as a list of descriptors, so that asking for them is one read.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
@@ -162,6 +162,17 @@ impl Registry {
                 written => changed |= written.map(|_| true)?,
             }
         }
+    }
+
+    /// What the stored list of a subject names.
+    pub(crate) async fn listed_referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<HashSet<Digest>> {
+        let pages = self.list_pages(repository, subject).await?;
+        let entries = pages.into_iter().flat_map(|page| page.descriptors);
+        Ok(entries.map(|entry| entry.digest).collect())
     }
 
     /// Removes a subject's list once it has neither entries nor further pages.
