@@ -93,7 +93,7 @@ pub(super) enum Repair {
 }
 
 pub(super) struct Check<'a> {
-    pub(super) registry: &'a Registry,
+    registry: &'a Registry,
     options: FsckOptions,
     checked: Checked,
     found: &'a mut (dyn FnMut(Finding) + Send),
@@ -110,39 +110,53 @@ pub(super) async fn fsck(
     options: FsckOptions,
     found: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Checked> {
-    let mut check = Check {
-        registry,
-        options,
-        checked: Checked::default(),
-        found,
-        lists: Vec::new(),
-    };
-    for family in [
-        Prefix::Family(Family::Blobs),
-        Prefix::Family(Family::Memberships),
-        Prefix::Family(Family::Manifests),
-        Prefix::Family(Family::Tags),
-        Prefix::Family(Family::Referrers),
-        Prefix::Uploads,
-    ] {
-        for_each_key(registry, &family, async |key| match key {
-            Ok(key) => check.record(key).await,
-            Err(name) => {
-                let problem = "its key is malformed".to_owned();
-                let remedy = "tell the developers: nothing writes such a key";
-                let invariant = Invariant::Tracked;
-                check
-                    .report(invariant, name, problem, remedy, Repair::Impossible)
-                    .await
-            }
-        })
-        .await?;
-    }
+    let mut check = Check::new(registry, options, found);
+    check.check_records().await?;
     check.check_tracked().await?;
     Ok(check.checked)
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    pub(super) fn new(
+        registry: &'a Registry,
+        options: FsckOptions,
+        found: &'a mut (dyn FnMut(Finding) + Send),
+    ) -> Self {
+        Self {
+            registry,
+            options,
+            checked: Checked::default(),
+            found,
+            lists: Vec::new(),
+        }
+    }
+
+    /// Every record agrees with those it names.
+    pub(super) async fn check_records(&mut self) -> Result<()> {
+        let registry = self.registry;
+        for family in [
+            Prefix::Family(Family::Blobs),
+            Prefix::Family(Family::Memberships),
+            Prefix::Family(Family::Manifests),
+            Prefix::Family(Family::Tags),
+            Prefix::Family(Family::Referrers),
+            Prefix::Uploads,
+        ] {
+            for_each_key(registry, &family, async |key| match key {
+                Ok(key) => self.record(key).await,
+                Err(name) => {
+                    let problem = "its key is malformed".to_owned();
+                    let remedy = "tell the developers: nothing writes such a key";
+                    let invariant = Invariant::Tracked;
+                    self.report(invariant, name, problem, remedy, Repair::Impossible)
+                        .await
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     async fn record(&mut self, key: Key) -> Result<()> {
         let Some(entry) = self.registry.metadata.get(&key).await? else {
             return Ok(());

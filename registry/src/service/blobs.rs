@@ -235,6 +235,7 @@ impl Registry {
                 Err(Error::Conflict { key }) => {
                     // Somebody else ended the upload; its content is verified all the same.
                     upload.take_if(|(upload, _)| upload.to_string() == key);
+                    continue;
                 }
                 written => {
                     written?;

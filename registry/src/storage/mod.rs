@@ -14,6 +14,8 @@ mod memory;
 pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod faults;
+#[cfg(test)]
+pub(crate) mod turns;
 
 use std::{fmt, ops::Range, sync::Arc};
 
