@@ -16,6 +16,8 @@ pub(crate) mod s3;
 pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod faults;
+#[cfg(test)]
+pub(crate) mod turns;
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -28,7 +30,7 @@ use crate::Result;
 pub use checks::{Answer, Check};
 pub use embedded::EmbeddedMetadata;
 pub use files::FilePayloads;
-pub use key::{Candidate, Key, PayloadKey, Prefix};
+pub use key::{Candidate, Family, Key, PayloadKey, Prefix};
 pub use memory::{MemoryMetadata, MemoryPayloads};
 pub use s3::{S3Metadata, S3Payloads};
 
@@ -201,7 +203,8 @@ pub struct Write {
 }
 
 impl Write {
-    /// Writes a record whatever was there; only for records whose value follows from their key.
+    /// Writes a record whatever was there; only for hints and candidates, where the last one is as
+    /// good as any.
     pub fn put(key: Key, value: Bytes) -> Self {
         let change = Change::Put(value);
         Self { key, change }
