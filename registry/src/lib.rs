@@ -41,4 +41,5 @@ pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
     Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
 };
+pub use service::UploadId;
 pub use storage::{Answer, Check};

@@ -9,4 +9,5 @@ mod bundles;
 mod harness;
 mod images;
 mod oras;
+mod s3;
 mod signatures;

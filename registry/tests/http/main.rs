@@ -18,3 +18,6 @@ mod ranges;
 mod referrers;
 mod restarts;
 mod uploads;
+
+/// What the server is started over, unless a test says otherwise.
+const ON_S3: bool = false;

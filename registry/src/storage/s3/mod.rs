@@ -21,7 +21,7 @@ mod reading;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,12 +51,16 @@ pub(crate) async fn open(config: &S3Config) -> Result<(S3Payloads, S3Metadata)> 
         });
     }
     bucket.conditions = conditions(&findings, is_alone);
+    Ok(stores(bucket, config))
+}
+
+fn stores(bucket: Bucket, config: &S3Config) -> (S3Payloads, S3Metadata) {
     let bucket = Arc::new(bucket);
     let payloads = S3Payloads {
         bucket: Arc::clone(&bucket),
         part_bytes: config.part_bytes,
     };
-    Ok((payloads, S3Metadata::new(bucket)))
+    (payloads, S3Metadata::new(bucket))
 }
 
 /// What a bucket can do; nothing of it is changed for good.

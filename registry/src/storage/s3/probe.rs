@@ -12,7 +12,7 @@ use crate::{
 
 /// Writers that race for one key, and how often: a store that checks before it writes lets several
 /// of them win.
-const RACERS: usize = 16;
+const RACERS: usize = 8;
 const RACES: usize = 2;
 
 /// What a store makes of everything that the registry relies on.

@@ -18,7 +18,7 @@ use crate::{
 /// Small, so that parts need few bytes.
 const PART_BYTES: usize = 64 * 1024;
 
-pub(crate) fn config(server: &S3Server) -> S3Config {
+fn config(server: &S3Server) -> S3Config {
     S3Config {
         bucket: BUCKET.to_owned(),
         prefix: "registry/one".to_owned(),
@@ -36,6 +36,14 @@ pub(crate) fn config(server: &S3Server) -> S3Config {
 
 async fn stores(server: &S3Server) -> (S3Payloads, S3Metadata) {
     open(&config(server)).await.unwrap()
+}
+
+/// Stores in the server's bucket, which is known to be as it should.
+pub(crate) async fn unprobed(server: &S3Server) -> (S3Payloads, S3Metadata) {
+    let mut config = config(server);
+    // Smaller than any payload of the tests, so that all of them come in parts.
+    config.part_bytes = 4000;
+    super::stores(super::connect(&config).await.unwrap(), &config)
 }
 
 async fn conforms(quirks: Quirks, replicas: Replicas) {
