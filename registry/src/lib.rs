@@ -3,6 +3,7 @@
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
+//!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
 //!       storage/   payloads and records behind two traits
 //! ```
@@ -21,13 +22,19 @@
 //! The protocol is <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 mod app;
+mod clock;
 mod config;
 mod error;
 mod http;
+mod maintenance;
 mod records;
 mod service;
 pub mod storage;
+mod workers;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig};
+pub use config::{Config, GcConfig, Limits, StorageConfig, UntaggedManifests};
 pub use error::{Error, ErrorCode, Result};
+pub use maintenance::{
+    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+};

@@ -1,14 +1,16 @@
 //! What a registry is told before it starts: pure data, with a default and a reason for each limit.
 
+mod gc;
 mod limits;
 mod storage;
 
 use serde::{Deserialize, Serialize};
 
+pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use storage::StorageConfig;
 
-use crate::{App, Result, service::Registry};
+use crate::{App, Maintenance, Result, maintenance, service::Registry};
 
 /// A registry's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,13 +24,34 @@ pub struct Config {
     pub immutable_tags: Vec<String>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
+    /// When garbage is collected, and what is garbage.
+    pub gc: GcConfig,
 }
 
 impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
+        let registry = self.open().await?;
+        let mut app = App::new(registry);
+        if self.gc.enabled {
+            let registry = app.registry();
+            app.workers
+                .add("gc", |stop| maintenance::run(registry, self.gc, stop));
+        }
+        Ok(app)
+    }
+
+    /// Opens the storage for maintenance, without a server.
+    ///
+    /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
+    pub async fn maintain(self) -> Result<Maintenance> {
+        let registry = self.open().await?;
+        Ok(Maintenance::new(registry, self.gc))
+    }
+
+    async fn open(&self) -> Result<Registry> {
+        self.gc.check(&self.limits)?;
         let (payloads, metadata) = self.storage.open().await?;
-        let registry = Registry::new(payloads, metadata, &self)?;
-        Ok(App::new(registry))
+        Registry::new(payloads, metadata, self)
     }
 }
