@@ -33,8 +33,12 @@ pub mod storage;
 mod workers;
 
 pub use app::App;
-pub use config::{Config, GcConfig, Limits, StorageConfig, UntaggedManifests};
+pub use config::{
+    Config, GcConfig, Limits, Replicas, S3Config, S3Credentials, Secret, StorageConfig,
+    UntaggedManifests,
+};
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
     Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
 };
+pub use storage::{Answer, Check};

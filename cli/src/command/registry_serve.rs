@@ -21,7 +21,7 @@ use crate::{
 /// Serve a registry
 ///
 /// Any OCI client can push to it and pull from it. Content is kept in a folder that one process
-/// holds at a time. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
+/// holds at a time, or, as the configuration file says, in an S3 bucket that many share. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryServe {
     /// A configuration file (YAML); other options win over it
@@ -60,24 +60,30 @@ impl RegistryServe {
     }
 
     fn config(&self) -> Result<Config, Failure> {
-        let mut config = match &self.config {
-            Some(path) => {
-                let text = read_text(path)?;
-                serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
-            }
-            None => Config {
-                immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
-                ..Config::default()
-            },
-        };
-        if let Some(folder) = &self.data {
-            config.storage = StorageConfig::Directory(folder.clone());
-        }
+        let mut config = load(self.config.as_deref(), self.data.as_deref())?;
         if !self.immutable_tags.is_empty() {
             config.immutable_tags.clone_from(&self.immutable_tags);
         }
         Ok(config)
     }
+}
+
+/// The configuration in a file, or the default, with the folder that was given besides.
+pub(crate) fn load(path: Option<&Path>, data: Option<&Path>) -> Result<Config, Failure> {
+    let mut config = match path {
+        Some(path) => {
+            let text = read_text(path)?;
+            serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
+        }
+        None => Config {
+            immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
+            ..Config::default()
+        },
+    };
+    if let Some(folder) = data {
+        config.storage = StorageConfig::Directory(folder.to_owned());
+    }
+    Ok(config)
 }
 
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {
@@ -99,17 +105,23 @@ fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
         .hint("the keys are `storage`, `immutableTags` and `limits`")
 }
 
-fn refuse(error: cairn_registry::Error) -> Failure {
+pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
     use cairn_registry::Error;
     let (code, hint) = match &error {
         Error::InUse { .. } => (
             ExitCode::Conflict,
             "one process holds a folder at a time: stop the other one, or choose another folder with --data",
         ),
+        Error::Config { setting, .. } if setting.starts_with("storage.s3.") => (
+            ExitCode::InvalidInput,
+            "`cairn registry doctor` shows what the store can do",
+        ),
         Error::Config { .. } => (
             ExitCode::InvalidInput,
             "globs are such as `packs/**`, or `apps/*:v*` for tags",
         ),
+        // The store's own answer says what to do.
+        Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
         _ => (
             ExitCode::Error,
             "choose a folder that you may write to with --data",
