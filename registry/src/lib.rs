@@ -29,5 +29,5 @@ mod service;
 pub mod storage;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig};
+pub use config::{Config, Limits, StorageConfig, VARIABLE_PREFIX, config_schema, read_config};
 pub use error::{Error, ErrorCode, Result};
