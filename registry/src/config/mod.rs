@@ -11,7 +11,7 @@ mod storage;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use file::{VARIABLE_PREFIX, config_schema, read_config};
 pub use limits::Limits;
@@ -27,8 +27,10 @@ use crate::{App, Result, service::Registry};
 pub struct Config {
     /// The address to serve on. Nothing but this machine reaches the default: what a registry
     /// offers to a network is a decision.
+    #[serde(deserialize_with = "address_and_port")]
     pub listen: SocketAddr,
-    /// Where content is kept.
+    /// Where content is kept, such as `{directory: /var/lib/cairn}`; in `memory` it is lost when
+    /// the process ends.
     pub storage: StorageConfig,
     /// Which tags name the same content forever, as globs: over repositories (`packs/**`) or, with
     /// a colon, over tags (`apps/*:v*`). Tags derived from a digest, such as `sha256-….sig`, are
@@ -68,4 +70,14 @@ impl Config {
         }
         self.limits.check(&mut problems.below("limits"));
     }
+}
+
+/// Reads an address to listen on. Names are not resolved: what they mean may change.
+fn address_and_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        de::Error::custom(format!(
+            "`{text}` is not an IP address and a port, such as `127.0.0.1:5000`"
+        ))
+    })
 }
