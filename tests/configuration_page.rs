@@ -35,7 +35,9 @@ fn tables(schema: &Json) -> String {
             let path = join(&path, key);
             let kind = kind_of(schema, property, &path, &mut below);
             let default = property.get("default").map_or("–".to_owned(), shown);
-            let meaning = description(property);
+            // The one key of a variant is described by the variant.
+            let meaning = Some(description(property)).filter(|text| !text.is_empty());
+            let meaning = meaning.unwrap_or_else(|| description(map));
             let _ = writeln!(text, "| `{key}` | {kind} | {default} | {meaning} |");
         }
         waiting.extend(below.into_iter().rev());

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
+//!   operations/  metrics, audit log, limits on clients
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!     records    what is stored about each
 //!       storage/   payloads and records behind two traits
@@ -24,11 +25,15 @@ mod app;
 mod config;
 mod error;
 mod http;
+mod operations;
 mod records;
 mod service;
 pub mod storage;
 mod workers;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig, VARIABLE_PREFIX, config_schema, read_config};
+pub use config::{
+    AuditConfig, Config, Limits, MetricsConfig, Rate, RateLimits, StorageConfig, VARIABLE_PREFIX,
+    config_schema, read_config,
+};
 pub use error::{Error, ErrorCode, Result};

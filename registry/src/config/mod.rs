@@ -3,23 +3,41 @@
 //! A part of the configuration is a file here, with its types, their defaults, and a `check` for
 //! what types cannot say. [`read_config`] reads all of it from text.
 
+mod audit;
+mod clients;
 mod file;
 mod limits;
+mod metrics;
 mod problems;
 mod storage;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use audit::AuditConfig;
+pub use clients::{Rate, RateLimits};
 pub use file::{VARIABLE_PREFIX, config_schema, read_config};
 pub use limits::Limits;
+pub use metrics::MetricsConfig;
 pub use storage::StorageConfig;
 
+pub(crate) use clients::networks;
 pub(crate) use problems::Problems;
 
-use crate::{App, Result, service::Registry};
+use clients::check_networks;
+
+use crate::{
+    App, Result,
+    http::Server,
+    operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
+    service::Registry,
+    storage::{Metadata, Payloads},
+};
 
 /// The configuration of `cairn registry serve`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +57,17 @@ pub struct Config {
     pub immutable_tags: Vec<String>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
+    /// Numbers for Prometheus; none are served by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsConfig>,
+    /// A log of who pushed, deleted or was denied what; none is written by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditConfig>,
+    /// The networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`. None are
+    /// by default: anybody can send the header.
+    pub trusted_proxies: Vec<String>,
+    /// How often each client may ask; unlimited by default.
+    pub rate_limits: RateLimits,
 }
 
 impl Default for Config {
@@ -49,6 +78,10 @@ impl Default for Config {
             storage: StorageConfig::default(),
             immutable_tags: vec!["packs/**".to_owned()],
             limits: Limits::default(),
+            metrics: None,
+            audit: None,
+            trusted_proxies: Vec::new(),
+            rate_limits: RateLimits::default(),
         }
     }
 }
@@ -56,9 +89,17 @@ impl Default for Config {
 impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
-        let (payloads, metadata) = self.storage.open().await?;
+        let metrics = Arc::new(Metrics::default());
+        let (mut payloads, mut metadata) = self.storage.open().await?;
+        if self.metrics.is_some() {
+            (payloads, metadata) = measured(payloads, metadata, &metrics);
+        }
         let registry = Registry::new(payloads, metadata, &self)?;
-        Ok(App::new(registry))
+        let mut app = App::new(Server::new(registry, metrics, &self)?);
+        if let Some(config) = &self.metrics {
+            app.serve_metrics(config.listen).await?;
+        }
+        Ok(app)
     }
 
     /// What is wrong although every key has the right type.
@@ -69,7 +110,27 @@ impl Config {
                 .glob(&index.to_string(), pattern);
         }
         self.limits.check(&mut problems.below("limits"));
+        if let Some(audit) = &self.audit {
+            audit.check(&mut problems.below("audit"));
+        }
+        check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
+}
+
+fn measured(
+    payloads: Arc<dyn Payloads>,
+    metadata: Arc<dyn Metadata>,
+    metrics: &Arc<Metrics>,
+) -> (Arc<dyn Payloads>, Arc<dyn Metadata>) {
+    let payloads = MeasuredPayloads {
+        inner: payloads,
+        metrics: Arc::clone(metrics),
+    };
+    let metadata = MeasuredMetadata {
+        inner: metadata,
+        metrics: Arc::clone(metrics),
+    };
+    (Arc::new(payloads), Arc::new(metadata))
 }
 
 /// Reads an address to listen on. Names are not resolved: what they mean may change.
