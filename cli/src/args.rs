@@ -5,7 +5,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::command::{
     bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint, pack_new,
     pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_doctor, registry_healthcheck, registry_serve, sign, verify,
+    quickstart, registry_check, registry_doctor, registry_healthcheck, registry_serve, sign,
+    verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -136,6 +137,8 @@ pub(crate) enum Bundle {
 pub(crate) enum Registry {
     /// Serve a registry
     Serve(registry_serve::RegistryServe),
+    /// Check a registry's configuration without serving
+    Check(registry_check::RegistryCheck),
     /// Try out a registry's storage
     Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready

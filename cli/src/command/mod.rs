@@ -15,6 +15,7 @@ pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
+pub(crate) mod registry_check;
 pub(crate) mod registry_doctor;
 pub(crate) mod registry_healthcheck;
 pub(crate) mod registry_serve;
@@ -44,8 +45,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
         Command::Profile(Profile::Update(update)) => update.run(environment, output),
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
-        Command::Registry(Registry::Serve(serve)) => serve.run(output),
-        Command::Registry(Registry::Doctor(doctor)) => doctor.run(output),
+        Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
+        Command::Registry(Registry::Check(check)) => check.run(environment, output),
+        Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
