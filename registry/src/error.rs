@@ -201,6 +201,12 @@ pub enum Error {
         /// Of what.
         what: &'static str,
     },
+    /// A client asks more often than it may.
+    #[error("too many requests: try again in {retry_after_s} seconds")]
+    RateLimited {
+        /// When it may ask again.
+        retry_after_s: u64,
+    },
     /// The headers are too large.
     #[error("the headers are larger than {limit_bytes} bytes")]
     HeadersTooLarge {
@@ -321,7 +327,9 @@ impl Error {
             Self::BodyIdle { .. } => (Status::REQUEST_TIMEOUT, Code::BlobUploadInvalid),
             Self::RangeNotSatisfiable { .. } => (Status::RANGE_NOT_SATISFIABLE, Code::SizeInvalid),
             Self::PageInvalid { .. } => (Status::BAD_REQUEST, Code::PaginationNumberInvalid),
-            Self::TooMany { .. } => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
+            Self::TooMany { .. } | Self::RateLimited { .. } => {
+                (Status::TOO_MANY_REQUESTS, Code::TooManyRequests)
+            }
             Self::HeadersTooLarge { .. } => {
                 (Status::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::Unsupported)
             }

@@ -105,7 +105,11 @@ impl IntoResponse for Error {
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+            let retry_after = match &self {
+                Self::RateLimited { retry_after_s } => HeaderValue::from(*retry_after_s),
+                _ => RETRY_AFTER_S,
+            };
+            headers.insert(header::RETRY_AFTER, retry_after);
         }
         response.extensions_mut().insert(Failure(Arc::new(self)));
         response

@@ -92,6 +92,13 @@ impl Registry {
         })
     }
 
+    /// Requests at the moment that upload content.
+    pub(crate) fn uploads_under_way(&self) -> usize {
+        self.limits
+            .concurrent_uploads
+            .saturating_sub(self.upload_slots.available_permits())
+    }
+
     /// The stores answer.
     pub(crate) async fn is_ready(&self) -> Result<()> {
         let probe = Key::Upload(Ulid::nil());
