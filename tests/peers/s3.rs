@@ -17,7 +17,8 @@ use crate::harness::{program, text};
 /// How often the server is asked whether it listens, every tenth of a second.
 const PATIENCE: u32 = 100;
 
-struct Versitygw {
+/// A running server with one bucket.
+pub(crate) struct Versitygw {
     child: Child,
     address: String,
 }
@@ -31,7 +32,7 @@ impl Drop for Versitygw {
 
 impl Versitygw {
     /// Serves a folder of the sandbox with one bucket, which is a folder in it.
-    fn start(sandbox: &Sandbox) -> Result<Self> {
+    pub(crate) fn start(sandbox: &Sandbox) -> Result<Self> {
         let folder = sandbox.path().join("s3");
         fs::create_dir_all(folder.join("cairn"))?;
         // It takes no port 0, so one is chosen for it.
@@ -53,6 +54,18 @@ impl Versitygw {
         }
         bail!("versitygw does not listen on {}", server.address)
     }
+
+    /// Writes the configuration of a registry over the bucket, `registry.yaml`.
+    pub(crate) fn configure(&self, sandbox: &Sandbox) -> Result<()> {
+        let address = &self.address;
+        sandbox.write(
+            "registry.yaml",
+            format!(
+                "storage:\n  s3:\n    bucket: cairn\n    endpoint: http://{address}\n    pathStyle: true\n    \
+                 credentials: {{accessKeyId: key, secretAccessKey: secret}}\n"
+            ),
+        )
+    }
 }
 
 #[test]
@@ -60,14 +73,7 @@ impl Versitygw {
 fn two_registries_share_a_bucket_of_versitygw() -> Result<()> {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
     let store = Versitygw::start(&sandbox)?;
-    sandbox.write(
-        "registry.yaml",
-        format!(
-            "storage:\n  s3:\n    bucket: cairn\n    endpoint: http://{}\n    pathStyle: true\n    \
-             credentials: {{accessKeyId: key, secretAccessKey: secret}}\n",
-            store.address
-        ),
-    )?;
+    store.configure(&sandbox)?;
     let doctor = sandbox.ok("registry doctor --config registry.yaml -o json")?;
     let checks: Vec<Value> = serde_json::from_str(&doctor.stdout)?;
     ensure!(

@@ -142,7 +142,7 @@ impl Collector {
             let key = Key::Upload(id);
             if let Some(entry) = metadata.get(&key).await? {
                 let (upload, _): (Upload, _) = records::decode(&key, &entry)?;
-                let ttl_s = if upload.ended || upload.finishing.is_some() {
+                let ttl_s = if self.is_over(&upload).await? {
                     self.shortest_ttl_s()
                 } else {
                     self.config.upload_ttl_s
@@ -168,6 +168,15 @@ impl Collector {
             }
         }
         Ok(lost)
+    }
+
+    /// Nobody can go on with the upload. Its last request may take days.
+    async fn is_over(&self, upload: &Upload) -> Result<bool> {
+        match &upload.finishing {
+            _ if upload.ended => Ok(true),
+            None => Ok(false),
+            Some(digest) => self.registry.holds_blob(&upload.repository, digest).await,
+        }
     }
 
     /// How long the record of an upload stays that is over: its blob has its grace period, and its

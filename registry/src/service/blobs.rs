@@ -290,7 +290,7 @@ impl Registry {
     }
 
     /// A repository holds a blob.
-    pub(super) async fn holds_blob(
+    pub(crate) async fn holds_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use cairn_spec::{Digest, DigestAlgorithm, RepositoryName, media_type};
-use cairn_test_s3::S3Server;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,7 +16,7 @@ use crate::{
         Chunks, EmbeddedMetadata, FilePayloads, Key, MemoryMetadata, MemoryPayloads, Metadata,
         PayloadKey, Payloads, Prefix,
         faults::{FaultyMetadata, FaultyPayloads, Fuse},
-        s3,
+        s3::{self, tests::Shelf},
     },
 };
 
@@ -35,19 +34,18 @@ struct Machine {
 enum Held {
     Memory(Arc<MemoryPayloads>),
     Directory(TempDir),
-    Bucket(S3Server),
+    Bucket(Arc<Shelf>, String),
 }
 
 /// Makes one machine after the other, each with nothing in its stores.
-#[derive(Debug, Clone, Copy)]
 enum Storage {
     Memory,
     Directory,
-    Bucket,
+    Bucket(Arc<Shelf>),
 }
 
 impl Storage {
-    async fn machine(self) -> Machine {
+    fn machine(&self) -> Machine {
         match self {
             Self::Memory => Machine::default(),
             Self::Directory => {
@@ -60,13 +58,13 @@ impl Storage {
                     held: Held::Directory(directory),
                 }
             }
-            Self::Bucket => {
-                let server = S3Server::start().await;
-                let (payloads, metadata) = s3::tests::unprobed(&server).await;
+            Self::Bucket(shelf) => {
+                let prefix = ulid::Ulid::new().to_string();
+                let (payloads, metadata) = shelf.stores(&prefix);
                 Machine {
                     payloads: Arc::new(payloads),
                     metadata: Arc::new(metadata),
-                    held: Held::Bucket(server),
+                    held: Held::Bucket(Arc::clone(shelf), prefix),
                 }
             }
         }
@@ -119,10 +117,11 @@ impl Machine {
                     .filter_map(|file| key(file.unwrap().file_name().to_str()?))
                     .collect()
             }
-            Held::Bucket(server) => {
-                let objects = server.objects().into_iter();
+            Held::Bucket(shelf, prefix) => {
+                let payloads = format!("{prefix}/data/");
+                let objects = shelf.server.objects().into_iter();
                 objects
-                    .filter(|(name, _)| name.contains("/data/"))
+                    .filter(|(name, _)| name.starts_with(&payloads))
                     .filter_map(|(name, _)| key(&name))
                     .collect()
             }
@@ -259,13 +258,13 @@ async fn assert_invariants(machine: &Machine) {
 
 /// Crashes a scenario at each of its changes; each time, checks the invariants, repeats the
 /// scenario without a crash and checks that it then holds what it promises.
-async fn crash_everywhere<S, P>(storage: Storage, scenario: S, promise: P)
+async fn crash_everywhere<S, P>(storage: &Storage, scenario: S, promise: P)
 where
     S: AsyncFn(&Registry) -> Result<()>,
     P: AsyncFn(&Registry),
 {
     for changes in 0.. {
-        let machine = storage.machine().await;
+        let machine = storage.machine();
         let fuse = Fuse::after(changes);
         let registry = machine.start(&fuse);
         let outcome = scenario(&registry).await;
@@ -292,36 +291,42 @@ mod memory {
 
     #[tokio::test]
     async fn blobs_survive_crashes() {
-        super::blobs_survive_crashes(Memory).await;
+        super::blobs_survive_crashes(&Memory).await;
     }
 
     #[tokio::test]
     async fn manifests_with_tags_and_subjects_survive_crashes() {
-        super::manifests_with_tags_and_subjects_survive_crashes(Memory).await;
+        super::manifests_with_tags_and_subjects_survive_crashes(&Memory).await;
     }
 
     #[tokio::test]
     async fn what_was_deleted_stays_deleted() {
-        super::what_was_deleted_stays_deleted(Memory).await;
+        super::what_was_deleted_stays_deleted(&Memory).await;
     }
 }
 
 mod bucket {
-    use super::Storage::Bucket;
+    use std::sync::Arc;
+
+    use super::{Storage, s3::tests::Shelf};
+
+    async fn bucket() -> Storage {
+        Storage::Bucket(Arc::new(Shelf::start().await))
+    }
 
     #[tokio::test]
     async fn blobs_survive_crashes() {
-        super::blobs_survive_crashes(Bucket).await;
+        super::blobs_survive_crashes(&bucket().await).await;
     }
 
     #[tokio::test]
     async fn manifests_with_tags_and_subjects_survive_crashes() {
-        super::manifests_with_tags_and_subjects_survive_crashes(Bucket).await;
+        super::manifests_with_tags_and_subjects_survive_crashes(&bucket().await).await;
     }
 
     #[tokio::test]
     async fn what_was_deleted_stays_deleted() {
-        super::what_was_deleted_stays_deleted(Bucket).await;
+        super::what_was_deleted_stays_deleted(&bucket().await).await;
     }
 }
 
@@ -331,23 +336,23 @@ mod directory {
     #[tokio::test]
     #[ignore = "takes minutes"]
     async fn blobs_survive_crashes() {
-        super::blobs_survive_crashes(Directory).await;
+        super::blobs_survive_crashes(&Directory).await;
     }
 
     #[tokio::test]
     #[ignore = "takes minutes"]
     async fn manifests_with_tags_and_subjects_survive_crashes() {
-        super::manifests_with_tags_and_subjects_survive_crashes(Directory).await;
+        super::manifests_with_tags_and_subjects_survive_crashes(&Directory).await;
     }
 
     #[tokio::test]
     #[ignore = "takes minutes"]
     async fn what_was_deleted_stays_deleted() {
-        super::what_was_deleted_stays_deleted(Directory).await;
+        super::what_was_deleted_stays_deleted(&Directory).await;
     }
 }
 
-async fn blobs_survive_crashes(storage: Storage) {
+async fn blobs_survive_crashes(storage: &Storage) {
     for content in [small(), large()] {
         let digest = Digest::sha256(&content);
         let promise = async |registry: &Registry| {
@@ -366,7 +371,7 @@ async fn blobs_survive_crashes(storage: Storage) {
     }
 }
 
-async fn manifests_with_tags_and_subjects_survive_crashes(storage: Storage) {
+async fn manifests_with_tags_and_subjects_survive_crashes(storage: &Storage) {
     let subject = Digest::sha256(&manifest(None));
     let referrer = Digest::sha256(&manifest(Some(&subject)));
     let scenario = async |registry: &Registry| {
@@ -386,7 +391,7 @@ async fn manifests_with_tags_and_subjects_survive_crashes(storage: Storage) {
     crash_everywhere(storage, scenario, promise).await;
 }
 
-async fn what_was_deleted_stays_deleted(storage: Storage) {
+async fn what_was_deleted_stays_deleted(storage: &Storage) {
     let subject = Digest::sha256(&manifest(None));
     let referrer = Digest::sha256(&manifest(Some(&subject)));
     let scenario = async |registry: &Registry| {

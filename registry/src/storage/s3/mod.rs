@@ -28,6 +28,7 @@ use std::{sync::Arc, time::Duration};
 pub use metadata::S3Metadata;
 pub use payloads::S3Payloads;
 
+use aws_sdk_s3::Client;
 use bucket::Bucket;
 use conditions::{Conditions, Enforcement, KeyLocks};
 use probe::Findings;
@@ -70,12 +71,16 @@ pub(crate) async fn examine(config: &S3Config) -> Result<Findings> {
 
 async fn connect(config: &S3Config) -> Result<Bucket> {
     config.validate()?;
+    Ok(bucket(client::build(config).await?, config))
+}
+
+fn bucket(client: Client, config: &S3Config) -> Bucket {
     let mut prefix = config.prefix.trim_matches('/').to_owned();
     if !prefix.is_empty() {
         prefix.push('/');
     }
-    Ok(Bucket {
-        client: client::build(config).await?,
+    Bucket {
+        client,
         name: config.bucket.clone(),
         prefix,
         attempts: config.attempts,
@@ -85,7 +90,7 @@ async fn connect(config: &S3Config) -> Result<Bucket> {
             deletes: Enforcement::Store,
             completes: true,
         },
-    })
+    }
 }
 
 fn conditions(findings: &Findings, is_alone: bool) -> Conditions {
