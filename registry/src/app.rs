@@ -14,6 +14,7 @@ use crate::{
     Error, Result,
     http::{self, Server},
     service::Registry,
+    workers::Workers,
 };
 
 /// How long to wait after the system refused a connection, most often for want of descriptors.
@@ -23,19 +24,28 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct App {
     server: Server,
+    /// What goes on beside the requests; [`Self::run`] starts it.
+    pub(crate) workers: Workers,
 }
 
 impl App {
     pub(crate) fn new(registry: Registry) -> Self {
-        let server = Server::new(registry);
-        Self { server }
+        Self {
+            server: Server::new(registry),
+            workers: Workers::default(),
+        }
+    }
+
+    /// The registry behind the server, for workers.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.server.registry)
     }
 
     /// Serves until `shutdown` is cancelled and requests under way have ended, or their grace
     /// period has.
     ///
     /// The storage is closed when this returns, so it can be opened again.
-    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    pub async fn run(mut self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
         let address = listener.local_addr().map_err(listening)?;
         tracing::info!(server.address = %address, "serving on {address}");
         let limits = self.server.registry.limits.clone();
@@ -44,6 +54,9 @@ impl App {
         let graceful = GracefulShutdown::new();
         let abort = CancellationToken::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
+        let workers = TaskTracker::new();
+        self.workers.start(&workers, &shutdown, &abort);
+        workers.close();
 
         loop {
             let accepted = async {
@@ -72,6 +85,7 @@ impl App {
         let tasks = self.server.registry.tasks.clone();
         let drained = timeout(drain, async {
             graceful.shutdown().await;
+            workers.wait().await;
             tasks.close();
             tasks.wait().await;
         });
@@ -84,6 +98,7 @@ impl App {
         abort.cancel();
         connections.close();
         connections.wait().await;
+        workers.wait().await;
         drop(router);
         // Closing the stores waits for their last writes.
         tokio::task::spawn_blocking(move || drop(self))

@@ -27,7 +27,8 @@ mod http;
 mod records;
 mod service;
 pub mod storage;
+mod workers;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig};
+pub use config::{Config, Limits, StorageConfig, VARIABLE_PREFIX, config_schema, read_config};
 pub use error::{Error, ErrorCode, Result};
