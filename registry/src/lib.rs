@@ -27,8 +27,12 @@ mod http;
 mod records;
 mod service;
 pub mod storage;
+mod trust;
 mod workers;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig, VARIABLE_PREFIX, config_schema, read_config};
+pub use config::{
+    Config, EnforceConfig, Limits, StorageConfig, TrustConfig, TrustMode, VARIABLE_PREFIX,
+    config_schema, read_config,
+};
 pub use error::{Error, ErrorCode, Result};

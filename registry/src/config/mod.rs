@@ -7,6 +7,7 @@ mod file;
 mod limits;
 mod problems;
 mod storage;
+mod trust;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use file::{VARIABLE_PREFIX, config_schema, read_config};
 pub use limits::Limits;
 pub use storage::StorageConfig;
+pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 
 pub(crate) use problems::Problems;
 
@@ -35,6 +37,9 @@ pub struct Config {
     /// never immutable, for clients collect signatures and referrers under them. By default,
     /// versions of packs are written once.
     pub immutable_tags: Vec<String>,
+    /// Whose signatures content needs, and what happens without them; left out, nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustConfig>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
 }
@@ -46,6 +51,7 @@ impl Default for Config {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)),
             storage: StorageConfig::default(),
             immutable_tags: vec!["packs/**".to_owned()],
+            trust: None,
             limits: Limits::default(),
         }
     }
@@ -65,6 +71,9 @@ impl Config {
             problems
                 .below("immutableTags")
                 .glob(&index.to_string(), pattern);
+        }
+        if let Some(trust) = &self.trust {
+            trust.check(&mut problems.below("trust"));
         }
         self.limits.check(&mut problems.below("limits"));
     }

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Attempts, Reference, Registry,
+    admission::digest_of,
     documents::{Child, Document},
 };
 use crate::{
@@ -50,10 +51,24 @@ struct Checked {
     bytes: Bytes,
 }
 
+impl Checked {
+    fn stored(&self) -> Stored {
+        Stored {
+            digest: self.digest.clone(),
+            media_type: self.document.media_type.clone(),
+            subject: self.document.subject.clone(),
+            bytes: self.bytes.clone(),
+        }
+    }
+}
+
 impl Registry {
     /// Stores a manifest and puts tags on it.
     pub(crate) async fn push_manifest(&self, push: ManifestPush) -> Result<Stored> {
         let checked = self.check(push).await?;
+        let (repository, tags) = (&checked.repository, &checked.tags);
+        self.require_trust_for_tags(repository, tags, &checked.stored())
+            .await?;
         let key = Key::Manifest(checked.repository.clone(), checked.digest.clone());
         let _locks = self.locks.acquire(lock_names(&checked, &key)).await;
         let mut attempts = Attempts::at(&key);
@@ -71,12 +86,10 @@ impl Registry {
             if tagged && self.metadata.get(&key).await?.is_none() {
                 continue;
             }
-            return Ok(Stored {
-                digest: checked.digest,
-                media_type: checked.document.media_type,
-                subject: checked.document.subject,
-                bytes: checked.bytes,
-            });
+            let stored = checked.stored();
+            self.signatures_arrived(repository, stored.subject.as_ref(), tags)
+                .await;
+            return Ok(stored);
         }
     }
 
@@ -131,6 +144,7 @@ impl Registry {
             }
             attempts.next().await?;
             let (manifest, _) = records::decode::<Manifest>(&key, &entry)?;
+            let subject = manifest.subject.as_ref();
             let mut writes: Vec<Write> = manifest
                 .children
                 .iter()
@@ -138,14 +152,17 @@ impl Registry {
                 .chain([Candidate::Referrer(repository.clone(), digest.clone())])
                 .map(|candidate| self.review(candidate))
                 .collect();
-            if let Some(subject) = &manifest.subject {
+            if let Some(subject) = subject {
                 writes.extend(self.remove_referrer(repository, subject, digest).await?);
             }
+            writes.extend(self.void_verdict(repository, subject).await?);
+            writes.extend(self.void_verdict(repository, Some(digest)).await?);
             writes.push(Write::delete_if(key.clone(), entry.version));
             match self.metadata.write(Batch::durable(distinct(writes))).await {
-                Err(Error::Conflict { .. }) => {}
-                deleted => return deleted.map(drop),
-            }
+                Err(Error::Conflict { .. }) => continue,
+                deleted => deleted?,
+            };
+            return self.signature_left(repository, subject).await;
         }
     }
 
@@ -284,6 +301,8 @@ impl Registry {
             }
             None => {}
         }
+        let signed = digest_of(tag);
+        writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
         let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
         writes.push(Write::put(hint, Bytes::new()));
         let record = records::Tag {
@@ -316,6 +335,8 @@ impl Registry {
         let mut hints = Vec::new();
         for name in &names {
             let tag: Tag = name.parse()?;
+            let signed = digest_of(&tag);
+            writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 hints.push(Write::delete_if(hint, entry.version));

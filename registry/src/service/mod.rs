@@ -9,6 +9,7 @@
 //! - a committed payload that became no blob is found from its upload's record;
 //! - the referrers of a subject are exactly the manifests that name it.
 
+mod admission;
 mod blobs;
 mod documents;
 mod hashes;
@@ -33,8 +34,10 @@ use crate::{
     Config, Error, Limits, Result,
     records::unix_now_s,
     storage::{Candidate, Key, Metadata, Payloads, Write},
+    trust::Trust,
 };
 
+pub(crate) use admission::Admission;
 pub(crate) use blobs::{BlobContent, BlobInfo};
 pub(crate) use manifests::{ManifestPush, Stored};
 pub(crate) use referrers::Descriptor;
@@ -53,6 +56,7 @@ pub(crate) struct Registry {
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
     immutable: GlobSet,
+    trust: Option<Trust>,
     locks: locks::KeyedLocks,
     upload_slots: Arc<Semaphore>,
 }
@@ -69,6 +73,7 @@ impl Registry {
             limits: config.limits.clone(),
             tasks: TaskTracker::new(),
             immutable: globs(&config.immutable_tags)?,
+            trust: config.trust.as_ref().map(Trust::open).transpose()?,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
         })
@@ -152,8 +157,7 @@ impl Attempts {
 
 /// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
 fn is_derived_from_digest(tag: &Tag) -> bool {
-    let name = tag.as_str().split('.').next().unwrap_or_default();
-    name.replacen('-', ":", 1).parse::<Digest>().is_ok()
+    admission::digest_of(tag).is_some()
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet> {

@@ -17,4 +17,5 @@ mod manifests;
 mod ranges;
 mod referrers;
 mod restarts;
+mod trust;
 mod uploads;
