@@ -19,6 +19,7 @@ mod operations;
 mod ranges;
 mod referrers;
 mod restarts;
+mod trust;
 mod uploads;
 
 /// What the server is started over, unless a test says otherwise.
