@@ -119,7 +119,7 @@ async fn write(
         };
         let mut layer = vec![0; size];
         random.fill(&mut layer[..]);
-        let chunk = random.random_range(1000..200_000);
+        let chunk = random.random_range(20_000..200_000);
         let tag = format!("v{}", pushed.len());
         let done = client.push(&repository, &tag, layer, chunk).await;
         pushed.push(done.with_context(|| format!("{repository}:{tag}"))?);
