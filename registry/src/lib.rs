@@ -4,6 +4,7 @@
 //! http/      requests and responses; nothing else knows HTTP
 //!   operations/  metrics, audit log, limits on clients
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
+//!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
 //!       storage/   payloads and records behind two traits
 //! ```
@@ -22,9 +23,11 @@
 //! The protocol is <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 mod app;
+mod clock;
 mod config;
 mod error;
 mod http;
+mod maintenance;
 mod operations;
 mod records;
 mod service;
@@ -33,7 +36,10 @@ mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, Config, Limits, MetricsConfig, Rate, RateLimits, StorageConfig, VARIABLE_PREFIX,
-    config_schema, read_config,
+    AuditConfig, Config, GcConfig, Limits, MetricsConfig, Rate, RateLimits, StorageConfig,
+    UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
+pub use maintenance::{
+    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+};

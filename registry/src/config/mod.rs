@@ -6,6 +6,7 @@
 mod audit;
 mod clients;
 mod file;
+mod gc;
 mod limits;
 mod metrics;
 mod problems;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use audit::AuditConfig;
 pub use clients::{Rate, RateLimits};
 pub use file::{VARIABLE_PREFIX, config_schema, read_config};
+pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
 pub use storage::StorageConfig;
@@ -32,8 +34,9 @@ pub(crate) use problems::Problems;
 use clients::check_networks;
 
 use crate::{
-    App, Result,
+    App, Error, Maintenance, Result,
     http::Server,
+    maintenance,
     operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
     service::Registry,
     storage::{Metadata, Payloads},
@@ -68,6 +71,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// How often each client may ask; unlimited by default.
     pub rate_limits: RateLimits,
+    /// When garbage is collected, and what is garbage.
+    pub gc: GcConfig,
 }
 
 impl Default for Config {
@@ -82,6 +87,7 @@ impl Default for Config {
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
+            gc: GcConfig::default(),
         }
     }
 }
@@ -90,16 +96,34 @@ impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
-        let (mut payloads, mut metadata) = self.storage.open().await?;
-        if self.metrics.is_some() {
-            (payloads, metadata) = measured(payloads, metadata, &metrics);
-        }
-        let registry = Registry::new(payloads, metadata, &self)?;
+        let registry = self.open(&metrics).await?;
         let mut app = App::new(Server::new(registry, metrics, &self)?);
         if let Some(config) = &self.metrics {
             app.serve_metrics(config.listen).await?;
         }
+        if self.gc.enabled {
+            let registry = app.registry();
+            app.workers
+                .add("gc", |stop| maintenance::run(registry, self.gc, stop));
+        }
         Ok(app)
+    }
+
+    /// Opens the storage for maintenance, without a server.
+    ///
+    /// A directory must not be held by a server meanwhile: that fails with [`Error::InUse`].
+    pub async fn maintain(self) -> Result<Maintenance> {
+        let registry = self.open(&Arc::default()).await?;
+        Ok(Maintenance::new(registry, self.gc))
+    }
+
+    async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
+        self.gc.check(&self.limits)?;
+        let (mut payloads, mut metadata) = self.storage.open().await?;
+        if self.metrics.is_some() {
+            (payloads, metadata) = measured(payloads, metadata, metrics);
+        }
+        Registry::new(payloads, metadata, self)
     }
 
     /// What is wrong although every key has the right type.
@@ -114,6 +138,12 @@ impl Config {
             audit.check(&mut problems.below("audit"));
         }
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
+        if let Err(Error::Config {
+            setting, source, ..
+        }) = self.gc.check(&self.limits)
+        {
+            problems.setting(setting, &source.to_string());
+        }
     }
 }
 

@@ -49,6 +49,12 @@ impl<'a> Problems<'a> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Reports that a setting, named by its dotted path, cannot be used.
+    pub(crate) fn setting(&mut self, path: &str, message: &str) {
+        let key = path.replace('.', "/");
+        self.add(&key, message, "leave the key out for its default");
+    }
+
     /// Reports a pattern that is no glob.
     pub(crate) fn glob(&mut self, key: &str, pattern: &str) {
         if let Err(error) = Glob::new(pattern) {

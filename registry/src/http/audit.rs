@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     operations::audit::{AuditAction, AuditOutcome, AuditRecord},
-    records::unix_now_s,
     service::Reference,
 };
 
@@ -47,7 +46,7 @@ impl Audited {
     }
 
     /// The record, if what came of the request is worth one.
-    pub(super) fn record(self, response: &Response) -> Option<AuditRecord> {
+    pub(super) fn record(self, response: &Response, now_unix_s: u64) -> Option<AuditRecord> {
         let status = response.status();
         let outcome = match status {
             StatusCode::FORBIDDEN => AuditOutcome::Denied,
@@ -68,7 +67,7 @@ impl Audited {
         let digest = response.headers().get(DOCKER_CONTENT_DIGEST);
         let failure = response.extensions().get::<Failure>();
         Some(AuditRecord {
-            time: cairn_spec::rfc_3339(unix_now_s()),
+            time: cairn_spec::rfc_3339(now_unix_s),
             action,
             outcome,
             status: status.as_u16(),

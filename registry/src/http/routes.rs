@@ -129,7 +129,7 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     if let Some((log, audited)) = audited
-        && let Some(record) = audited.record(&response)
+        && let Some(record) = audited.record(&response, server.registry.clock.unix_now_s())
     {
         log.record(record).await;
     }

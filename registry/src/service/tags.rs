@@ -70,7 +70,7 @@ impl Registry {
     }
 
     /// A tag's record.
-    pub(super) async fn read_tag(
+    pub(crate) async fn read_tag(
         &self,
         repository: &RepositoryName,
         tag: &Tag,

@@ -27,10 +27,18 @@ struct Machine {
     metadata: Arc<MemoryMetadata>,
 }
 
+/// The tests move their tags.
+fn mutable() -> Config {
+    Config {
+        immutable_tags: Vec::new(),
+        ..Config::default()
+    }
+}
+
 impl Machine {
     /// A process that crashes after some changes.
     fn start(&self, fuse: &Fuse) -> Registry {
-        self.start_with(fuse, &Config::default())
+        self.start_with(fuse, &mutable())
     }
 
     fn start_with(&self, fuse: &Fuse, config: &Config) -> Registry {
@@ -309,7 +317,7 @@ async fn a_referrers_list_spills_to_further_pages() {
 #[tokio::test]
 async fn relying_on_old_content_renews_it() {
     let machine = Machine::default();
-    let mut config = Config::default();
+    let mut config = mutable();
     config.limits.grace_s = 0;
     let registry = machine.start_with(&Fuse::after(ENDLESS), &config);
     let digest = push_at_once(&registry, &small()).await.unwrap();
@@ -355,7 +363,7 @@ async fn a_push_revives_what_garbage_collection_took() {
     ] {
         let entry = machine.metadata.get(&key).await.unwrap().unwrap();
         let (mut blob, _): (records::Blob, Bytes) = records::decode(&key, &entry).unwrap();
-        blob.state = records::State::Gone;
+        blob.state = records::State::Deleting;
         let value = records::encode(&blob, &[]).unwrap();
         let write = crate::storage::Write::put(key, value);
         let batch = crate::storage::Batch::durable([write]);

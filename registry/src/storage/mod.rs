@@ -14,6 +14,8 @@ mod memory;
 pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod faults;
+#[cfg(test)]
+pub(crate) mod turns;
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -25,7 +27,7 @@ use crate::Result;
 
 pub use embedded::EmbeddedMetadata;
 pub use files::FilePayloads;
-pub use key::{Candidate, Key, PayloadKey, Prefix};
+pub use key::{Candidate, Family, Key, PayloadKey, Prefix};
 pub use memory::{MemoryMetadata, MemoryPayloads};
 
 /// The bytes of a payload, in order, in pieces.
@@ -196,7 +198,8 @@ pub struct Write {
 }
 
 impl Write {
-    /// Writes a record whatever was there; only for records whose value follows from their key.
+    /// Writes a record whatever was there; only for hints and candidates, where the last one is as
+    /// good as any.
     pub fn put(key: Key, value: Bytes) -> Self {
         let change = Change::Put(value);
         Self { key, change }
