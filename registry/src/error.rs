@@ -45,6 +45,15 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// The store below does not answer, or asks to come back later.
+    #[error("the storage is unavailable: failed to {action}")]
+    Unavailable {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: Source,
+    },
     /// A stored record or payload is not what its key promises.
     #[error("`{key}` is corrupt: {reason}")]
     Corrupt {
@@ -134,6 +143,18 @@ pub enum Error {
         tag: Tag,
         /// What it names.
         existing: Digest,
+    },
+    /// The trust policy refuses the manifest.
+    #[error("`{repository}@{digest}` is not trusted: {reason}; {hint}")]
+    Untrusted {
+        /// The repository.
+        repository: RepositoryName,
+        /// The manifest.
+        digest: Digest,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
     },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
@@ -283,9 +304,10 @@ impl Error {
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
-            Self::Conflict { .. } | Self::Contended { .. } | Self::Closed => {
-                (Status::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
+            Self::Conflict { .. }
+            | Self::Contended { .. }
+            | Self::Closed
+            | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
             Self::ManifestInvalid(_) | Self::Name(ReferenceError::Tag(_)) => {
                 (Status::BAD_REQUEST, Code::ManifestInvalid)
             }
@@ -302,7 +324,7 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::TagImmutable { .. } | Self::Untrusted { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }
@@ -328,16 +350,23 @@ impl Error {
 
     /// What the client is told: causes inside of the server are not its business.
     pub fn public_message(&self) -> String {
-        if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR {
-            "an internal error occurred: the server's log has the details".to_owned()
-        } else {
-            self.to_string()
+        match self {
+            Self::Unavailable { .. } => "the storage is unavailable: try again".to_owned(),
+            _ if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR => {
+                "an internal error occurred: the server's log has the details".to_owned()
+            }
+            _ => self.to_string(),
         }
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {
         let source = source.into();
         Self::Storage { action, source }
+    }
+
+    pub(crate) fn unavailable(action: String, source: impl Into<Source>) -> Self {
+        let source = source.into();
+        Self::Unavailable { action, source }
     }
 
     pub(crate) fn corrupt(key: impl fmt::Display, reason: impl Into<String>) -> Self {

@@ -1,5 +1,6 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
@@ -16,13 +17,14 @@ pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
 pub(crate) mod registry_check;
+pub(crate) mod registry_doctor;
 pub(crate) mod registry_healthcheck;
 pub(crate) mod registry_serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Bundle, Command, Key, Pack, Profile, Registry},
+    args::{Bench, Bundle, Command, Key, Pack, Profile, Registry},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -46,7 +48,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
+        Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
         Command::Verify(verify) => verify.run(environment, output),

@@ -1,6 +1,9 @@
 //! `cairn registry serve`: serves a registry until it is told to stop.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use cairn_registry::{Config, StorageConfig};
@@ -10,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::runtime,
-    command::registry_check::load,
+    command::registry_check,
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::Output,
@@ -19,7 +22,7 @@ use crate::{
 /// Serve a registry
 ///
 /// Any OCI client can push to it and pull from it. Content is kept in a folder that one process
-/// holds at a time. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
+/// holds at a time, or, as the configuration file says, in an S3 bucket that many share. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryServe {
     /// A configuration file (YAML); variables `CAIRN_REGISTRY_…` and other options win over it
@@ -56,12 +59,10 @@ impl RegistryServe {
     }
 
     fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
-        let mut config = load(self.config.as_deref(), environment, output)?;
+        let file = self.config.as_deref();
+        let mut config = load(file, self.data.as_deref(), environment, output)?;
         if let Some(address) = self.listen {
             config.listen = address;
-        }
-        if let Some(folder) = &self.data {
-            config.storage = StorageConfig::Directory(folder.clone());
         }
         if !self.immutable_tags.is_empty() {
             config.immutable_tags.clone_from(&self.immutable_tags);
@@ -75,17 +76,38 @@ fn socket(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
 }
 
-fn refuse(error: cairn_registry::Error) -> Failure {
+/// The configuration in a file and in variables, or the default, with the folder that was given
+/// besides.
+pub(crate) fn load(
+    file: Option<&Path>,
+    data: Option<&Path>,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Config, Failure> {
+    let mut config = registry_check::load(file, environment, output)?;
+    if let Some(folder) = data {
+        config.storage = StorageConfig::Directory(folder.to_owned());
+    }
+    Ok(config)
+}
+
+pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
     use cairn_registry::Error;
     let (code, hint) = match &error {
         Error::InUse { .. } => (
             ExitCode::Conflict,
             "one process holds a folder at a time: stop the other one, or choose another folder with --data",
         ),
+        Error::Config { setting, .. } if setting.starts_with("storage.s3.") => (
+            ExitCode::InvalidInput,
+            "`cairn registry doctor` shows what the store can do",
+        ),
         Error::Config { .. } => (
             ExitCode::InvalidInput,
             "globs are such as `packs/**`, or `apps/*:v*` for tags",
         ),
+        // The store's own answer says what to do.
+        Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
         _ => (
             ExitCode::Error,
             "choose a folder that you may write to with --data",

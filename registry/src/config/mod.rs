@@ -11,6 +11,7 @@ mod limits;
 mod metrics;
 mod problems;
 mod storage;
+mod trust;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -26,7 +27,8 @@ pub use file::{VARIABLE_PREFIX, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
-pub use storage::StorageConfig;
+pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
+pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 
 pub(crate) use clients::networks;
 pub(crate) use problems::Problems;
@@ -34,7 +36,7 @@ pub(crate) use problems::Problems;
 use clients::check_networks;
 
 use crate::{
-    App, Error, Maintenance, Result,
+    App, Maintenance, Result,
     http::Server,
     maintenance,
     operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
@@ -58,8 +60,13 @@ pub struct Config {
     /// never immutable, for clients collect signatures and referrers under them. By default,
     /// versions of packs are written once.
     pub immutable_tags: Vec<String>,
+    /// Whose signatures content needs, and what happens without them; left out, nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustConfig>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
+    /// When garbage is collected, and what is garbage.
+    pub gc: GcConfig,
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
@@ -71,8 +78,6 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// How often each client may ask; unlimited by default.
     pub rate_limits: RateLimits,
-    /// When garbage is collected, and what is garbage.
-    pub gc: GcConfig,
 }
 
 impl Default for Config {
@@ -82,12 +87,13 @@ impl Default for Config {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)),
             storage: StorageConfig::default(),
             immutable_tags: vec!["packs/**".to_owned()],
+            trust: None,
             limits: Limits::default(),
+            gc: GcConfig::default(),
             metrics: None,
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
-            gc: GcConfig::default(),
         }
     }
 }
@@ -98,27 +104,27 @@ impl Config {
         let metrics = Arc::new(Metrics::default());
         let registry = self.open(&metrics).await?;
         let mut app = App::new(Server::new(registry, metrics, &self)?);
-        if let Some(config) = &self.metrics {
-            app.serve_metrics(config.listen).await?;
-        }
         if self.gc.enabled {
             let registry = app.registry();
             app.workers
                 .add("gc", |stop| maintenance::run(registry, self.gc, stop));
+        }
+        if let Some(config) = &self.metrics {
+            app.serve_metrics(config.listen).await?;
         }
         Ok(app)
     }
 
     /// Opens the storage for maintenance, without a server.
     ///
-    /// A directory must not be held by a server meanwhile: that fails with [`Error::InUse`].
+    /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
         let registry = self.open(&Arc::default()).await?;
         Ok(Maintenance::new(registry, self.gc))
     }
 
     async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
-        self.gc.check(&self.limits)?;
+        self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
         if self.metrics.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
@@ -133,17 +139,15 @@ impl Config {
                 .below("immutableTags")
                 .glob(&index.to_string(), pattern);
         }
+        if let Some(trust) = &self.trust {
+            trust.check(&mut problems.below("trust"));
+        }
         self.limits.check(&mut problems.below("limits"));
+        problems.refused(self.gc.validate(&self.limits));
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
-        if let Err(Error::Config {
-            setting, source, ..
-        }) = self.gc.check(&self.limits)
-        {
-            problems.setting(setting, &source.to_string());
-        }
     }
 }
 

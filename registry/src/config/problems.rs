@@ -3,6 +3,8 @@
 use cairn_spec::{Diagnostic, Diagnostics, Node, Origins};
 use globset::Glob;
 
+use crate::{Error, Result};
+
 /// The code of these findings, as `spec/diagnostics.md` lists it.
 const CODE: &str = "registry-config";
 
@@ -49,10 +51,21 @@ impl<'a> Problems<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Reports that a setting, named by its dotted path, cannot be used.
-    pub(crate) fn setting(&mut self, path: &str, message: &str) {
-        let key = path.replace('.', "/");
-        self.add(&key, message, "leave the key out for its default");
+    /// Reports the setting that an error of opening the registry is about, if it is one.
+    pub(crate) fn refused(&mut self, opened: Result<()>) {
+        if let Err(Error::Config {
+            setting,
+            value,
+            source,
+        }) = opened
+        {
+            let key = setting.replace('.', "/");
+            self.add(
+                &key,
+                format!("`{value}` cannot be used"),
+                source.to_string(),
+            );
+        }
     }
 
     /// Reports a pattern that is no glob.

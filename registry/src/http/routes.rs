@@ -80,6 +80,9 @@ async fn route(server: &Server, endpoint: Endpoint, call: Call) -> Result<Respon
         ("GET" | "HEAD", At::Referrers(name, subject)) => {
             lists::referrers(server, name, subject, &call.query).await
         }
+        ("GET" | "HEAD", At::Trust(name, reference)) => {
+            manifests::trust(server, name, reference).await
+        }
         // Not in the specification, but asked for by every user interface.
         ("GET" | "HEAD", At::Catalog) => lists::catalog(server, &call.query).await,
         ("GET" | "HEAD", At::Discover) => Ok(lists::extensions()),
@@ -129,7 +132,7 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     if let Some((log, audited)) = audited
-        && let Some(record) = audited.record(&response, server.registry.clock.unix_now_s())
+        && let Some(record) = audited.record(&response, server.registry.now_unix_s())
     {
         log.record(record).await;
     }

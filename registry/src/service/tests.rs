@@ -27,18 +27,10 @@ struct Machine {
     metadata: Arc<MemoryMetadata>,
 }
 
-/// The tests move their tags.
-fn mutable() -> Config {
-    Config {
-        immutable_tags: Vec::new(),
-        ..Config::default()
-    }
-}
-
 impl Machine {
     /// A process that crashes after some changes.
     fn start(&self, fuse: &Fuse) -> Registry {
-        self.start_with(fuse, &mutable())
+        self.start_with(fuse, &Config::default())
     }
 
     fn start_with(&self, fuse: &Fuse, config: &Config) -> Registry {
@@ -317,7 +309,7 @@ async fn a_referrers_list_spills_to_further_pages() {
 #[tokio::test]
 async fn relying_on_old_content_renews_it() {
     let machine = Machine::default();
-    let mut config = mutable();
+    let mut config = Config::default();
     config.limits.grace_s = 0;
     let registry = machine.start_with(&Fuse::after(ENDLESS), &config);
     let digest = push_at_once(&registry, &small()).await.unwrap();

@@ -19,4 +19,5 @@ mod operations;
 mod ranges;
 mod referrers;
 mod restarts;
+mod trust;
 mod uploads;

@@ -87,10 +87,7 @@ impl World {
     }
 
     fn over(&self, payloads: Arc<dyn Payloads>, metadata: Arc<dyn Metadata>) -> Arc<Registry> {
-        let mut config = Config {
-            immutable_tags: Vec::new(),
-            ..Config::default()
-        };
+        let mut config = Config::default();
         config.limits.grace_s = GRACE_S;
         config.limits.inline_blob_bytes = 8;
         let mut registry = Registry::new(payloads, metadata, &config).unwrap();
