@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Result,
+    Error, Progress, Result,
     http::{self, Server},
     service::Registry,
     workers::Workers,
@@ -34,6 +34,11 @@ impl App {
             server: Server::new(registry),
             workers: Workers::default(),
         }
+    }
+
+    /// What maintenance has done since the process started.
+    pub fn maintenance(&self) -> Progress {
+        self.server.registry.tally.progress()
     }
 
     /// The registry behind the server, for workers.

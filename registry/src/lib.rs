@@ -36,5 +36,6 @@ pub use app::App;
 pub use config::{Config, GcConfig, Limits, StorageConfig, UntaggedManifests};
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Selection, Watch,
 };

@@ -15,7 +15,12 @@ pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
+pub(crate) mod registry_export;
+pub(crate) mod registry_fsck;
+pub(crate) mod registry_gc;
 pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_import;
+pub(crate) mod registry_rebuild;
 pub(crate) mod registry_serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
@@ -45,6 +50,11 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Registry(Registry::Gc(gc)) => gc.run(output),
+        Command::Registry(Registry::Fsck(fsck)) => fsck.run(output),
+        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(output),
+        Command::Registry(Registry::Export(export)) => export.run(output),
+        Command::Registry(Registry::Import(import)) => import.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
         Command::Verify(verify) => verify.run(environment, output),

@@ -85,7 +85,7 @@ fn socket(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
 }
 
-fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
+pub(crate) fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
     let place = error.location().map_or(String::new(), |place| {
         format!(":{}:{}", place.line(), place.column())
     });
@@ -96,19 +96,30 @@ fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
         path.display()
     );
     Failure::new(ExitCode::InvalidInput, anyhow::Error::msg(message))
-        .hint("the keys are `storage`, `immutableTags` and `limits`")
+        .hint("the keys are `storage`, `immutableTags`, `limits` and `gc`")
 }
 
-fn refuse(error: cairn_registry::Error) -> Failure {
+pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
     use cairn_registry::Error;
     let (code, hint) = match &error {
         Error::InUse { .. } => (
             ExitCode::Conflict,
             "one process holds a folder at a time: stop the other one, or choose another folder with --data",
         ),
-        Error::Config { .. } => (
+        Error::Config {
+            setting: "immutableTags",
+            ..
+        } => (
             ExitCode::InvalidInput,
             "globs are such as `packs/**`, or `apps/*:v*` for tags",
+        ),
+        Error::Config { .. } => (
+            ExitCode::InvalidInput,
+            "correct it in the configuration file",
+        ),
+        Error::Corrupt { .. } => (
+            ExitCode::Error,
+            "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",
         ),
         _ => (
             ExitCode::Error,
