@@ -5,8 +5,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::command::{
     bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint, pack_new,
     pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
-    registry_rebuild, registry_serve, sign, verify,
+    quickstart, registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
+    registry_import, registry_rebuild, registry_serve, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -137,6 +137,8 @@ pub(crate) enum Bundle {
 pub(crate) enum Registry {
     /// Serve a registry
     Serve(registry_serve::RegistryServe),
+    /// Try out a registry's storage
+    Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready
     Healthcheck(registry_healthcheck::RegistryHealthcheck),
     /// Remove what nothing refers to any more

@@ -7,9 +7,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    command::registry_serve::{malformed, refuse},
+    command::registry_serve::{load, refuse},
     exit::{ExitCode, Failure},
-    files::read_text,
     output::{Output, human_bytes},
 };
 
@@ -52,17 +51,7 @@ impl StorageArgs {
     }
 
     fn config(&self) -> Result<Config, Failure> {
-        let mut config: Config = match &self.config {
-            Some(path) => {
-                let text = read_text(path)?;
-                serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
-            }
-            None => Config::default(),
-        };
-        if let Some(folder) = &self.data {
-            config.storage = StorageConfig::Directory(folder.clone());
-        }
-        Ok(config)
+        load(self.config.as_deref(), self.data.as_deref())
     }
 }
 

@@ -45,6 +45,15 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// The store below does not answer, or asks to come back later.
+    #[error("the storage is unavailable: failed to {action}")]
+    Unavailable {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: Source,
+    },
     /// A stored record or payload is not what its key promises.
     #[error("`{key}` is corrupt: {reason}")]
     Corrupt {
@@ -286,9 +295,10 @@ impl Error {
             | Self::PayloadMissing { .. }
             | Self::Folder { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
-            Self::Conflict { .. } | Self::Contended { .. } | Self::Closed => {
-                (Status::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
+            Self::Conflict { .. }
+            | Self::Contended { .. }
+            | Self::Closed
+            | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
             Self::ManifestInvalid(_) | Self::Name(ReferenceError::Tag(_)) => {
                 (Status::BAD_REQUEST, Code::ManifestInvalid)
             }
@@ -329,16 +339,23 @@ impl Error {
 
     /// What the client is told: causes inside of the server are not its business.
     pub fn public_message(&self) -> String {
-        if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR {
-            "an internal error occurred: the server's log has the details".to_owned()
-        } else {
-            self.to_string()
+        match self {
+            Self::Unavailable { .. } => "the storage is unavailable: try again".to_owned(),
+            _ if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR => {
+                "an internal error occurred: the server's log has the details".to_owned()
+            }
+            _ => self.to_string(),
         }
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {
         let source = source.into();
         Self::Storage { action, source }
+    }
+
+    pub(crate) fn unavailable(action: String, source: impl Into<Source>) -> Self {
+        let source = source.into();
+        Self::Unavailable { action, source }
     }
 
     pub(crate) fn corrupt(key: impl fmt::Display, reason: impl Into<String>) -> Self {

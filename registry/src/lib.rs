@@ -33,9 +33,13 @@ pub mod storage;
 mod workers;
 
 pub use app::App;
-pub use config::{Config, GcConfig, Limits, StorageConfig, UntaggedManifests};
+pub use config::{
+    Config, GcConfig, Limits, Replicas, S3Config, S3Credentials, Secret, StorageConfig,
+    UntaggedManifests,
+};
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
     Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
     Selection, Watch,
 };
+pub use storage::{Answer, Check};

@@ -15,6 +15,7 @@ pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
+pub(crate) mod registry_doctor;
 pub(crate) mod registry_export;
 pub(crate) mod registry_fsck;
 pub(crate) mod registry_gc;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Profile(Profile::Update(update)) => update.run(environment, output),
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(output),
+        Command::Registry(Registry::Doctor(doctor)) => doctor.run(output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
         Command::Registry(Registry::Gc(gc)) => gc.run(output),
         Command::Registry(Registry::Fsck(fsck)) => fsck.run(output),

@@ -21,7 +21,7 @@ use crate::{
 /// Serve a registry
 ///
 /// Any OCI client can push to it and pull from it. Content is kept in a folder that one process
-/// holds at a time. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
+/// holds at a time, or, as the configuration file says, in an S3 bucket that many share. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryServe {
     /// A configuration file (YAML); other options win over it
@@ -60,19 +60,7 @@ impl RegistryServe {
     }
 
     fn config(&self) -> Result<Config, Failure> {
-        let mut config = match &self.config {
-            Some(path) => {
-                let text = read_text(path)?;
-                serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
-            }
-            None => Config {
-                immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
-                ..Config::default()
-            },
-        };
-        if let Some(folder) = &self.data {
-            config.storage = StorageConfig::Directory(folder.clone());
-        }
+        let mut config = load(self.config.as_deref(), self.data.as_deref())?;
         if !self.immutable_tags.is_empty() {
             config.immutable_tags.clone_from(&self.immutable_tags);
         }
@@ -80,12 +68,30 @@ impl RegistryServe {
     }
 }
 
+/// The configuration in a file, or the default, with the folder that was given besides.
+pub(crate) fn load(path: Option<&Path>, data: Option<&Path>) -> Result<Config, Failure> {
+    let mut config = match path {
+        Some(path) => {
+            let text = read_text(path)?;
+            serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
+        }
+        None => Config {
+            immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
+            ..Config::default()
+        },
+    };
+    if let Some(folder) = data {
+        config.storage = StorageConfig::Directory(folder.to_owned());
+    }
+    Ok(config)
+}
+
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
 }
 
-pub(crate) fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
+fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
     let place = error.location().map_or(String::new(), |place| {
         format!(":{}:{}", place.line(), place.column())
     });
@@ -106,6 +112,10 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::Conflict,
             "one process holds a folder at a time: stop the other one, or choose another folder with --data",
         ),
+        Error::Config { setting, .. } if setting.starts_with("storage.s3.") => (
+            ExitCode::InvalidInput,
+            "`cairn registry doctor` shows what the store can do",
+        ),
         Error::Config {
             setting: "immutableTags",
             ..
@@ -117,6 +127,8 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::InvalidInput,
             "correct it in the configuration file",
         ),
+        // The store's own answer says what to do.
+        Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
         Error::Corrupt { .. } => (
             ExitCode::Error,
             "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
-pub use storage::StorageConfig;
+pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 
 use crate::{App, Maintenance, Result, maintenance, service::Registry};
 
