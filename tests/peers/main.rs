@@ -8,5 +8,6 @@
 mod bundles;
 mod harness;
 mod images;
+mod imports;
 mod oras;
 mod signatures;
