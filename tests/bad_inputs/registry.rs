@@ -377,8 +377,5 @@ fn grace_period_that_is_too_short() {
 #[test]
 fn folder_that_is_no_layout() {
     let case = Case::empty().file("layout/readme", "");
-    assert_snapshot!(case.refused(
-        "registry import --from layout --data data",
-        INVALID_INPUT
-    ));
+    assert_snapshot!(case.refused("registry import --from layout --data data", INVALID_INPUT));
 }

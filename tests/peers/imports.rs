@@ -103,7 +103,10 @@ fn what_was_pushed_to_distribution_is_pulled_from_ours() -> Result<()> {
     let found = format!("discover --plain-http --format json {here}:v1");
     let found: Value = serde_json::from_str(&meeting.peer("oras", &found)?)?;
     assert_eq!(text(&found, "/referrers/0/artifactType")?, "a/note");
-    let inspect = format!("inspect --tls-verify=false docker://{}/other:one --raw", meeting.address());
+    let inspect = format!(
+        "inspect --tls-verify=false docker://{}/other:one --raw",
+        meeting.address()
+    );
     assert!(meeting.peer("skopeo", &inspect)?.contains("a/b"));
     Ok(())
 }

@@ -148,13 +148,12 @@ impl Import<'_> {
             let mut blobs = Vec::new();
             for child in &document.children {
                 match child {
-                    Child::Blob(digest) => blobs.push(digest.clone()),
-                    // Build caches list blobs in indexes.
-                    Child::Entry(digest) if self.is_manifest(&document, digest).await? => {
+                    Child::Entry(digest) if self.is_manifest(&document, digest) => {
                         let nested = self.manifest(repository, digest, Vec::new(), depth + 1);
                         nested.await?;
                     }
-                    Child::Entry(digest) => blobs.push(digest.clone()),
+                    // Build caches list blobs in indexes.
+                    Child::Blob(digest) | Child::Entry(digest) => blobs.push(digest.clone()),
                 }
             }
             self.blobs(repository, blobs).await?;
@@ -180,7 +179,7 @@ impl Import<'_> {
         bytes.ok_or_else(|| Error::ManifestBlobUnknown(digest.clone()))
     }
 
-    async fn is_manifest(&self, document: &Document, digest: &Digest) -> Result<bool> {
+    fn is_manifest(&self, document: &Document, digest: &Digest) -> bool {
         let entry = document.entries.iter().find(|it| it.digest == *digest);
         let is_named = entry.is_some_and(|entry| {
             [
@@ -191,7 +190,7 @@ impl Import<'_> {
             ]
             .contains(&entry.media_type.as_str())
         });
-        Ok(is_named && self.folder.path(digest).exists())
+        is_named && self.folder.path(digest).exists()
     }
 
     async fn blobs(&mut self, repository: &RepositoryName, blobs: Vec<Digest>) -> Result<()> {
