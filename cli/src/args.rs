@@ -3,10 +3,11 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
-    registry_import, registry_rebuild, registry_serve, sign, verify,
+    bench_registry, bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint,
+    pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_check, registry_doctor, registry_export, registry_fsck,
+    registry_gc, registry_healthcheck, registry_import, registry_rebuild, registry_serve, sign,
+    verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -82,6 +83,9 @@ pub(crate) enum Command {
     /// Serve packs and any other OCI content
     #[command(subcommand)]
     Registry(Registry),
+    /// Measure how fast something is
+    #[command(subcommand)]
+    Bench(Bench),
     /// Make keys to sign with
     #[command(subcommand)]
     Key(Key),
@@ -137,6 +141,8 @@ pub(crate) enum Bundle {
 pub(crate) enum Registry {
     /// Serve a registry
     Serve(registry_serve::RegistryServe),
+    /// Check a registry's configuration without serving
+    Check(registry_check::RegistryCheck),
     /// Try out a registry's storage
     Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready
@@ -151,6 +157,13 @@ pub(crate) enum Registry {
     Export(registry_export::RegistryExport),
     /// Take over an OCI image layout, or the files of a distribution registry
     Import(registry_import::RegistryImport),
+}
+
+/// Measure how fast something is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Measure a registry, alone or beside others
+    Registry(bench_registry::BenchRegistry),
 }
 
 /// Make keys to sign with.

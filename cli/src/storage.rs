@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     command::registry_serve::{load, refuse},
+    config::Environment,
     exit::{ExitCode, Failure},
     output::{Output, human_bytes},
 };
@@ -25,8 +26,12 @@ pub(crate) struct StorageArgs {
 
 impl StorageArgs {
     /// Opens storage that exists.
-    pub(crate) async fn open(&self) -> Result<Maintenance, Failure> {
-        let config = self.config()?;
+    pub(crate) async fn open(
+        &self,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Maintenance, Failure> {
+        let config = self.config(environment, output)?;
         if let StorageConfig::Directory(folder) = &config.storage
             && !folder.join("metadata.redb").exists()
         {
@@ -34,12 +39,16 @@ impl StorageArgs {
             let failure = Failure::new(ExitCode::NotFound, anyhow::Error::msg(message));
             return Err(failure.hint("name it with --data"));
         }
-        self.open_or_create().await
+        self.open_or_create(environment, output).await
     }
 
     /// Opens storage, and creates what is missing.
-    pub(crate) async fn open_or_create(&self) -> Result<Maintenance, Failure> {
-        self.config()?.maintain().await.map_err(|error| {
+    pub(crate) async fn open_or_create(
+        &self,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Maintenance, Failure> {
+        self.config(environment, output)?.maintain().await.map_err(|error| {
             if matches!(error, Error::InUse { .. }) {
                 Failure::new(ExitCode::Conflict, error).hint(
                     "one process holds a folder at a time: stop the server; while it runs, it collects garbage itself",
@@ -50,8 +59,13 @@ impl StorageArgs {
         })
     }
 
-    fn config(&self) -> Result<Config, Failure> {
-        load(self.config.as_deref(), self.data.as_deref())
+    fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
+        load(
+            self.config.as_deref(),
+            self.data.as_deref(),
+            environment,
+            output,
+        )
     }
 }
 

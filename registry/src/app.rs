@@ -1,6 +1,6 @@
 //! The server: accepts connections until it is told to stop, then drains.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Error, Progress, Result,
-    http::{self, Server},
+    http::{self, Accepted, Server},
     service::Registry,
     workers::Workers,
 };
@@ -26,14 +26,39 @@ pub struct App {
     server: Server,
     /// What goes on beside the requests; [`Self::run`] starts it.
     pub(crate) workers: Workers,
+    metrics_address: Option<SocketAddr>,
 }
 
 impl App {
-    pub(crate) fn new(registry: Registry) -> Self {
-        Self {
-            server: Server::new(registry),
-            workers: Workers::default(),
+    pub(crate) fn new(server: Server) -> Self {
+        let mut workers = Workers::default();
+        if let Some(limits) = server.client_limits.clone() {
+            workers.add("client-limits", async move |stop| {
+                limits.forget_clients(stop).await;
+            });
         }
+        Self {
+            server,
+            workers,
+            metrics_address: None,
+        }
+    }
+
+    /// Has the metrics served beside the registry.
+    pub(crate) async fn serve_metrics(&mut self, address: SocketAddr) -> Result<()> {
+        let failed = |source| Error::storage(format!("listen on {address} for metrics"), source);
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        self.metrics_address = Some(listener.local_addr().map_err(failed)?);
+        let server = self.server.clone();
+        self.workers.add("metrics", move |stop| {
+            http::serve_metrics(listener, server, stop)
+        });
+        Ok(())
+    }
+
+    /// Where the metrics are served, if they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// What maintenance has done since the process started.
@@ -68,16 +93,17 @@ impl App {
                 let slot = Arc::clone(&slots).acquire_owned().await;
                 (slot, accept(&listener).await)
             };
-            let (slot, stream) = tokio::select! {
+            let (slot, (stream, peer)) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accepted => accepted,
             };
             let (router, limits) = (router.clone(), limits.clone());
             let (watcher, abort) = (graceful.watcher(), abort.clone());
+            let accepted = Accepted::new(stream, peer, Arc::clone(&self.server.metrics));
             connections.spawn(async move {
                 let _slot = slot;
                 tokio::select! {
-                    () = http::serve(stream, router, &limits, watcher) => {}
+                    () = http::serve(accepted, router, &limits, watcher) => {}
                     () = abort.cancelled() => {}
                 }
             });
@@ -113,10 +139,10 @@ impl App {
 }
 
 /// The next connection, however often the system refuses one.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 sleep(ACCEPT_PAUSE).await;

@@ -152,6 +152,18 @@ pub enum Error {
         /// What it names.
         existing: Digest,
     },
+    /// The trust policy refuses the manifest.
+    #[error("`{repository}@{digest}` is not trusted: {reason}; {hint}")]
+    Untrusted {
+        /// The repository.
+        repository: RepositoryName,
+        /// The manifest.
+        digest: Digest,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
     TooManyTags {
@@ -206,6 +218,12 @@ pub enum Error {
     TooMany {
         /// Of what.
         what: &'static str,
+    },
+    /// A client asks more often than it may.
+    #[error("too many requests: try again in {retry_after_s} seconds")]
+    RateLimited {
+        /// When it may ask again.
+        retry_after_s: u64,
     },
     /// The headers are too large.
     #[error("the headers are larger than {limit_bytes} bytes")]
@@ -315,7 +333,7 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::TagImmutable { .. } | Self::Untrusted { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }
@@ -328,7 +346,9 @@ impl Error {
             Self::BodyIdle { .. } => (Status::REQUEST_TIMEOUT, Code::BlobUploadInvalid),
             Self::RangeNotSatisfiable { .. } => (Status::RANGE_NOT_SATISFIABLE, Code::SizeInvalid),
             Self::PageInvalid { .. } => (Status::BAD_REQUEST, Code::PaginationNumberInvalid),
-            Self::TooMany { .. } => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
+            Self::TooMany { .. } | Self::RateLimited { .. } => {
+                (Status::TOO_MANY_REQUESTS, Code::TooManyRequests)
+            }
             Self::HeadersTooLarge { .. } => {
                 (Status::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::Unsupported)
             }

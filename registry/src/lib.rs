@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
+//!   operations/  metrics, audit log, limits on clients
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
@@ -27,15 +28,18 @@ mod config;
 mod error;
 mod http;
 mod maintenance;
+mod operations;
 mod records;
 mod service;
 pub mod storage;
+mod trust;
 mod workers;
 
 pub use app::App;
 pub use config::{
-    Config, GcConfig, Limits, Replicas, S3Config, S3Credentials, Secret, StorageConfig,
-    UntaggedManifests,
+    AuditConfig, Config, EnforceConfig, GcConfig, Limits, MetricsConfig, Rate, RateLimits,
+    Replicas, S3Config, S3Credentials, Secret, StorageConfig, TrustConfig, TrustMode,
+    UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

@@ -1,5 +1,6 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
@@ -15,6 +16,7 @@ pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
+pub(crate) mod registry_check;
 pub(crate) mod registry_doctor;
 pub(crate) mod registry_export;
 pub(crate) mod registry_fsck;
@@ -27,7 +29,7 @@ pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Bundle, Command, Key, Pack, Profile, Registry},
+    args::{Bench, Bundle, Command, Key, Pack, Profile, Registry},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -49,14 +51,16 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
         Command::Profile(Profile::Update(update)) => update.run(environment, output),
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
-        Command::Registry(Registry::Serve(serve)) => serve.run(output),
-        Command::Registry(Registry::Doctor(doctor)) => doctor.run(output),
+        Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
+        Command::Registry(Registry::Check(check)) => check.run(environment, output),
+        Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
-        Command::Registry(Registry::Gc(gc)) => gc.run(output),
-        Command::Registry(Registry::Fsck(fsck)) => fsck.run(output),
-        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(output),
-        Command::Registry(Registry::Export(export)) => export.run(output),
-        Command::Registry(Registry::Import(import)) => import.run(output),
+        Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
+        Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
+        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Export(export)) => export.run(environment, output),
+        Command::Registry(Registry::Import(import)) => import.run(environment, output),
+        Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
         Command::Verify(verify) => verify.run(environment, output),

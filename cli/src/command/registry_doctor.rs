@@ -8,6 +8,7 @@ use clap::Args;
 use super::registry_serve;
 use crate::{
     client::runtime,
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::Output,
 };
@@ -27,8 +28,9 @@ pub(crate) struct RegistryDoctor {
 }
 
 impl RegistryDoctor {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
-        let config = registry_serve::load(self.config.as_deref(), self.data.as_deref())?;
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
+        let (file, data) = (self.config.as_deref(), self.data.as_deref());
+        let config = registry_serve::load(file, data, environment, output)?;
         let checks = runtime()?
             .block_on(config.storage.examine())
             .map_err(registry_serve::refuse)?;

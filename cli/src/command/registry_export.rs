@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::{
     client::runtime,
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::{Output, count},
     storage::{StorageArgs, copied_so_far, copy_progress, failed},
@@ -30,9 +31,9 @@ pub(crate) struct RegistryExport {
 }
 
 impl RegistryExport {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let copied = runtime()?.block_on(async {
-            let maintenance = self.storage.open().await?;
+            let maintenance = self.storage.open(environment, output).await?;
             let bar = copy_progress(output);
             let mut watch = |copied: &Copied| {
                 bar.set_message(copied_so_far(copied));

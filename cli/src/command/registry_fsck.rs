@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     client::runtime,
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::{Output, human_bytes},
     storage::{StorageArgs, failed},
@@ -30,13 +31,13 @@ pub(crate) struct RegistryFsck {
 }
 
 impl RegistryFsck {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let options = FsckOptions {
             read_data: self.read_data,
             repair: self.repair,
         };
         let (findings, checked) = runtime()?.block_on(async {
-            let maintenance = self.storage.open().await?;
+            let maintenance = self.storage.open(environment, output).await?;
             let mut findings = Vec::new();
             let mut found = |finding: Finding| findings.push(finding);
             let checked = maintenance.fsck(options, &mut found).await;

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::{
     client::runtime,
+    config::Environment,
     exit::Outcome,
     output::{Output, human_bytes, table},
     storage::{StorageArgs, failed},
@@ -28,9 +29,9 @@ pub(crate) struct RegistryGc {
 }
 
 impl RegistryGc {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         runtime()?.block_on(async {
-            let maintenance = self.storage.open().await?;
+            let maintenance = self.storage.open(environment, output).await?;
             if self.dry_run {
                 let mut garbage = Vec::new();
                 let mut found = |found: Found| garbage.push(found);

@@ -9,6 +9,7 @@ use clap::Args;
 use super::registry_export::report;
 use crate::{
     client::runtime,
+    config::Environment,
     exit::Outcome,
     output::Output,
     storage::{StorageArgs, copied_so_far, copy_progress, failed},
@@ -31,9 +32,9 @@ pub(crate) struct RegistryImport {
 }
 
 impl RegistryImport {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let copied = runtime()?.block_on(async {
-            let maintenance = self.storage.open_or_create().await?;
+            let maintenance = self.storage.open_or_create(environment, output).await?;
             let bar = copy_progress(output);
             let mut watch = |copied: &Copied| {
                 bar.set_message(copied_so_far(copied));

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::{
     client::runtime,
+    config::Environment,
     exit::Outcome,
     output::{Output, table},
     storage::{StorageArgs, failed},
@@ -21,9 +22,9 @@ pub(crate) struct RegistryRebuild {
 }
 
 impl RegistryRebuild {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let rebuilt = runtime()?.block_on(async {
-            let maintenance = self.storage.open().await?;
+            let maintenance = self.storage.open(environment, output).await?;
             maintenance.rebuild().await.map_err(failed)
         })?;
         let rows: Vec<Vec<String>> = [

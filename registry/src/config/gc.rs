@@ -1,12 +1,13 @@
 //! When garbage is collected, and what counts as garbage.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Limits;
 use crate::{Error, Result};
 
 /// Garbage collection. How long unreferenced content is kept is [`Limits::grace_s`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GcConfig {
     /// The server collects garbage beside its requests.
@@ -20,7 +21,7 @@ pub struct GcConfig {
 }
 
 /// What happens to manifests without a tag that no index refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum UntaggedManifests {
     /// They stay until somebody deletes them, for clients may know them by their digest.
@@ -49,7 +50,7 @@ const MIN_GRACE_S: u64 = 60;
 
 impl GcConfig {
     /// Refuses what would be unsafe, or would never rest.
-    pub(super) fn check(&self, limits: &Limits) -> Result<()> {
+    pub(super) fn validate(&self, limits: &Limits) -> Result<()> {
         let refuse = |setting, value: u64, reason: String| {
             Err(Error::Config {
                 setting,
@@ -83,7 +84,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut GcConfig, &mut Limits)) -> Option<&'static str> {
         let (mut gc, mut limits) = (GcConfig::default(), Limits::default());
         change(&mut gc, &mut limits);
-        match gc.check(&limits) {
+        match gc.validate(&limits) {
             Err(Error::Config { setting, .. }) => Some(setting),
             _ => None,
         }

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use futures_util::FutureExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// Where content is kept: in a file, one key that names the kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "StorageFields", try_from = "StorageFields")]
 pub enum StorageConfig {
     /// In a directory of this machine, which one process holds at a time.
@@ -32,7 +33,7 @@ impl Default for StorageConfig {
 }
 
 /// The kinds of storage as keys; one of them is given.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct StorageFields {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +45,7 @@ struct StorageFields {
 }
 
 /// `{}`
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
@@ -74,7 +75,7 @@ impl TryFrom<StorageFields> for StorageConfig {
 }
 
 /// A bucket, the store it is in, and how to talk to that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct S3Config {
     /// The bucket's name. It must exist.
@@ -181,7 +182,7 @@ impl S3Config {
 }
 
 /// A pair of static keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct S3Credentials {
     /// Names the key.
@@ -191,7 +192,7 @@ pub struct S3Credentials {
 }
 
 /// A secret: it is never shown, also not when a configuration is printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -219,7 +220,7 @@ impl Serialize for Secret {
 }
 
 /// How many registries use a bucket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Replicas {
     /// One: it makes up for a store that does not mind conditions. A second one would destroy

@@ -2,7 +2,9 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,7 +21,12 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::Limits;
+use tower_http::add_extension::AddExtension;
+
+use crate::{
+    Limits,
+    operations::metrics::{Counted, Metrics},
+};
 
 /// Streams of one HTTP/2 connection at a time.
 const CONCURRENT_STREAMS: u32 = 128;
@@ -29,12 +36,46 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// What is read from the socket at once, in bytes; a request's headers have to fit.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
+/// Who is at the other end of a request's connection; every request carries it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+}
+
+/// A connection that was accepted; it counts as open until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    stream: TcpStream,
+    peer: Peer,
+    metrics: Arc<Metrics>,
+    _open: Counted,
+}
+
+impl Accepted {
+    pub(crate) fn new(stream: TcpStream, address: SocketAddr, metrics: Arc<Metrics>) -> Self {
+        metrics.connections_accepted.add(1);
+        Self {
+            stream,
+            peer: Peer { address },
+            _open: Counted::new(&metrics, |metrics| &metrics.connections),
+            metrics,
+        }
+    }
+}
+
 /// Serves a connection until it ends or, after its current request, until shutdown.
-pub(crate) async fn serve(stream: TcpStream, router: Router, limits: &Limits, watcher: Watcher) {
+pub(crate) async fn serve(accepted: Accepted, router: Router, limits: &Limits, watcher: Watcher) {
+    let Accepted {
+        stream,
+        peer,
+        metrics,
+        _open,
+    } = accepted;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
-    let stream = StallGuard::new(stream, Duration::from_secs(limits.idle_timeout_s));
+    let idle_timeout = Duration::from_secs(limits.idle_timeout_s);
+    let stream = StallGuard::new(stream, idle_timeout, metrics);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -47,7 +88,7 @@ pub(crate) async fn serve(stream: TcpStream, router: Router, limits: &Limits, wa
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(Duration::from_secs(limits.idle_timeout_s));
-    let service = TowerToHyperService::new(router);
+    let service = TowerToHyperService::new(AddExtension::new(router, peer));
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
@@ -63,23 +104,28 @@ struct StallGuard {
     timeout: Duration,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl StallGuard {
-    fn new(stream: TcpStream, timeout: Duration) -> Self {
+    fn new(stream: TcpStream, timeout: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             stream,
             timeout,
             deadline: None,
+            metrics,
         }
     }
 
     /// Passes on what is ready; fails what has been pending for too long.
-    fn guard<T>(
+    fn guard(
         &mut self,
-        polled: Poll<io::Result<T>>,
+        polled: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(written)) = &polled {
+            self.metrics.sent_bytes.add(*written as u64);
+        }
         if polled.is_ready() {
             self.deadline = None;
             return polled;
@@ -99,7 +145,11 @@ impl AsyncRead for StallGuard {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = buffer.filled().len() - before;
+        self.metrics.received_bytes.add(read as u64);
+        polled
     }
 }
 

@@ -50,6 +50,22 @@ pub(super) fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
         .any(|tag| tag == "*" || tag.trim_matches('"') == digest.as_str())
 }
 
+/// The longest text of a warning, in bytes: clients show it, and headers are bounded.
+const WARNING_BYTES: usize = 1024;
+
+/// A warning as the specification has it: code 299, no agent, no date.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
+pub(super) fn warning(text: &str) -> HeaderValue {
+    let shown = |c: char| match c {
+        '"' | '\\' => '\'',
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        _ => '?',
+    };
+    let text: String = text.chars().take(WARNING_BYTES).map(shown).collect();
+    value(format!("299 - \"{text}\""))
+}
+
 /// A response without body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();
@@ -105,7 +121,11 @@ impl IntoResponse for Error {
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+            let retry_after = match &self {
+                Self::RateLimited { retry_after_s } => HeaderValue::from(*retry_after_s),
+                _ => RETRY_AFTER_S,
+            };
+            headers.insert(header::RETRY_AFTER, retry_after);
         }
         response.extensions_mut().insert(Failure(Arc::new(self)));
         response

@@ -15,8 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    Server, access_log, blobs, endpoint::Endpoint, lists, manifests, query::Query, response,
-    uploads,
+    Server, access_log, audit::Audited, blobs, context::Context, endpoint::Endpoint, lists,
+    manifests, query::Query, response, uploads,
 };
 use crate::{Error, Result, service::Reference};
 
@@ -80,6 +80,9 @@ async fn route(server: &Server, endpoint: Endpoint, call: Call) -> Result<Respon
         ("GET" | "HEAD", At::Referrers(name, subject)) => {
             lists::referrers(server, name, subject, &call.query).await
         }
+        ("GET" | "HEAD", At::Trust(name, reference)) => {
+            manifests::trust(server, name, reference).await
+        }
         // Not in the specification, but asked for by every user interface.
         ("GET" | "HEAD", At::Catalog) => lists::catalog(server, &call.query).await,
         ("GET" | "HEAD", At::Discover) => Ok(lists::extensions()),
@@ -110,7 +113,16 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         headers: parts.headers,
         body,
     };
-    let answered = match Endpoint::parse(parts.uri.path()) {
+    let endpoint = Endpoint::parse(parts.uri.path());
+    let audited = server.audit.as_ref().and_then(|log| {
+        let context = parts.extensions.get::<Context>()?.clone();
+        let endpoint = endpoint.as_ref().ok();
+        Some((
+            log,
+            Audited::new(endpoint, &call.method, &call.headers, context),
+        ))
+    });
+    let answered = match endpoint {
         Ok(endpoint) => route(&server, endpoint, call).await,
         // What can never be a tag is one more tag that nobody pushed.
         Err(Error::Name(ReferenceError::Tag(tag))) if is_read(&call.method) => {
@@ -119,6 +131,11 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         Err(error) => Err(error),
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    if let Some((log, audited)) = audited
+        && let Some(record) = audited.record(&response, server.registry.now_unix_s())
+    {
+        log.record(record).await;
+    }
     if let Some(Ok(namespace)) = namespace {
         let headers = response.headers_mut();
         headers.insert(response::OCI_NAMESPACE, namespace);

@@ -5,6 +5,7 @@
 //! written once under a key nobody reuses and never copied; records change only by
 //! compare-and-swap. Nothing here knows what a blob or a manifest is.
 
+mod buffers;
 pub(crate) mod checks;
 mod embedded;
 mod files;

@@ -1,6 +1,6 @@
 //! A server in this process, and a client with the verbs of a registry.
 
-use std::{path::Path, sync::OnceLock};
+use std::{net::SocketAddr, path::Path, sync::OnceLock};
 
 use cairn_registry::{Config, StorageConfig};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher};
@@ -15,6 +15,7 @@ pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// A running server.
 pub(crate) struct Server {
     pub(crate) address: String,
+    metrics_address: Option<SocketAddr>,
     client: Client,
     shutdown: CancellationToken,
     running: JoinHandle<cairn_registry::Result<()>>,
@@ -40,10 +41,12 @@ impl Server {
         let app = config.build().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        let metrics_address = app.metrics_address();
         let shutdown = CancellationToken::new();
         let running = TaskTracker::new().spawn(app.run(listener, shutdown.clone()));
         Self {
             address,
+            metrics_address,
             client: client(),
             shutdown,
             running,
@@ -68,6 +71,12 @@ impl Server {
 
     pub(crate) async fn send(&self, method: &str, path: &str) -> Response {
         self.request(method, path).send().await.unwrap()
+    }
+
+    /// What a scraper gets.
+    pub(crate) async fn metrics(&self) -> Response {
+        let url = format!("http://{}/metrics", self.metrics_address.unwrap());
+        self.client.get(url).send().await.unwrap()
     }
 
     pub(crate) async fn status(&self, method: &str, path: &str) -> StatusCode {
@@ -139,6 +148,7 @@ impl Server {
 pub(crate) fn in_memory() -> Config {
     Config {
         storage: StorageConfig::Memory,
+        immutable_tags: Vec::new(),
         ..Config::default()
     }
 }
