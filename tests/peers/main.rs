@@ -9,5 +9,6 @@ mod bundles;
 mod conformance;
 mod harness;
 mod images;
+mod imports;
 mod oras;
 mod signatures;
