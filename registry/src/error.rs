@@ -6,9 +6,11 @@ use std::{fmt, io};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
-use ulid::Ulid;
 
-use crate::storage::{Key, PayloadKey};
+use crate::{
+    service::UploadId,
+    storage::{Key, PayloadKey},
+};
 
 /// This crate's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -177,7 +179,7 @@ pub enum Error {
     #[error("the chunk does not continue the upload, which has {received_bytes} bytes")]
     UploadOutOfOrder {
         /// The upload.
-        upload: Ulid,
+        upload: UploadId,
         /// Its repository.
         repository: RepositoryName,
         /// How much of it has been received.

@@ -46,4 +46,5 @@ pub use maintenance::{
     Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
     Selection, Watch,
 };
+pub use service::UploadId;
 pub use storage::{Answer, Check};

@@ -11,4 +11,5 @@ mod harness;
 mod images;
 mod imports;
 mod oras;
+mod s3;
 mod signatures;

@@ -114,7 +114,7 @@ impl IntoResponse for Error {
                 upload,
                 repository,
                 received_bytes,
-            } => headers.extend(uploads::position(repository, *upload, *received_bytes)),
+            } => headers.extend(uploads::position(repository, upload, *received_bytes)),
             _ => {}
         }
         if matches!(

@@ -59,6 +59,8 @@ pub enum Key {
         /// What to look at.
         candidate: Candidate,
     },
+    /// A record of the registry itself, one of each name.
+    System(&'static str),
     /// Who does one part of the garbage collection (`maintenance::lease`).
     Lease(u8),
 }
@@ -93,6 +95,7 @@ impl fmt::Display for Key {
                 due_unix_s,
                 candidate,
             } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
+            Self::System(name) => write!(f, "sys/{name}"),
             Self::Lease(shard) => write!(f, "lease/gc/{shard:02x}"),
         }
     }
@@ -329,6 +332,7 @@ mod tests {
             assert_eq!(key.to_string(), expected);
             assert_eq!(expected.parse(), Ok(key));
         }
+        assert_eq!(Key::System("probe").to_string(), "sys/probe");
         assert_eq!(Key::Lease(10).to_string(), "lease/gc/0a");
         assert_eq!(candidate.to_string().parse(), Ok(candidate));
     }

@@ -103,7 +103,7 @@ async fn abandoned_uploads_end() {
     let upload = registry.start_upload(&a, DigestAlgorithm::Sha256);
     let upload = upload.await.unwrap();
     registry
-        .append(&a, upload.id, None, &mut body(&layer))
+        .append(&a, &upload.id, None, &mut body(&layer))
         .await
         .unwrap();
     // Begun, but its record was never written.
@@ -210,8 +210,11 @@ async fn a_dry_run_explains_what_a_pass_does() {
     push(&registry, &a, &image(&layer, "2", None), None)
         .await
         .unwrap();
+    let upload = registry.start_upload(&a, DigestAlgorithm::Sha256);
+    let upload = upload.await.unwrap();
+    let begun = content("begun");
     registry
-        .start_upload(&a, DigestAlgorithm::Sha256)
+        .append(&a, &upload.id, None, &mut body(&begun))
         .await
         .unwrap();
     world.clock.advance(2 * GRACE_S);
@@ -219,7 +222,7 @@ async fn a_dry_run_explains_what_a_pass_does() {
     insta::assert_snapshot!(explained, @r"
     blob a 54: no manifest refers to it
     manifest a 434: no tag or index refers to it
-    upload a 0: nobody went on with it
+    upload a 45: nobody went on with it
     ");
     assert_eq!(explain(&world).await, explained);
     world.collect().await.unwrap();
