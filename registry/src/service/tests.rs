@@ -58,13 +58,13 @@ impl Storage {
                     held: Held::Directory(directory),
                 }
             }
-            Self::Bucket(shelf) => {
+            Self::Bucket(bucket) => {
                 let prefix = ulid::Ulid::new().to_string();
-                let (payloads, metadata) = shelf.stores(&prefix);
+                let (payloads, metadata) = bucket.stores(&prefix);
                 Machine {
                     payloads: Arc::new(payloads),
                     metadata: Arc::new(metadata),
-                    held: Held::Bucket(Arc::clone(shelf), prefix),
+                    held: Held::Bucket(Arc::clone(bucket), prefix),
                 }
             }
         }
@@ -117,9 +117,9 @@ impl Machine {
                     .filter_map(|file| key(file.unwrap().file_name().to_str()?))
                     .collect()
             }
-            Held::Bucket(shelf, prefix) => {
+            Held::Bucket(bucket, prefix) => {
                 let payloads = format!("{prefix}/data/");
-                let objects = shelf.server.objects().into_iter();
+                let objects = bucket.server.objects().into_iter();
                 objects
                     .filter(|(name, _)| name.starts_with(&payloads))
                     .filter_map(|(name, _)| key(&name))
