@@ -6,9 +6,11 @@ use std::{fmt, io};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
-use ulid::Ulid;
 
-use crate::storage::{Key, PayloadKey};
+use crate::{
+    service::UploadId,
+    storage::{Key, PayloadKey},
+};
 
 /// This crate's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -80,6 +82,14 @@ pub enum Error {
         /// What is contended.
         what: String,
     },
+    /// A folder that content shall be copied from or to does not fit.
+    #[error("`{path}` cannot be used: {reason}")]
+    Folder {
+        /// The folder or file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// The server is shutting down.
     #[error("the registry is shutting down")]
     Closed,
@@ -144,6 +154,18 @@ pub enum Error {
         /// What it names.
         existing: Digest,
     },
+    /// The trust policy refuses the manifest.
+    #[error("`{repository}@{digest}` is not trusted: {reason}; {hint}")]
+    Untrusted {
+        /// The repository.
+        repository: RepositoryName,
+        /// The manifest.
+        digest: Digest,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
     TooManyTags {
@@ -157,7 +179,7 @@ pub enum Error {
     #[error("the chunk does not continue the upload, which has {received_bytes} bytes")]
     UploadOutOfOrder {
         /// The upload.
-        upload: Ulid,
+        upload: UploadId,
         /// Its repository.
         repository: RepositoryName,
         /// How much of it has been received.
@@ -291,6 +313,7 @@ impl Error {
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
+            | Self::Folder { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
             Self::Conflict { .. }
             | Self::Contended { .. }
@@ -312,7 +335,7 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::TagImmutable { .. } | Self::Untrusted { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }

@@ -32,16 +32,19 @@ mod operations;
 mod records;
 mod service;
 pub mod storage;
+mod trust;
 mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, Config, GcConfig, Limits, MetricsConfig, Rate, RateLimits, Replicas, S3Config,
-    S3Credentials, Secret, StorageConfig, UntaggedManifests, VARIABLE_PREFIX, config_schema,
-    read_config,
+    AuditConfig, Config, EnforceConfig, GcConfig, Limits, MetricsConfig, Rate, RateLimits,
+    Replicas, S3Config, S3Credentials, Secret, StorageConfig, TrustConfig, TrustMode,
+    UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Selection, Watch,
 };
+pub use service::UploadId;
 pub use storage::{Answer, Check};

@@ -11,6 +11,7 @@ mod limits;
 mod metrics;
 mod problems;
 mod storage;
+mod trust;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -27,6 +28,7 @@ pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
+pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 
 pub(crate) use clients::networks;
 pub(crate) use problems::Problems;
@@ -58,6 +60,9 @@ pub struct Config {
     /// never immutable, for clients collect signatures and referrers under them. By default,
     /// versions of packs are written once.
     pub immutable_tags: Vec<String>,
+    /// Whose signatures content needs, and what happens without them; left out, nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustConfig>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
     /// When garbage is collected, and what is garbage.
@@ -82,6 +87,7 @@ impl Default for Config {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)),
             storage: StorageConfig::default(),
             immutable_tags: vec!["packs/**".to_owned()],
+            trust: None,
             limits: Limits::default(),
             gc: GcConfig::default(),
             metrics: None,
@@ -132,6 +138,9 @@ impl Config {
             problems
                 .below("immutableTags")
                 .glob(&index.to_string(), pattern);
+        }
+        if let Some(trust) = &self.trust {
+            trust.check(&mut problems.below("trust"));
         }
         self.limits.check(&mut problems.below("limits"));
         problems.refused(self.gc.validate(&self.limits));

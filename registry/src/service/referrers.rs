@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
+use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::{Attempts, Reference, Registry, documents::Document};
@@ -63,11 +64,16 @@ impl Registry {
         last: Option<&Digest>,
     ) -> Result<ReferrersPage> {
         let mut found: BTreeMap<Digest, Descriptor> = BTreeMap::new();
-        for page in self.list_pages(repository, subject).await? {
+        let (pages, fallback) = try_join(
+            self.list_pages(repository, subject),
+            self.fallback(repository, subject),
+        )
+        .await?;
+        for page in pages {
             let entries = page.descriptors.into_iter();
             found.extend(entries.map(|entry| (entry.digest.clone(), entry)));
         }
-        for entry in self.fallback(repository, subject).await? {
+        for entry in fallback {
             found.entry(entry.digest.clone()).or_insert(entry);
         }
         let mut page = ReferrersPage {

@@ -2,7 +2,7 @@
 
 use cairn_spec::{RepositoryName, Tag};
 
-use super::{Attempts, Registry};
+use super::{Attempts, Registry, admission::digest_of};
 use crate::{
     Error, Result, records,
     storage::{Batch, Candidate, Entry, Key, Prefix, Write},
@@ -24,12 +24,14 @@ impl Registry {
         entries: Option<usize>,
         last: Option<&str>,
     ) -> Result<Page> {
+        let prefix = Prefix::Tags(repository.clone());
+        let page = self.page(&prefix, entries, last).await?;
         let key = Key::Repository(repository.clone());
-        if self.metadata.get(&key).await?.is_none() {
+        // A tag proves its repository.
+        if page.names.is_empty() && self.metadata.get(&key).await?.is_none() {
             return Err(Error::RepositoryUnknown(repository.clone()));
         }
-        let prefix = Prefix::Tags(repository.clone());
-        self.page(&prefix, entries, last).await
+        Ok(page)
     }
 
     /// The repositories that follow `last`.
@@ -58,14 +60,17 @@ impl Registry {
                 self.review(candidate),
                 Write::delete_if(key.clone(), entry.version),
             ];
+            let signed = digest_of(tag);
+            writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), record.digest, tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 writes.push(Write::delete_if(hint, entry.version));
             }
             match self.metadata.write(Batch::durable(writes)).await {
-                Err(Error::Conflict { .. }) => {}
-                deleted => return deleted.map(drop),
-            }
+                Err(Error::Conflict { .. }) => continue,
+                deleted => deleted?,
+            };
+            return self.signature_left(repository, signed.as_ref()).await;
         }
     }
 

@@ -19,4 +19,8 @@ mod operations;
 mod ranges;
 mod referrers;
 mod restarts;
+mod trust;
 mod uploads;
+
+/// What the server is started over, unless a test says otherwise.
+const ON_S3: bool = false;
