@@ -12,6 +12,7 @@ mod output;
 mod packs;
 mod picture;
 mod signing;
+mod storage;
 
 use std::process::ExitCode;
 

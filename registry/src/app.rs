@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Result,
+    Error, Progress, Result,
     http::{self, Accepted, Server},
     service::Registry,
     workers::Workers,
@@ -59,6 +59,11 @@ impl App {
     /// Where the metrics are served, if they are.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// What maintenance has done since the process started.
+    pub fn maintenance(&self) -> Progress {
+        self.server.registry.tally.progress()
     }
 
     /// The registry behind the server, for workers.

@@ -82,6 +82,14 @@ pub enum Error {
         /// What is contended.
         what: String,
     },
+    /// A folder that content shall be copied from or to does not fit.
+    #[error("`{path}` cannot be used: {reason}")]
+    Folder {
+        /// The folder or file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// The server is shutting down.
     #[error("the registry is shutting down")]
     Closed,
@@ -305,6 +313,7 @@ impl Error {
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
+            | Self::Folder { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
             Self::Conflict { .. }
             | Self::Contended { .. }

@@ -18,7 +18,12 @@ pub(crate) mod profile_update;
 pub(crate) mod quickstart;
 pub(crate) mod registry_check;
 pub(crate) mod registry_doctor;
+pub(crate) mod registry_export;
+pub(crate) mod registry_fsck;
+pub(crate) mod registry_gc;
 pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_import;
+pub(crate) mod registry_rebuild;
 pub(crate) mod registry_serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
@@ -50,6 +55,11 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
+        Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
+        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Export(export)) => export.run(environment, output),
+        Command::Registry(Registry::Import(import)) => import.run(environment, output),
         Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),

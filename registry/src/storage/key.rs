@@ -134,6 +134,10 @@ impl FromStr for Key {
                 let (subject, page) = rest.split_once('/').unwrap_or((rest, "0"));
                 Self::Referrers(parsed(repository)?, parsed(subject)?, parsed(page)?)
             }
+            "trust" => {
+                let (repository, digest) = scoped()?;
+                Self::Verdict(parsed(repository)?, parsed(digest)?)
+            }
             "repo" => Self::Repository(parsed(rest)?),
             "up" => Self::Upload(parsed(rest)?),
             "gcq" => {

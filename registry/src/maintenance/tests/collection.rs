@@ -1,6 +1,9 @@
 //! What is collected, what is not, and when.
 
+use std::time::Duration;
+
 use cairn_spec::{Digest, DigestAlgorithm, Tag};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{gc::Found, repair::rebuild},
@@ -114,12 +117,35 @@ async fn abandoned_uploads_end() {
     world.assert_clean().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_worker_collects_until_it_is_told_to_stop() {
+    let world = World::new();
+    let registry = world.registry();
+    push_blob(&registry, &name("a"), &content("orphan"))
+        .await
+        .unwrap();
+    world.clock.advance(2 * GRACE_S);
+    let stop = CancellationToken::new();
+    let worker = crate::maintenance::run(registry.clone(), world.gc.clone(), stop.clone());
+    let watch = async {
+        while registry.tally.progress().passes < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(worker, watch);
+    let done = registry.tally.progress();
+    assert_eq!((done.memberships, done.blobs, done.blob_bytes), (1, 1, 54));
+    assert_eq!((done.failures, done.backlog_age_s), (0, 0));
+    world.assert_clean().await;
+}
+
 #[tokio::test]
 async fn clocks_that_jump_lose_nothing() {
     let world = World::new();
     let registry = world.registry();
     let collector = world.collector(&registry);
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     let (a, layer) = (name("a"), content("layer"));
     let start_unix_s = 1_700_000_000;
     let digest = push_blob(&registry, &a, &layer).await.unwrap();
