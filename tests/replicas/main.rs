@@ -97,8 +97,9 @@ fn configuration(store: &S3Server) -> String {
     )
 }
 
+/// The store's server runs on the same threads, and the process waits for its answers.
 fn start(sandbox: &Sandbox) -> Result<RegistryProcess> {
-    RegistryProcess::start_configured(sandbox, "registry.yaml")
+    tokio::task::block_in_place(|| RegistryProcess::start_configured(sandbox, "registry.yaml"))
 }
 
 /// Pushes until it is enough; what was acknowledged.
