@@ -85,7 +85,12 @@ impl Default for Machine {
 impl Machine {
     /// A process that crashes after some changes.
     fn start(&self, fuse: &Fuse) -> Registry {
-        self.start_with(fuse, &Config::default())
+        // The scenarios move the tags of packs.
+        let config = Config {
+            immutable_tags: Vec::new(),
+            ..Config::default()
+        };
+        self.start_with(fuse, &config)
     }
 
     fn start_with(&self, fuse: &Fuse, config: &Config) -> Registry {
