@@ -1,8 +1,9 @@
 //! The server: accepts connections until it is told to stop, then drains.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper_util::server::graceful::GracefulShutdown;
+use axum::Router;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -11,9 +12,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Result,
-    http::{self, Server},
-    service::Registry,
+    Error, Limits, Result,
+    http::{self, Peer, Server, StallGuard},
+    tls::Tls,
 };
 
 /// How long to wait after the system refused a connection, most often for want of descriptors.
@@ -23,12 +24,31 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct App {
     server: Server,
+    tls: Option<Arc<Tls>>,
+    is_open_to_everyone: bool,
 }
 
 impl App {
-    pub(crate) fn new(registry: Registry) -> Self {
-        let server = Server::new(registry);
-        Self { server }
+    pub(crate) fn new(server: Server, tls: Option<Tls>, is_open_to_everyone: bool) -> Self {
+        Self {
+            server,
+            tls: tls.map(Arc::new),
+            is_open_to_everyone,
+        }
+    }
+
+    /// The server speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whoever reaches the address may use the server only if that is wanted.
+    fn check_address(&self, address: SocketAddr) -> Result<()> {
+        let is_for_this_machine = address.ip().to_canonical().is_loopback();
+        if self.server.auth.is_open() && !is_for_this_machine && !self.is_open_to_everyone {
+            return Err(Error::OpenToEveryone { address });
+        }
+        Ok(())
     }
 
     /// Serves until `shutdown` is cancelled and requests under way have ended, or their grace
@@ -37,6 +57,7 @@ impl App {
     /// The storage is closed when this returns, so it can be opened again.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
         let address = listener.local_addr().map_err(listening)?;
+        self.check_address(address)?;
         tracing::info!(server.address = %address, "serving on {address}");
         let limits = self.server.registry.limits.clone();
         let router = http::router(self.server.clone());
@@ -50,16 +71,17 @@ impl App {
                 let slot = Arc::clone(&slots).acquire_owned().await;
                 (slot, accept(&listener).await)
             };
-            let (slot, stream) = tokio::select! {
+            let (slot, (stream, address)) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accepted => accepted,
             };
             let (router, limits) = (router.clone(), limits.clone());
             let (watcher, abort) = (graceful.watcher(), abort.clone());
+            let tls = self.tls.clone();
             connections.spawn(async move {
                 let _slot = slot;
                 tokio::select! {
-                    () = http::serve(stream, router, &limits, watcher) => {}
+                    () = connect((stream, address), tls, router, &limits, watcher) => {}
                     () = abort.cancelled() => {}
                 }
             });
@@ -92,11 +114,37 @@ impl App {
     }
 }
 
+/// Serves a connection, after the handshake if there is one.
+async fn connect(
+    (stream, address): (TcpStream, SocketAddr),
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    limits: &Limits,
+    watcher: Watcher,
+) {
+    let stream = StallGuard::new(stream, Duration::from_secs(limits.idle_timeout_s));
+    let mut peer = Peer {
+        address,
+        is_secure: tls.is_some(),
+        certificate: None,
+    };
+    let Some(tls) = tls else {
+        return http::serve(stream, peer, router, limits, watcher).await;
+    };
+    match tls.accept(stream).await {
+        Ok((stream, names)) => {
+            peer.certificate = names.map(Arc::new);
+            http::serve(stream, peer, router, limits, watcher).await;
+        }
+        Err(error) => tracing::debug!(%error, client.address = %address, "a TLS handshake failed"),
+    }
+}
+
 /// The next connection, however often the system refuses one.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 sleep(ACCEPT_PAUSE).await;

@@ -4,6 +4,7 @@
 //! http/      requests and responses; nothing else knows HTTP
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!     records    what is stored about each
+//!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
 //! ```
 //!
@@ -21,13 +22,18 @@
 //! The protocol is <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 mod app;
+pub mod auth;
 mod config;
 mod error;
 mod http;
 mod records;
 mod service;
 pub mod storage;
+mod tls;
 
 pub use app::App;
-pub use config::{Config, Limits, StorageConfig};
+pub use config::{
+    AuthConfig, CertificateUser, ClientCertificates, Config, JwksConfig, Limits, OidcConfig,
+    StorageConfig, TlsConfig, TokenServiceConfig,
+};
 pub use error::{Error, ErrorCode, Result};

@@ -1,6 +1,6 @@
 //! One log line a request, after what every request is checked for.
 
-use std::{error::Error as _, fmt::Write as _, time::Instant};
+use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -15,7 +15,7 @@ use super::{
     Server,
     response::{self, Failure},
 };
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Result, auth::Actor};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request identifier taken over from a client or a proxy, in bytes.
@@ -48,17 +48,20 @@ pub(super) async fn limit_and_log(
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let agent = agent.as_ref().and_then(|agent| agent.to_str().ok());
     let failure = response.extensions().get::<Failure>();
+    let actor = response.extensions().get::<Arc<Actor>>();
+    let user = actor.filter(|actor| !actor.is_anonymous());
+    let user = user.map(|actor| actor.name.as_str());
     if let Some(Failure(error)) = failure.filter(|_| status.is_server_error()) {
         tracing::error!(
             http.method = %method, http.path = %path, http.status = status.as_u16(),
-            http.agent = agent, duration_ms, error = %chain(error),
+            http.agent = agent, http.user = user, duration_ms, error = %chain(error),
             "{method} {path}: {status}",
         );
     } else {
         let error = failure.map(|Failure(error)| error.to_string());
         tracing::info!(
             http.method = %method, http.path = %path, http.status = status.as_u16(),
-            http.agent = agent, duration_ms, error,
+            http.agent = agent, http.user = user, duration_ms, error,
             "{method} {path}: {status}",
         );
     }

@@ -8,6 +8,11 @@ use std::{
 };
 
 use axum::Router;
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::Watcher},
@@ -19,6 +24,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::Peer;
 use crate::Limits;
 
 /// Streams of one HTTP/2 connection at a time.
@@ -30,11 +36,13 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Serves a connection until it ends or, after its current request, until shutdown.
-pub(crate) async fn serve(stream: TcpStream, router: Router, limits: &Limits, watcher: Watcher) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
-    }
-    let stream = StallGuard::new(stream, Duration::from_secs(limits.idle_timeout_s));
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    router: Router,
+    limits: &Limits,
+    watcher: Watcher,
+) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -47,7 +55,11 @@ pub(crate) async fn serve(stream: TcpStream, router: Router, limits: &Limits, wa
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(Duration::from_secs(limits.idle_timeout_s));
-    let service = TowerToHyperService::new(router);
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        routes.call(request)
+    });
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
@@ -58,7 +70,7 @@ pub(crate) async fn serve(stream: TcpStream, router: Router, limits: &Limits, wa
 }
 
 /// Fails a write that the client does not let proceed: nobody holds a download open for nothing.
-struct StallGuard {
+pub(crate) struct StallGuard {
     stream: TcpStream,
     timeout: Duration,
     /// Set while a write waits.
@@ -66,7 +78,10 @@ struct StallGuard {
 }
 
 impl StallGuard {
-    fn new(stream: TcpStream, timeout: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, timeout: Duration) -> Self {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "failed to set TCP_NODELAY");
+        }
         Self {
             stream,
             timeout,

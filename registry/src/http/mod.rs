@@ -5,19 +5,26 @@
 //! answers to ([`routes`]).
 
 mod access_log;
+mod authentication;
 mod blobs;
 mod body;
 mod connection;
 mod endpoint;
+mod jwks;
 mod lists;
 mod manifests;
+mod needs;
+mod peer;
 mod query;
 mod ranges;
 mod response;
 mod routes;
+mod token;
 mod uploads;
 
-pub(crate) use connection::serve;
+pub(crate) use connection::{StallGuard, serve};
+pub(crate) use jwks::jwks_fetch;
+pub(crate) use peer::{Origin, Peer, is_origin};
 pub(crate) use routes::router;
 
 use std::sync::{
@@ -27,20 +34,24 @@ use std::sync::{
 
 use tracing::Instrument;
 
-use crate::{Error, Result, service::Registry};
+use crate::{Error, Result, auth::Auth, service::Registry};
 
 /// What every handler works with.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) origin: Arc<Origin>,
     /// The server was told to stop: it finishes what it began, but wants no more.
     draining: Arc<AtomicBool>,
 }
 
 impl Server {
-    pub(crate) fn new(registry: Registry) -> Self {
+    pub(crate) fn new(registry: Registry, auth: Auth, origin: Origin) -> Self {
         Self {
             registry: Arc::new(registry),
+            auth: Arc::new(auth),
+            origin: Arc::new(origin),
             draining: Arc::default(),
         }
     }

@@ -55,6 +55,8 @@ pub enum Key {
         /// What to look at.
         candidate: Candidate,
     },
+    /// A record of the registry itself, one of each name.
+    System(&'static str),
 }
 
 impl fmt::Display for Key {
@@ -86,6 +88,7 @@ impl fmt::Display for Key {
                 due_unix_s,
                 candidate,
             } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
+            Self::System(name) => write!(f, "sys/{name}"),
         }
     }
 }
@@ -213,6 +216,7 @@ mod tests {
                 },
                 format!("gcq/000000000005/blob/a/b/:/sha256:{hex}"),
             ),
+            (Key::System("probe"), "sys/probe".to_owned()),
         ] {
             assert_eq!(key.to_string(), expected);
         }
