@@ -42,8 +42,9 @@ impl App {
         self.tls.is_some()
     }
 
-    /// Whoever reaches the address may use the server only if that is wanted.
-    fn check_address(&self, address: SocketAddr) -> Result<()> {
+    /// Fails if whoever reaches the address could do everything, and nobody said that this is
+    /// wanted. [`App::run`] checks it too.
+    pub fn check_address(&self, address: SocketAddr) -> Result<()> {
         let is_for_this_machine = address.ip().to_canonical().is_loopback();
         if self.server.auth.is_open() && !is_for_this_machine && !self.is_open_to_everyone {
             return Err(Error::OpenToEveryone { address });
