@@ -46,7 +46,7 @@ ci:
 quickstart *ARGUMENTS:
     cargo run --locked -p cairn -- quickstart {{ ARGUMENTS }}
 
-# Writes spec/schemas/ from the types.
+# Writes spec/schemas/ and the tables of docs/registry-configuration.md from the types.
 schemas:
     CAIRN_UPDATE_SCHEMAS=1 cargo test --locked -p cairn-tests --test tidy published_schemas_are_current
 

@@ -4,6 +4,8 @@
 //! It reads the tree and `cargo metadata`, nothing else: no network, and nothing is written unless
 //! `CAIRN_UPDATE_SCHEMAS=1` asks for the schemas.
 
+mod configuration_page;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
@@ -32,6 +34,12 @@ enum Uses {
 const CRATES: &[Crate] = &[
     Crate {
         name: "spec",
+        column: 0,
+        uses: Uses::Only(&[]),
+    },
+    // For tests alone: no crate uses it but from its own.
+    Crate {
+        name: "test-s3",
         column: 0,
         uses: Uses::Only(&[]),
     },
@@ -96,6 +104,9 @@ enum Rule {
     Opening,
     Words,
 }
+
+/// Describes every key of the registry's configuration.
+const CONFIGURATION_PAGE: &str = "docs/registry-configuration.md";
 
 /// Longer than this, a file does more than one thing.
 const MAX_LINES: usize = 800;
@@ -245,13 +256,17 @@ fn published_schemas_are_current() -> Result<()> {
         let text = serde_json::to_string_pretty(&schema)? + "\n";
         expected.insert(name, text);
     }
+    let schema = cairn_registry::config_schema();
+    let text = serde_json::to_string_pretty(&schema)? + "\n";
+    expected.insert("registry-config.json".to_owned(), text);
     let mut published = BTreeMap::new();
     for path in files(&folder)? {
         let name = relative(&folder, &path);
         published.insert(name, fs::read_to_string(&path)?);
     }
     if environment("CAIRN_UPDATE_SCHEMAS").is_some_and(|value| value == "1") {
-        return write_schemas(&folder, &expected, &published);
+        write_schemas(&folder, &expected, &published)?;
+        return write_configuration_page(&schema);
     }
     let names: BTreeSet<&String> = expected.keys().chain(published.keys()).collect();
     let offenders = names.into_iter().filter_map(|name| {
@@ -263,11 +278,21 @@ fn published_schemas_are_current() -> Result<()> {
         };
         Some(format!("spec/schemas/{name} {state}"))
     });
-    report(
-        &offenders.collect::<Vec<_>>(),
-        "run `just schemas` and commit what it writes",
-    );
+    let mut offenders: Vec<String> = offenders.collect();
+    let page = fs::read_to_string(root().join(CONFIGURATION_PAGE))?;
+    if configuration_page::page_with_tables(&page, &schema).as_ref() != Some(&page) {
+        offenders.push(format!("{CONFIGURATION_PAGE} is not what the types say"));
+    }
+    report(&offenders, "run `just schemas` and commit what it writes");
     Ok(())
+}
+
+fn write_configuration_page(schema: &Json) -> Result<()> {
+    let path = root().join(CONFIGURATION_PAGE);
+    let page = fs::read_to_string(&path)?;
+    let page = configuration_page::page_with_tables(&page, schema)
+        .context("the page has no place for its tables")?;
+    Ok(fs::write(path, page)?)
 }
 
 fn write_schemas(

@@ -3,11 +3,12 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_authz_explain, registry_healthcheck, registry_login, registry_logout,
-    registry_serve, registry_token_create, registry_token_list, registry_token_revoke,
-    registry_user_add, registry_user_remove, sign, verify,
+    bench_registry, bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint,
+    pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_healthcheck, registry_login, registry_logout, registry_serve, registry_token_create,
+    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
+    verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     /// Serve packs and any other OCI content
     #[command(subcommand)]
     Registry(Registry),
+    /// Measure how fast something is
+    #[command(subcommand)]
+    Bench(Bench),
     /// Make keys to sign with
     #[command(subcommand)]
     Key(Key),
@@ -138,6 +142,10 @@ pub(crate) enum Bundle {
 pub(crate) enum Registry {
     /// Serve a registry
     Serve(registry_serve::RegistryServe),
+    /// Check a registry's configuration without serving
+    Check(registry_check::RegistryCheck),
+    /// Try out a registry's storage
+    Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready
     Healthcheck(registry_healthcheck::RegistryHealthcheck),
     /// Log in to a registry
@@ -180,6 +188,13 @@ pub(crate) enum Token {
 pub(crate) enum Authz {
     /// Say whether something is allowed, and which rule decides
     Explain(registry_authz_explain::RegistryAuthzExplain),
+}
+
+/// Measure how fast something is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Measure a registry, alone or beside others
+    Registry(bench_registry::BenchRegistry),
 }
 
 /// Make keys to sign with.

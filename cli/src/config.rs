@@ -20,6 +20,8 @@ pub(crate) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time artifacts say they were made at, in seconds since 1970
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     pub(crate) source_date_epoch: Option<String>,
+    /// `CAIRN_REGISTRY_…`: keys of the registry's configuration, by the names of the variables.
+    pub(crate) registry_settings: Vec<(String, String)>,
 }
 
 /// Later years do not fit into RFC 3339.
@@ -38,6 +40,7 @@ impl Environment {
                 .map(|folder| folder.join("config.json")),
             key_password: variable("CAIRN_KEY_PASSWORD"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),
+            registry_settings: variables(cairn_registry::VARIABLE_PREFIX),
         }
     }
 
@@ -68,4 +71,14 @@ impl Environment {
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The variables whose names begin with a prefix, in the order of their names.
+fn variables(prefix: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
+        .collect();
+    found.sort_unstable();
+    found
 }

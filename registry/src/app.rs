@@ -13,8 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Error, Limits, Result,
-    http::{self, Peer, Server, StallGuard},
+    http::{self, Accepted, Server, StallGuard},
+    service::Registry,
     tls::Tls,
+    workers::Workers,
 };
 
 /// How long to wait after the system refused a connection, most often for want of descriptors.
@@ -24,14 +26,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct App {
     server: Server,
+    /// What goes on beside the requests; [`Self::run`] starts it.
+    pub(crate) workers: Workers,
+    metrics_address: Option<SocketAddr>,
     tls: Option<Arc<Tls>>,
     is_open_to_everyone: bool,
 }
 
 impl App {
     pub(crate) fn new(server: Server, tls: Option<Tls>, is_open_to_everyone: bool) -> Self {
+        let mut workers = Workers::default();
+        if let Some(limits) = server.client_limits.clone() {
+            workers.add("client-limits", async move |stop| {
+                limits.forget_clients(stop).await;
+            });
+        }
         Self {
             server,
+            workers,
+            metrics_address: None,
             tls: tls.map(Arc::new),
             is_open_to_everyone,
         }
@@ -52,11 +65,33 @@ impl App {
         Ok(())
     }
 
+    /// Has the metrics served beside the registry.
+    pub(crate) async fn serve_metrics(&mut self, address: SocketAddr) -> Result<()> {
+        let failed = |source| Error::storage(format!("listen on {address} for metrics"), source);
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        self.metrics_address = Some(listener.local_addr().map_err(failed)?);
+        let server = self.server.clone();
+        self.workers.add("metrics", move |stop| {
+            http::serve_metrics(listener, server, stop)
+        });
+        Ok(())
+    }
+
+    /// Where the metrics are served, if they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// The registry behind the server, for workers.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.server.registry)
+    }
+
     /// Serves until `shutdown` is cancelled and requests under way have ended, or their grace
     /// period has.
     ///
     /// The storage is closed when this returns, so it can be opened again.
-    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    pub async fn run(mut self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
         let address = listener.local_addr().map_err(listening)?;
         self.check_address(address)?;
         tracing::info!(server.address = %address, "serving on {address}");
@@ -66,6 +101,9 @@ impl App {
         let graceful = GracefulShutdown::new();
         let abort = CancellationToken::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
+        let workers = TaskTracker::new();
+        self.workers.start(&workers, &shutdown, &abort);
+        workers.close();
 
         loop {
             let accepted = async {
@@ -79,10 +117,15 @@ impl App {
             let (router, limits) = (router.clone(), limits.clone());
             let (watcher, abort) = (graceful.watcher(), abort.clone());
             let tls = self.tls.clone();
+            let accepted = Accepted::new(
+                StallGuard::new(stream, &limits, Arc::clone(&self.server.metrics)),
+                address,
+                &self.server.metrics,
+            );
             connections.spawn(async move {
                 let _slot = slot;
                 tokio::select! {
-                    () = connect((stream, address), tls, router, &limits, watcher) => {}
+                    () = connect(accepted, tls, router, &limits, watcher) => {}
                     () = abort.cancelled() => {}
                 }
             });
@@ -95,6 +138,7 @@ impl App {
         let tasks = self.server.registry.tasks.clone();
         let drained = timeout(drain, async {
             graceful.shutdown().await;
+            workers.wait().await;
             tasks.close();
             tasks.wait().await;
         });
@@ -107,6 +151,7 @@ impl App {
         abort.cancel();
         connections.close();
         connections.wait().await;
+        workers.wait().await;
         drop(router);
         // Closing the stores waits for their last writes.
         tokio::task::spawn_blocking(move || drop(self))
@@ -117,27 +162,19 @@ impl App {
 
 /// Serves a connection, after the handshake if there is one.
 async fn connect(
-    (stream, address): (TcpStream, SocketAddr),
+    accepted: Accepted<StallGuard>,
     tls: Option<Arc<Tls>>,
     router: Router,
     limits: &Limits,
     watcher: Watcher,
 ) {
-    let stream = StallGuard::new(stream, Duration::from_secs(limits.idle_timeout_s));
-    let mut peer = Peer {
-        address,
-        is_secure: tls.is_some(),
-        certificate: None,
-    };
     let Some(tls) = tls else {
-        return http::serve(stream, peer, router, limits, watcher).await;
+        return http::serve(accepted, router, limits, watcher).await;
     };
-    match tls.accept(stream).await {
-        Ok((stream, names)) => {
-            peer.certificate = names.map(Arc::new);
-            http::serve(stream, peer, router, limits, watcher).await;
-        }
-        Err(error) => tracing::debug!(%error, client.address = %address, "a TLS handshake failed"),
+    let client = accepted.peer.address;
+    match accepted.secured(&tls).await {
+        Ok(accepted) => http::serve(accepted, router, limits, watcher).await,
+        Err(error) => tracing::debug!(%error, client.address = %client, "a TLS handshake failed"),
     }
 }
 

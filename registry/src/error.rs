@@ -57,6 +57,15 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// The store below does not answer, or asks to come back later.
+    #[error("the storage is unavailable: failed to {action}")]
+    Unavailable {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: Source,
+    },
     /// A stored record or payload is not what its key promises.
     #[error("`{key}` is corrupt: {reason}")]
     Corrupt {
@@ -224,6 +233,12 @@ pub enum Error {
         /// Of what.
         what: &'static str,
     },
+    /// A client asks more often than it may.
+    #[error("too many requests: try again in {retry_after_s} seconds")]
+    RateLimited {
+        /// When it may ask again.
+        retry_after_s: u64,
+    },
     /// The headers are too large.
     #[error("the headers are larger than {limit_bytes} bytes")]
     HeadersTooLarge {
@@ -315,11 +330,11 @@ impl Error {
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
-            Self::Conflict { .. } | Self::Contended { .. } | Self::Closed => {
-                (Status::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
+            Self::Conflict { .. }
+            | Self::Contended { .. }
+            | Self::Closed
+            | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
             Self::Unauthenticated { .. } => (Status::UNAUTHORIZED, Code::Unauthorized),
-            Self::Denied { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyFailures => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
             Self::TokenRequestInvalid(_) => (Status::BAD_REQUEST, Code::Unsupported),
             Self::ManifestInvalid(_) | Self::Name(ReferenceError::Tag(_)) => {
@@ -338,7 +353,7 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::Denied { .. } | Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }
@@ -351,7 +366,9 @@ impl Error {
             Self::BodyIdle { .. } => (Status::REQUEST_TIMEOUT, Code::BlobUploadInvalid),
             Self::RangeNotSatisfiable { .. } => (Status::RANGE_NOT_SATISFIABLE, Code::SizeInvalid),
             Self::PageInvalid { .. } => (Status::BAD_REQUEST, Code::PaginationNumberInvalid),
-            Self::TooMany { .. } => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
+            Self::TooMany { .. } | Self::RateLimited { .. } => {
+                (Status::TOO_MANY_REQUESTS, Code::TooManyRequests)
+            }
             Self::HeadersTooLarge { .. } => {
                 (Status::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::Unsupported)
             }
@@ -362,16 +379,23 @@ impl Error {
 
     /// What the client is told: causes inside of the server are not its business.
     pub fn public_message(&self) -> String {
-        if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR {
-            "an internal error occurred: the server's log has the details".to_owned()
-        } else {
-            self.to_string()
+        match self {
+            Self::Unavailable { .. } => "the storage is unavailable: try again".to_owned(),
+            _ if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR => {
+                "an internal error occurred: the server's log has the details".to_owned()
+            }
+            _ => self.to_string(),
         }
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {
         let source = source.into();
         Self::Storage { action, source }
+    }
+
+    pub(crate) fn unavailable(action: String, source: impl Into<Source>) -> Self {
+        let source = source.into();
+        Self::Unavailable { action, source }
     }
 
     pub(crate) fn corrupt(key: impl fmt::Display, reason: impl Into<String>) -> Self {

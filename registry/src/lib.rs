@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
+//!   operations/  metrics, audit log, limits on clients
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
+//!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
 //!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
@@ -23,17 +25,27 @@
 
 mod app;
 pub mod auth;
+mod clock;
 mod config;
 mod error;
 mod http;
+mod maintenance;
+mod operations;
 mod records;
 mod service;
 pub mod storage;
 mod tls;
+mod workers;
 
 pub use app::App;
 pub use config::{
-    AuthConfig, CertificateUser, ClientCertificates, Config, JwksConfig, Limits, OidcConfig,
-    StorageConfig, TlsConfig, TokenServiceConfig,
+    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, GcConfig, JwksConfig,
+    Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config, S3Credentials, Secret,
+    StorageConfig, TlsConfig, TokenServiceConfig, UntaggedManifests, VARIABLE_PREFIX,
+    config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
+pub use maintenance::{
+    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+};
+pub use storage::{Answer, Check};

@@ -3,11 +3,10 @@
 //! A record is its fields as one line of JSON, a newline, and a body of raw bytes: readable by
 //! people, extensible by fields with defaults, and without any encoding of the bytes it carries.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::{BufMut, Bytes, BytesMut};
 use cairn_spec::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use ulid::Ulid;
 
 use crate::{
     Error, Result,
@@ -37,13 +36,6 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &Key, entry: &Entry) -> Result<(T
     Ok((fields, value.slice(end + 1..)))
 }
 
-/// Seconds since 1970, the clock of all records.
-pub(crate) fn unix_now_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
-}
-
 /// A blob, or its membership in a repository; the body is the content when it is inline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,13 +57,14 @@ pub(crate) enum Location {
     Payload(PayloadKey),
 }
 
-/// Whether readers see a record. Only garbage collection makes one anything but live.
+/// Whether readers see a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum State {
     Live,
+    /// Garbage collection is about to delete the payload, or did. Whoever moves a blob out of this
+    /// state has made sure that the payload is gone, for no other record knows of it.
     Deleting,
-    Gone,
 }
 
 /// A manifest; the body is its bytes.
@@ -97,6 +90,16 @@ pub(crate) struct Tag {
     pub(crate) moved_unix_s: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Digest>,
+}
+
+/// A hint that a tag may point to a manifest; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TagHint {
+    pub(crate) written_unix_s: u64,
+    /// Makes each writing of the hint a state of its own, so that nobody removes a newer one than
+    /// was read.
+    pub(crate) nonce: Ulid,
 }
 
 /// One page of a subject's referrers; the body is a JSON array of descriptors.

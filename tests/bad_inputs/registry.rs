@@ -313,9 +313,26 @@ fn configuration_with_an_unknown_key() {
         Case::empty()
             .file(
                 "registry.yaml",
-                "storage: !directory data\nimmutabelTags: [\"packs/**\"]\n"
+                "storage: {directory: data}\nimmutabelTags: [\"packs/**\"]\n"
             )
             .refused("registry serve --config registry.yaml", INVALID_INPUT)
+    );
+}
+
+#[test]
+fn configuration_with_many_mistakes() {
+    let text = "\
+listen: localhost:5000
+storage: {directroy: data}
+immutableTags: [\"packs/[\"]
+limits:
+  manifestBytes: lots
+  blobBytes: 10
+";
+    assert_snapshot!(
+        Case::empty()
+            .file("registry.yaml", text)
+            .refused("registry check registry.yaml", INVALID_INPUT)
     );
 }
 

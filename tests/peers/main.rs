@@ -6,6 +6,7 @@
 //! missing is a failure, never a skip.
 
 mod bundles;
+mod conformance;
 mod harness;
 mod images;
 mod oras;

@@ -1,5 +1,6 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
@@ -16,6 +17,8 @@ pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
 pub(crate) mod registry_authz_explain;
+pub(crate) mod registry_check;
+pub(crate) mod registry_doctor;
 pub(crate) mod registry_healthcheck;
 pub(crate) mod registry_login;
 pub(crate) mod registry_logout;
@@ -29,7 +32,7 @@ pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Authz, Bundle, Command, Key, Pack, Profile, Registry, Token, User},
+    args::{Authz, Bench, Bundle, Command, Key, Pack, Profile, Registry, Token, User},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -51,7 +54,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
         Command::Profile(Profile::Update(update)) => update.run(environment, output),
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
-        Command::Registry(Registry::Serve(serve)) => serve.run(output),
+        Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
+        Command::Registry(Registry::Check(check)) => check.run(environment, output),
+        Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
         Command::Registry(Registry::Login(login)) => login.run(environment, output),
         Command::Registry(Registry::Logout(logout)) => logout.run(environment, output),
@@ -61,6 +66,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Token(Token::List(list))) => list.run(output),
         Command::Registry(Registry::Token(Token::Revoke(revoke))) => revoke.run(output),
         Command::Registry(Registry::Authz(Authz::Explain(explain))) => explain.run(output),
+        Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
         Command::Verify(verify) => verify.run(environment, output),

@@ -31,7 +31,7 @@ use super::{
     pack_build::build as build_pack,
     pack_push::{PushedPack, find_packs, push},
     profile_build::{self, ProfileArgs, refused},
-    registry_serve::{IMMUTABLE_BY_DEFAULT, stop_on_signal},
+    registry_serve::stop_on_signal,
 };
 use crate::{
     client::{ClientArgs, runtime},
@@ -141,7 +141,6 @@ impl Quickstart {
         }
         let config = Config {
             storage: StorageConfig::Directory(self.data.join("registry")),
-            immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
             ..Config::default()
         };
         let app = config.build().await.map_err(|error| {

@@ -13,23 +13,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::runtime,
+    command::registry_check,
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
-    files::read_text,
     output::Output,
 };
 
 /// Serve a registry
 ///
 /// Any OCI client can push to it and pull from it. Content is kept in a folder that one process
-/// holds at a time. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
+/// holds at a time, or, as the configuration file says, in an S3 bucket that many share. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryServe {
-    /// A configuration file (YAML); other options win over it
+    /// A configuration file (YAML); variables `CAIRN_REGISTRY_…` and other options win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS:PORT", value_parser = socket)]
-    listen: SocketAddr,
+    /// The address to listen on [default: 127.0.0.1:5000]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = socket)]
+    listen: Option<SocketAddr>,
     /// The folder to keep content in [default: .cairn/registry]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -47,16 +48,14 @@ pub(crate) struct RegistryServe {
     open_to_everyone: bool,
 }
 
-/// Versions of packs are written once.
-pub(crate) const IMMUTABLE_BY_DEFAULT: &str = "packs/**";
-
 impl RegistryServe {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
-        let config = self.config()?;
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
+        let config = self.config(environment, output)?;
+        let address = config.listen;
         runtime()?.block_on(async {
             let shutdown = CancellationToken::new();
             let app = config.build().await.map_err(refuse)?;
-            let listener = listen(self.listen).await?;
+            let listener = listen(address).await?;
             let address = listener
                 .local_addr()
                 .context("failed to learn the address")?;
@@ -70,19 +69,11 @@ impl RegistryServe {
         })
     }
 
-    fn config(&self) -> Result<Config, Failure> {
-        let mut config = match &self.config {
-            Some(path) => {
-                let text = read_text(path)?;
-                serde_yaml::from_str(&text).map_err(|error| malformed(path, &error))?
-            }
-            None => Config {
-                immutable_tags: vec![IMMUTABLE_BY_DEFAULT.to_owned()],
-                ..Config::default()
-            },
-        };
-        if let Some(folder) = &self.data {
-            config.storage = StorageConfig::Directory(folder.clone());
+    fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
+        let file = self.config.as_deref();
+        let mut config = load(file, self.data.as_deref(), environment, output)?;
+        if let Some(address) = self.listen {
+            config.listen = address;
         }
         if !self.immutable_tags.is_empty() {
             config.immutable_tags.clone_from(&self.immutable_tags);
@@ -108,26 +99,31 @@ fn socket(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
 }
 
-fn malformed(path: &Path, error: &serde_yaml::Error) -> Failure {
-    let place = error.location().map_or(String::new(), |place| {
-        format!(":{}:{}", place.line(), place.column())
-    });
-    let reason = error.to_string();
-    let reason = reason.split(" at line ").next().unwrap_or_default();
-    let message = format!(
-        "`{}{place}` is not a registry configuration: {reason}",
-        path.display()
-    );
-    Failure::new(ExitCode::InvalidInput, anyhow::Error::msg(message))
-        .hint("the keys are `storage`, `immutableTags`, `auth`, `openToEveryone`, `tls`, `publicUrl`, `trustedProxies` and `limits`")
+/// The configuration in a file and in variables, or the default, with the folder that was given
+/// besides.
+pub(crate) fn load(
+    file: Option<&Path>,
+    data: Option<&Path>,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Config, Failure> {
+    let mut config = registry_check::load(file, environment, output)?;
+    if let Some(folder) = data {
+        config.storage = StorageConfig::Directory(folder.to_owned());
+    }
+    Ok(config)
 }
 
-fn refuse(error: cairn_registry::Error) -> Failure {
+pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
     use cairn_registry::Error;
     let (code, hint) = match &error {
         Error::InUse { .. } => (
             ExitCode::Conflict,
             "one process holds a folder at a time: stop the other one, or choose another folder with --data",
+        ),
+        Error::Config { setting, .. } if setting.starts_with("storage.s3.") => (
+            ExitCode::InvalidInput,
+            "`cairn registry doctor` shows what the store can do",
         ),
         Error::Config { .. } => (
             ExitCode::InvalidInput,
@@ -138,6 +134,8 @@ fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::InvalidInput,
             "say who may do what under `auth` in a configuration file, listen on 127.0.0.1, or mean it with --open-to-everyone",
         ),
+        // The store's own answer says what to do.
+        Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
         _ => (
             ExitCode::Error,
             "choose a folder that you may write to with --data",

@@ -7,11 +7,12 @@ use super::{
     Method,
     access::Access,
     jws::{KeySet, Refused, Signer, Unverified, Validity},
+    unix_now_s,
 };
 use crate::{
     Error, Result,
     config::TokenServiceConfig,
-    records::{self, unix_now_s},
+    records,
     storage::{Key, Metadata, MetadataExt as _},
 };
 
@@ -104,22 +105,19 @@ impl Issuer {
     pub(crate) async fn open(config: TokenServiceConfig, metadata: &dyn Metadata) -> Result<Self> {
         let key = Key::System(SIGNING_KEY);
         let failed = |reason: Refused| Error::corrupt(Key::System(SIGNING_KEY), reason);
-        let entry = match metadata.get(&key).await? {
-            Some(entry) => entry,
-            None => {
-                let fields = SigningKey {
-                    created_unix_s: unix_now_s(),
-                };
-                let record = records::encode(&fields, &Signer::generate().map_err(failed)?)?;
-                match metadata.put_new(key.clone(), record).await {
-                    // Another replica was first: its key is everybody's.
-                    Ok(_) | Err(Error::Conflict { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-                let entry = metadata.get(&key).await?;
-                entry.ok_or_else(|| failed("it vanished"))?
+        if metadata.get(&key).await?.is_none() {
+            let fields = SigningKey {
+                created_unix_s: unix_now_s(),
+            };
+            let record = records::encode(&fields, &Signer::generate().map_err(failed)?)?;
+            match metadata.put_new(key.clone(), record).await {
+                // Another replica was first: its key is everybody's.
+                Ok(_) | Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error),
             }
-        };
+        }
+        let entry = metadata.get(&key).await?;
+        let entry = entry.ok_or_else(|| failed("it vanished"))?;
         let (_, pkcs8): (SigningKey, Bytes) = records::decode(&key, &entry)?;
         let signer = Signer::from_pkcs8(&pkcs8).map_err(failed)?;
         Ok(Self {

@@ -54,8 +54,8 @@ use self::{
 };
 use crate::{
     Limits, Result,
+    clock::{Clock as _, SystemClock},
     config::{AuthConfig, CertificateUser, OidcConfig},
-    records::unix_now_s,
     storage::Metadata,
 };
 
@@ -162,7 +162,7 @@ pub(crate) enum Refusal {
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) lifetime_s: u64,
-    pub(crate) issued_unix_s: u64,
+    pub(crate) since_unix_s: u64,
     pub(crate) refresh_token: Option<String>,
 }
 
@@ -608,7 +608,7 @@ impl Guard {
         Ok(Issued {
             token,
             lifetime_s: exp.saturating_sub(issued_unix_s),
-            issued_unix_s,
+            since_unix_s: issued_unix_s,
             refresh_token,
         })
     }
@@ -676,6 +676,11 @@ fn watched<T: Send + Sync + 'static>(
     Watched::open(vec![path.to_owned()], interval, move |texts| {
         parse(&name, &texts[0])
     })
+}
+
+/// Seconds since 1970. Tokens come from other machines, so this clock is the world's.
+fn unix_now_s() -> u64 {
+    SystemClock::default().unix_now_s()
 }
 
 /// Names a secret without telling it.

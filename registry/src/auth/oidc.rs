@@ -16,18 +16,16 @@ use tokio::sync::Mutex;
 use super::{
     Invalid,
     jws::{KeySet, Refused, Unverified, Validity},
+    unix_now_s,
     watched::Watched,
 };
-use crate::{
-    config::{JwksConfig, OidcConfig},
-    records::unix_now_s,
-};
+use crate::config::{JwksConfig, OidcConfig};
 
 /// How often keys at a URL are asked for although no token needs it: keys that were withdrawn are
 /// not accepted for longer.
-const MAX_KEY_AGE: Duration = Duration::from_secs(5 * 60);
+const MAX_KEY_AGE: Duration = Duration::from_mins(5);
 /// How long keys stay in use when their URL does not answer.
-const MAX_KEY_SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_KEY_SILENCE: Duration = Duration::from_hours(24);
 /// The largest clock skew that may be configured, in seconds.
 const MAX_CLOCK_SKEW_S: u64 = 300;
 /// The most groups of a user, and the longest name of either, in bytes.

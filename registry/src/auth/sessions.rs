@@ -12,8 +12,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Invalid, Session, random};
-use crate::records::unix_now_s;
+use super::{Invalid, Session, random, unix_now_s};
 
 /// How long a verification is remembered, in seconds.
 const MAX_AGE_S: u64 = 60;

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who may use the registry. As soon as this is set, what the policy does not allow is denied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthConfig {
     /// The access policy, a file that is read again when it changes.
@@ -43,7 +44,7 @@ impl AuthConfig {
 }
 
 /// An issuer of OIDC ID tokens: a Kubernetes cluster for its service accounts, or a CI system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OidcConfig {
     /// What the users of this issuer are called after: `github` makes them `github:<claim>`.
@@ -77,7 +78,7 @@ fn skew() -> u64 {
 }
 
 /// Where an issuer's keys are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum JwksConfig {
     /// In a file, read again when it changes.
@@ -94,7 +95,7 @@ pub enum JwksConfig {
 }
 
 /// Which part of a client certificate is its user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CertificateUser {
     /// The subject's common name.
@@ -104,7 +105,7 @@ pub enum CertificateUser {
 }
 
 /// The token service at `/v2/token`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TokenServiceConfig {
     /// Clients are told to fetch tokens. Without it they send their password with every request.

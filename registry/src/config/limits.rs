@@ -1,13 +1,18 @@
 //! Bounds on everything that comes from outside.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::Problems;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
+/// Records are read and written as a whole.
+const INLINE_BLOB_BYTES_MAX: u64 = MIB;
 
 /// Bounds on what clients may ask for. The unit is in each name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest manifest; the specification asks for at least 4 MB.
@@ -80,6 +85,56 @@ impl Default for Limits {
             failed_logins_per_minute: 20,
             file_interval_ms: 1000,
             jwks_interval_ms: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Limits that leave nothing to serve with, or contradict each other.
+    pub(super) fn check(&self, problems: &mut Problems<'_>) {
+        for (key, limit) in [
+            ("connections", self.connections),
+            ("concurrentUploads", self.concurrent_uploads),
+            ("pageEntries", self.page_entries),
+            ("headerBytes", self.header_bytes),
+            ("targetBytes", self.target_bytes),
+        ] {
+            if limit == 0 {
+                problems.add(
+                    key,
+                    "0 refuses every request",
+                    "leave the key out for its default",
+                );
+            }
+        }
+        for (key, limit_s) in [
+            ("headerTimeoutS", self.header_timeout_s),
+            ("idleTimeoutS", self.idle_timeout_s),
+        ] {
+            if limit_s == 0 {
+                problems.add(
+                    key,
+                    "0 seconds end every connection at once",
+                    "leave the key out for its default",
+                );
+            }
+        }
+        if self.inline_blob_bytes > INLINE_BLOB_BYTES_MAX {
+            let message = format!(
+                "records of more than {INLINE_BLOB_BYTES_MAX} bytes are slow to read and to change"
+            );
+            problems.add("inlineBlobBytes", message, "keep it at a few KiB");
+        }
+        if self.upload_chunk_bytes > self.blob_bytes {
+            let message = format!(
+                "a chunk of `uploadChunkBytes` ({}) would not fit into a blob of `blobBytes` ({})",
+                self.upload_chunk_bytes, self.blob_bytes
+            );
+            problems.add(
+                "uploadChunkBytes",
+                message,
+                "make `blobBytes` at least as large",
+            );
         }
     }
 }

@@ -1,38 +1,71 @@
-//! What a registry is told before it starts: pure data, with a default and a reason for each limit.
+//! What a registry is told before it starts: pure data, with a default and a reason for each key.
+//!
+//! A part of the configuration is a file here, with its types, their defaults, and a `check` for
+//! what types cannot say. [`read_config`] reads all of it from text.
 
+mod audit;
 mod auth;
+mod clients;
+mod file;
+mod gc;
 mod limits;
+mod metrics;
+mod problems;
 mod storage;
 mod tls;
 
-use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Arc,
+};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+pub use audit::AuditConfig;
 pub use auth::{AuthConfig, CertificateUser, JwksConfig, OidcConfig, TokenServiceConfig};
+pub use clients::{Rate, RateLimits};
+pub use file::{VARIABLE_PREFIX, config_schema, read_config};
+pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
-pub use storage::StorageConfig;
+pub use metrics::MetricsConfig;
+pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 
+pub(crate) use clients::networks;
+pub(crate) use problems::Problems;
+
+use clients::check_networks;
+
 use crate::{
-    App, Result,
+    App, Maintenance, Result,
     auth::{Auth, Invalid},
-    http::{self, Origin, Server},
+    http::{self, Server},
+    maintenance,
+    operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
     service::Registry,
+    storage::{Metadata, Payloads},
     tls::Tls,
 };
 
-/// A registry's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The configuration of `cairn registry serve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Config {
-    /// Where content is kept.
+    /// The address to serve on. Nothing but this machine reaches the default: what a registry
+    /// offers to a network is a decision.
+    #[serde(deserialize_with = "address_and_port")]
+    pub listen: SocketAddr,
+    /// Where content is kept, such as `{directory: /var/lib/cairn}`; in `memory` it is lost when
+    /// the process ends.
     pub storage: StorageConfig,
     /// Which tags name the same content forever, as globs: over repositories (`packs/**`) or, with
     /// a colon, over tags (`apps/*:v*`). Tags derived from a digest, such as `sha256-….sig`, are
-    /// never immutable, for clients collect signatures and referrers under them.
+    /// never immutable, for clients collect signatures and referrers under them. By default,
+    /// versions of packs are written once.
     pub immutable_tags: Vec<String>,
     /// Who may use the registry. Without it everybody may do everything, and only on this machine
-    /// unless `open_to_everyone` says otherwise.
+    /// unless `openToEveryone` says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<AuthConfig>,
     /// Everybody who reaches the address may push and delete, and that is wanted.
@@ -44,31 +77,86 @@ pub struct Config {
     /// each request says it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
-    /// The networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
-    pub trusted_proxies: Vec<IpNet>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
+    /// When garbage is collected, and what is garbage.
+    pub gc: GcConfig,
+    /// Numbers for Prometheus; none are served by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsConfig>,
+    /// A log of who pushed, deleted or was denied what; none is written by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditConfig>,
+    /// The networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, such as
+    /// `10.0.0.0/8`. None are by default: anybody can send the headers.
+    pub trusted_proxies: Vec<String>,
+    /// How often each client may ask; unlimited by default.
+    pub rate_limits: RateLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            // Docker's registry made this port the one that clients try.
+            listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)),
+            storage: StorageConfig::default(),
+            immutable_tags: vec!["packs/**".to_owned()],
+            auth: None,
+            open_to_everyone: false,
+            tls: None,
+            public_url: None,
+            limits: Limits::default(),
+            gc: GcConfig::default(),
+            metrics: None,
+            audit: None,
+            trusted_proxies: Vec::new(),
+            rate_limits: RateLimits::default(),
+        }
+    }
 }
 
 impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
-        let (payloads, metadata) = self.storage.open().await?;
-        self.check()?;
-        let fetch = http::jwks_fetch;
-        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*metadata, fetch).await?;
-        let tls = self
-            .tls
-            .as_ref()
-            .map(|tls| Tls::open(tls, &self.limits))
-            .transpose()?;
-        let registry = Registry::new(payloads, metadata, &self)?;
-        let server = Server::new(registry, auth, Origin::new(&self));
-        Ok(App::new(server, tls, self.open_to_everyone))
+        let metrics = Arc::new(Metrics::default());
+        self.check_access()?;
+        let registry = self.open(&metrics).await?;
+        let store = Arc::clone(&registry.metadata);
+        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
+        drop(store);
+        let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
+        let server = Server::new(registry, auth, metrics, &self)?;
+        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
+        if self.gc.enabled {
+            let registry = app.registry();
+            app.workers
+                .add("gc", |stop| maintenance::run(registry, self.gc, stop));
+        }
+        if let Some(config) = &self.metrics {
+            app.serve_metrics(config.listen).await?;
+        }
+        Ok(app)
     }
 
-    /// Settings that contradict each other.
-    fn check(&self) -> Result<()> {
+    /// Opens the storage for maintenance, without a server.
+    ///
+    /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
+    pub async fn maintain(self) -> Result<Maintenance> {
+        let registry = self.open(&Arc::default()).await?;
+        Ok(Maintenance::new(registry, self.gc))
+    }
+
+    async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
+        self.gc.validate(&self.limits)?;
+        let (mut payloads, mut metadata) = self.storage.open().await?;
+        if self.metrics.is_some() {
+            (payloads, metadata) = measured(payloads, metadata, metrics);
+        }
+        Registry::new(payloads, metadata, self)
+    }
+
+    /// Settings of who may use the registry that contradict each other.
+    fn check_access(&self) -> Result<()> {
         let by_certificate = self
             .auth
             .as_ref()
@@ -82,10 +170,51 @@ impl Config {
         if let Some(url) = &self.public_url
             && !http::is_origin(url)
         {
-            return Err(
-                Invalid::new("publicUrl", "expected `https://HOST[:PORT]` without a path").into(),
-            );
+            let reason = "expected `https://HOST[:PORT]` without a path";
+            return Err(Invalid::new("publicUrl", reason).into());
         }
         Ok(())
     }
+
+    /// What is wrong although every key has the right type.
+    fn check(&self, problems: &mut Problems<'_>) {
+        for (index, pattern) in self.immutable_tags.iter().enumerate() {
+            problems
+                .below("immutableTags")
+                .glob(&index.to_string(), pattern);
+        }
+        problems.refused(self.check_access());
+        self.limits.check(&mut problems.below("limits"));
+        problems.refused(self.gc.validate(&self.limits));
+        if let Some(audit) = &self.audit {
+            audit.check(&mut problems.below("audit"));
+        }
+        check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
+    }
+}
+
+fn measured(
+    payloads: Arc<dyn Payloads>,
+    metadata: Arc<dyn Metadata>,
+    metrics: &Arc<Metrics>,
+) -> (Arc<dyn Payloads>, Arc<dyn Metadata>) {
+    let payloads = MeasuredPayloads {
+        inner: payloads,
+        metrics: Arc::clone(metrics),
+    };
+    let metadata = MeasuredMetadata {
+        inner: metadata,
+        metrics: Arc::clone(metrics),
+    };
+    (Arc::new(payloads), Arc::new(metadata))
+}
+
+/// Reads an address to listen on. Names are not resolved: what they mean may change.
+fn address_and_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        de::Error::custom(format!(
+            "`{text}` is not an IP address and a port, such as `127.0.0.1:5000`"
+        ))
+    })
 }

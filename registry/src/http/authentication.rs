@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Uri, header};
 use zeroize::Zeroizing;
 
-use super::{Peer, Server};
+use super::{Peer, Server, context::client_address};
 use crate::{
     Error, Result,
     auth::{Credentials, Need, Presented, Refusal, Session, scopes_of},
@@ -60,7 +60,11 @@ pub(super) fn presented(server: &Server, envelope: Envelope<'_>) -> Option<Prese
     Some(Presented {
         credentials,
         certificate: envelope.peer.certificate.clone(),
-        address: server.origin.client(envelope.peer, envelope.headers),
+        address: client_address(
+            envelope.peer.address.ip(),
+            envelope.headers,
+            &server.trusted_proxies,
+        ),
     })
 }
 

@@ -2,17 +2,14 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use axum::Router;
-use hyper::{
-    Request,
-    body::Incoming,
-    service::{Service as _, service_fn},
-};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::Watcher},
@@ -24,8 +21,15 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use tokio_rustls::server::TlsStream;
+use tower_http::add_extension::AddExtension;
+
 use super::Peer;
-use crate::Limits;
+use crate::{
+    Limits,
+    operations::metrics::{Counted, Metrics},
+    tls::Tls,
+};
 
 /// Streams of one HTTP/2 connection at a time.
 const CONCURRENT_STREAMS: u32 = 128;
@@ -35,14 +39,57 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// What is read from the socket at once, in bytes; a request's headers have to fit.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
+/// A connection that was accepted; it counts as open until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Accepted<S> {
+    stream: S,
+    pub(crate) peer: Peer,
+    open: Counted,
+}
+
+impl<S> Accepted<S> {
+    pub(crate) fn new(stream: S, address: SocketAddr, metrics: &Arc<Metrics>) -> Self {
+        metrics.connections_accepted.add(1);
+        Self {
+            stream,
+            peer: Peer {
+                address,
+                is_secure: false,
+                certificate: None,
+            },
+            open: Counted::new(metrics, |metrics| &metrics.connections),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Accepted<S> {
+    /// The same connection after a TLS handshake.
+    pub(crate) async fn secured(self, tls: &Tls) -> io::Result<Accepted<TlsStream<S>>> {
+        let (stream, names) = tls.accept(self.stream).await?;
+        Ok(Accepted {
+            stream,
+            peer: Peer {
+                address: self.peer.address,
+                is_secure: true,
+                certificate: names.map(Arc::new),
+            },
+            open: self.open,
+        })
+    }
+}
+
 /// Serves a connection until it ends or, after its current request, until shutdown.
-pub(crate) async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    accepted: Accepted<S>,
     router: Router,
     limits: &Limits,
     watcher: Watcher,
 ) {
+    let Accepted {
+        stream,
+        peer,
+        open: _open,
+    } = accepted;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -55,11 +102,7 @@ pub(crate) async fn serve(
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(Duration::from_secs(limits.idle_timeout_s));
-    let routes = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        routes.call(request)
-    });
+    let service = TowerToHyperService::new(AddExtension::new(router, peer));
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
@@ -70,31 +113,38 @@ pub(crate) async fn serve(
 }
 
 /// Fails a write that the client does not let proceed: nobody holds a download open for nothing.
+#[derive(Debug)]
 pub(crate) struct StallGuard {
     stream: TcpStream,
     timeout: Duration,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl StallGuard {
-    pub(crate) fn new(stream: TcpStream, timeout: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, limits: &Limits, metrics: Arc<Metrics>) -> Self {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
+        let timeout = Duration::from_secs(limits.idle_timeout_s);
         Self {
             stream,
             timeout,
             deadline: None,
+            metrics,
         }
     }
 
     /// Passes on what is ready; fails what has been pending for too long.
-    fn guard<T>(
+    fn guard(
         &mut self,
-        polled: Poll<io::Result<T>>,
+        polled: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(written)) = &polled {
+            self.metrics.sent_bytes.add(*written as u64);
+        }
         if polled.is_ready() {
             self.deadline = None;
             return polled;
@@ -114,7 +164,11 @@ impl AsyncRead for StallGuard {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = buffer.filled().len() - before;
+        self.metrics.received_bytes.add(read as u64);
+        polled
     }
 }
 

@@ -5,26 +5,31 @@
 //! answers to ([`routes`]).
 
 mod access_log;
+mod audit;
 mod authentication;
 mod blobs;
 mod body;
 mod connection;
+mod context;
 mod endpoint;
 mod jwks;
 mod lists;
 mod manifests;
+mod metrics;
 mod needs;
 mod peer;
 mod query;
 mod ranges;
 mod response;
+mod route_class;
 mod routes;
 mod token;
 mod uploads;
 
-pub(crate) use connection::{StallGuard, serve};
+pub(crate) use connection::{Accepted, StallGuard, serve};
 pub(crate) use jwks::jwks_fetch;
-pub(crate) use peer::{Origin, Peer, is_origin};
+pub(crate) use metrics::serve_metrics;
+pub(crate) use peer::{Peer, is_origin};
 pub(crate) use routes::router;
 
 use std::sync::{
@@ -32,28 +37,53 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use ipnet::IpNet;
+use peer::Origin;
 use tracing::Instrument;
 
-use crate::{Error, Result, auth::Auth, service::Registry};
+use crate::{
+    Config, Error, RateLimits, Result,
+    auth::Auth,
+    config::networks,
+    operations::{audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits},
+    service::Registry,
+};
 
 /// What every handler works with.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) registry: Arc<Registry>,
     pub(crate) auth: Arc<Auth>,
-    pub(crate) origin: Arc<Origin>,
+    origin: Arc<Origin>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Present if any client is limited.
+    pub(crate) client_limits: Option<Arc<ClientLimits>>,
+    audit: Option<Arc<AuditLog>>,
+    trusted_proxies: Arc<[IpNet]>,
     /// The server was told to stop: it finishes what it began, but wants no more.
     draining: Arc<AtomicBool>,
 }
 
 impl Server {
-    pub(crate) fn new(registry: Registry, auth: Auth, origin: Origin) -> Self {
-        Self {
+    pub(crate) fn new(
+        registry: Registry,
+        auth: Auth,
+        metrics: Arc<Metrics>,
+        config: &Config,
+    ) -> Result<Self> {
+        let audit = config.audit.as_ref();
+        let audit = audit.map(|audit| AuditLog::open(&audit.file)).transpose()?;
+        let is_limited = config.rate_limits != RateLimits::default();
+        Ok(Self {
             registry: Arc::new(registry),
             auth: Arc::new(auth),
-            origin: Arc::new(origin),
+            origin: Arc::new(Origin::new(config)),
+            metrics,
+            client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
+            audit: audit.map(Arc::new),
+            trusted_proxies: networks(&config.trusted_proxies).into(),
             draining: Arc::default(),
-        }
+        })
     }
 
     pub(crate) fn start_draining(&self) {

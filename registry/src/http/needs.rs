@@ -15,13 +15,16 @@ pub(super) fn needs(endpoint: &Endpoint, method: &Method, query: &Query) -> Opti
     let need = match (method.as_str(), endpoint) {
         ("GET" | "HEAD", At::Base | At::Discover) => Need::Answer,
         ("GET" | "HEAD", At::Catalog) => Need::Catalog,
-        ("GET" | "HEAD", At::Blob(name, _) | At::Manifest(name, _)) => one(Action::Pull, name),
-        ("GET" | "HEAD", At::Tags(name) | At::Referrers(name, _)) => one(Action::Pull, name),
+        (
+            "GET" | "HEAD",
+            At::Blob(name, _) | At::Manifest(name, _) | At::Tags(name) | At::Referrers(name, _),
+        ) => one(Action::Pull, name),
         // The source of a mount is asked for when it is known that it matters: without it, the
-        // request still starts an upload.
-        ("POST", At::Uploads(name)) => one(Action::Push, name),
-        // Whoever may push may also give up: some clients do after a mount that failed.
-        ("GET" | "PATCH" | "PUT" | "DELETE", At::Upload(name, _)) => one(Action::Push, name),
+        // request still starts an upload. Whoever may push may also give up: some clients do after
+        // a mount that failed.
+        ("POST", At::Uploads(name)) | ("GET" | "PATCH" | "PUT" | "DELETE", At::Upload(name, _)) => {
+            one(Action::Push, name)
+        }
         ("PUT", At::Manifest(name, reference)) => pushed(name, reference, query),
         ("DELETE", At::Blob(name, _) | At::Manifest(name, Reference::Digest(_))) => {
             one(Action::Delete, name)

@@ -112,11 +112,12 @@ impl IntoResponse for Error {
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
-            let wait = match &self {
+            let retry_after = match &self {
+                Self::RateLimited { retry_after_s } => HeaderValue::from(*retry_after_s),
                 Self::TooManyFailures => RETRY_LOGIN_AFTER_S,
                 _ => RETRY_AFTER_S,
             };
-            headers.insert(header::RETRY_AFTER, wait);
+            headers.insert(header::RETRY_AFTER, retry_after);
         }
         response.extensions_mut().insert(Failure(Arc::new(self)));
         response

@@ -18,8 +18,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     Peer, Server, access_log,
+    audit::Audited,
     authentication::{Envelope, TOKEN_PATH, admit},
     blobs,
+    context::Context,
     endpoint::Endpoint,
     lists, manifests,
     needs::needs,
@@ -115,6 +117,14 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
     // A mirror's client names the registry it means; the same content answers for all of them.
     let namespace = query.get("ns").map(HeaderValue::from_str);
     let endpoint = Endpoint::parse(request.uri().path());
+    let audited = server.audit.as_ref().and_then(|log| {
+        let context = request.extensions().get::<Context>()?.clone();
+        let endpoint = endpoint.as_ref().ok();
+        Some((
+            log,
+            Audited::new(endpoint, request.method(), request.headers(), context),
+        ))
+    });
     let answered = match endpoint {
         Ok(endpoint) => admitted(&server, endpoint, query, request).await,
         // What can never be a tag is one more tag that nobody pushed.
@@ -124,6 +134,11 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         Err(error) => Err(error),
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    if let Some((log, audited)) = audited
+        && let Some(record) = audited.record(&response, server.registry.now_unix_s())
+    {
+        log.record(record).await;
+    }
     if let Some(Ok(namespace)) = namespace {
         let headers = response.headers_mut();
         headers.insert(response::OCI_NAMESPACE, namespace);

@@ -91,7 +91,7 @@ async fn answer(server: &Server, request: Request) -> Result<Response> {
         "token": issued.token,
         "access_token": issued.token,
         "expires_in": issued.lifetime_s,
-        "issued_at": rfc_3339(issued.issued_unix_s),
+        "issued_at": rfc_3339(issued.since_unix_s),
     });
     if let Some(token) = issued.refresh_token.take().or(kept) {
         answer["refresh_token"] = token.into();

@@ -10,7 +10,7 @@ use super::{Attempts, Registry};
 use crate::{
     Error, Result,
     auth::Readable,
-    records::{self, Blob, Location, State, unix_now_s},
+    records::{self, Blob, Location, State},
     storage::{Batch, Candidate, Chunks, Entry, Key, PayloadKey, Prefix, Version, Write},
 };
 
@@ -60,10 +60,10 @@ pub(super) enum Published {
 }
 
 /// A blob's record as it was read.
-struct Read {
-    entry: Entry,
-    blob: Blob,
-    body: Bytes,
+pub(crate) struct Read {
+    pub(crate) entry: Entry,
+    pub(crate) blob: Blob,
+    pub(crate) body: Bytes,
 }
 
 impl Registry {
@@ -152,7 +152,7 @@ impl Registry {
         for source in sources {
             let key = Key::RepositoryBlob(digest.clone(), source);
             if self.read_blob(&key).await?.is_some() {
-                return self.link(repository, digest).await;
+                return self.mount_stored(repository, digest).await;
             }
         }
         Ok(false)
@@ -185,7 +185,11 @@ impl Registry {
     }
 
     /// Makes a stored blob visible in a repository; false when it is not stored.
-    async fn link(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+    pub(crate) async fn mount_stored(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
         let linked = self.publish(repository, digest, None, None).await;
         Ok(linked?.is_some())
     }
@@ -209,6 +213,7 @@ impl Registry {
         mut upload: Option<(Key, Version)>,
     ) -> Result<Option<Published>> {
         let blob_key = Key::Blob(digest.clone());
+        let mut started_s = self.clock.steady_s();
         let mut attempts = Attempts::at(&blob_key);
         loop {
             attempts.next().await?;
@@ -227,19 +232,22 @@ impl Registry {
             let membership = self.join(repository, digest, &content).await?;
             match outcome {
                 Published::Offered => {
-                    let value = live_record(&content)?;
+                    if let Some(read) = &stored {
+                        self.delete_condemned(&read.blob).await?;
+                    }
+                    let value = live_record(&content, self.now_unix_s())?;
                     let present = stored.as_ref().map(|read| &read.entry);
                     writes.push(Write::upsert(blob_key.clone(), present, value));
                     writes.extend(membership);
                 }
-                // The membership comes first: garbage collection looks for members after it
-                // marked the blob, so one of the two writes fails.
+                // Garbage collection that has not seen the new member cannot take the blob: it was
+                // touched since, or the touch fails and with it the membership.
                 Published::Existing => {
-                    writes.extend(membership);
                     if let Some(read) = live.filter(|read| self.is_stale(read.blob.touched_unix_s))
                     {
-                        writes.push(touched(&blob_key, read)?);
+                        writes.push(touched(&blob_key, read, self.now_unix_s())?);
                     }
+                    writes.extend(membership);
                 }
             }
             let payload_left_over = outcome == Published::Existing
@@ -253,9 +261,49 @@ impl Registry {
                 Err(Error::Conflict { key }) => {
                     // Somebody else ended the upload; its content is verified all the same.
                     upload.take_if(|(upload, _)| upload.to_string() == key);
+                    continue;
                 }
-                written => return written.map(|_| Some(outcome)),
+                written => {
+                    written?;
+                }
             }
+            if !self.is_late(started_s) || self.verify_member(repository, digest).await? {
+                return Ok(Some(outcome));
+            }
+            // An offered payload may have been collected as well: the client has to send it again.
+            if outcome == Published::Offered {
+                return Err(Error::Contended {
+                    what: digest.to_string(),
+                });
+            }
+            started_s = self.clock.steady_s();
+        }
+    }
+
+    /// Looks once more whether the blob is there that a repository was given after a long wait;
+    /// takes it back if not.
+    async fn verify_member(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        let key = Key::RepositoryBlob(digest.clone(), repository.clone());
+        let Some(member) = self.read_any(&key).await? else {
+            return Ok(false);
+        };
+        let stored = self.read_blob(&Key::Blob(digest.clone())).await?;
+        if stored.is_some_and(|stored| stored.blob.location == member.blob.location) {
+            return Ok(true);
+        }
+        let write = Write::delete_if(key, member.entry.version);
+        match self.metadata.write(Batch::durable([write])).await {
+            Err(Error::Conflict { .. }) => Ok(false),
+            removed => removed.map(|_| false),
+        }
+    }
+
+    /// Deletes the payload of a blob that garbage collection gave up. Payload keys are never used
+    /// again, so this cannot hit live content, however late it comes.
+    pub(crate) async fn delete_condemned(&self, blob: &Blob) -> Result<()> {
+        match (blob.state, blob.location) {
+            (State::Deleting, Location::Payload(payload)) => self.payloads.delete(payload).await,
+            (State::Deleting, Location::Inline) | (State::Live, _) => Ok(()),
         }
     }
 
@@ -276,11 +324,12 @@ impl Registry {
             return Ok(None);
         }
         let entry = present.as_ref().map(|read| &read.entry);
-        Ok(Some(Write::upsert(key, entry, live_record(content)?)))
+        let value = live_record(content, self.now_unix_s())?;
+        Ok(Some(Write::upsert(key, entry, value)))
     }
 
     async fn touch(&self, key: &Key, read: &Read) -> Result<()> {
-        let write = touched(key, read)?;
+        let write = touched(key, read, self.now_unix_s())?;
         self.metadata.write(Batch::durable([write])).await.map(drop)
     }
 
@@ -290,7 +339,7 @@ impl Registry {
         Ok(read.filter(|read| read.blob.state == State::Live))
     }
 
-    async fn read_any(&self, key: &Key) -> Result<Option<Read>> {
+    pub(crate) async fn read_any(&self, key: &Key) -> Result<Option<Read>> {
         let Some(entry) = self.metadata.get(key).await? else {
             return Ok(None);
         };
@@ -309,19 +358,19 @@ fn info(read: &Read) -> BlobInfo {
     }
 }
 
-fn live_record(blob: &BlobInfo) -> Result<Bytes> {
+fn live_record(blob: &BlobInfo, now_unix_s: u64) -> Result<Bytes> {
     let record = Blob {
         size_bytes: blob.size_bytes,
         location: blob.content.location(),
-        touched_unix_s: unix_now_s(),
+        touched_unix_s: now_unix_s,
         state: State::Live,
     };
     records::encode(&record, blob.content.body())
 }
 
-fn touched(key: &Key, read: &Read) -> Result<Write> {
+fn touched(key: &Key, read: &Read, now_unix_s: u64) -> Result<Write> {
     let mut blob = read.blob.clone();
-    blob.touched_unix_s = unix_now_s();
+    blob.touched_unix_s = now_unix_s;
     let value = records::encode(&blob, &read.body)?;
     Ok(Write::put_if(
         key.clone(),

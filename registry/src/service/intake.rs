@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    records::{self, Upload, unix_now_s},
+    records::{self, Upload},
     storage::{Batch, Chunks, Key, PayloadKey, PayloadWriter, Version, Write},
 };
 
@@ -164,7 +164,7 @@ impl Registry {
         if let Some(finishing) = finishing {
             session.record.finishing = Some(finishing.clone());
         }
-        session.record.updated_unix_s = unix_now_s();
+        session.record.updated_unix_s = self.now_unix_s();
         let value = records::encode(&session.record, &session.body)?;
         let write = match session.version.clone() {
             None => Write::put_new(session.key(), value),

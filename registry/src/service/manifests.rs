@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    records::{self, Manifest, Repository, unix_now_s},
+    records::{self, Manifest, Repository},
     storage::{Batch, Candidate, Entry, Key, Prefix, Write},
 };
 
@@ -53,9 +53,10 @@ struct Checked {
 impl Registry {
     /// Stores a manifest and puts tags on it.
     pub(crate) async fn push_manifest(&self, push: ManifestPush) -> Result<Stored> {
+        let started_s = self.clock.steady_s();
         let checked = self.check(push).await?;
         let key = Key::Manifest(checked.repository.clone(), checked.digest.clone());
-        let _locks = self.locks.acquire(lock_names(&checked, &key)).await;
+        let locks = self.locks.acquire(lock_names(&checked, &key)).await;
         let mut attempts = Attempts::at(&key);
         loop {
             attempts.next().await?;
@@ -70,6 +71,10 @@ impl Registry {
             // Where batches are not atomic, a deletion may have come between manifest and tag.
             if tagged && self.metadata.get(&key).await?.is_none() {
                 continue;
+            }
+            drop(locks);
+            if self.is_late(started_s) {
+                self.verify_push(&checked).await?;
             }
             return Ok(Stored {
                 digest: checked.digest,
@@ -131,13 +136,7 @@ impl Registry {
             }
             attempts.next().await?;
             let (manifest, _) = records::decode::<Manifest>(&key, &entry)?;
-            let mut writes: Vec<Write> = manifest
-                .children
-                .iter()
-                .map(|child| Candidate::Blob(repository.clone(), child.clone()))
-                .chain([Candidate::Referrer(repository.clone(), digest.clone())])
-                .map(|candidate| self.review(candidate))
-                .collect();
+            let mut writes = self.review_after(repository, digest, &manifest);
             if let Some(subject) = &manifest.subject {
                 writes.extend(self.remove_referrer(repository, subject, digest).await?);
             }
@@ -147,6 +146,21 @@ impl Registry {
                 deleted => return deleted.map(drop),
             }
         }
+    }
+
+    /// Everything that the deletion of a manifest may make garbage.
+    pub(crate) fn review_after(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        manifest: &Manifest,
+    ) -> Vec<Write> {
+        let subject = manifest.subject.as_ref().unwrap_or(digest);
+        let children = manifest.children.iter();
+        children
+            .map(|child| self.review(Candidate::Blob(repository.clone(), child.clone())))
+            .chain([self.review_referrer(repository, digest, subject)])
+            .collect()
     }
 
     /// Reads a manifest's record, and touches it when that is due.
@@ -159,7 +173,7 @@ impl Registry {
             };
             let (manifest, bytes) = records::decode::<Manifest>(key, &entry)?;
             if self.is_stale(manifest.touched_unix_s) {
-                let write = touched(key, &entry)?;
+                let write = touched(key, &entry, self.now_unix_s())?;
                 match self.metadata.write(Batch::durable([write])).await {
                     Err(Error::Conflict { .. }) => continue,
                     written => written?,
@@ -190,10 +204,7 @@ impl Registry {
         tags.sort_unstable();
         tags.dedup();
         let document = Document::parse(&push.bytes, push.content_type.as_deref())?;
-        stream::iter(document.children.clone())
-            .map(|child| self.require(&push.repository, child))
-            .buffer_unordered(CHILD_LOOKUPS)
-            .try_collect::<Vec<()>>()
+        self.require_all(&push.repository, &document.children)
             .await?;
         Ok(Checked {
             repository: push.repository,
@@ -202,6 +213,29 @@ impl Registry {
             tags,
             bytes: push.bytes,
         })
+    }
+
+    /// Looks once more for what a push that took too long relies on; takes it back if that is gone.
+    async fn verify_push(&self, push: &Checked) -> Result<()> {
+        let children = &push.document.children;
+        match self.require_all(&push.repository, children).await {
+            Err(error @ Error::ManifestBlobUnknown(_)) => {
+                match self.delete_manifest(&push.repository, &push.digest).await {
+                    Ok(()) | Err(Error::ManifestUnknown { .. }) => Err(error),
+                    Err(failed) => Err(failed),
+                }
+            }
+            verified => verified,
+        }
+    }
+
+    async fn require_all(&self, repository: &RepositoryName, children: &[Child]) -> Result<()> {
+        stream::iter(children.to_vec())
+            .map(|child| self.require(repository, child))
+            .buffer_unordered(CHILD_LOOKUPS)
+            .try_collect::<Vec<()>>()
+            .await
+            .map(drop)
     }
 
     async fn require(&self, repository: &RepositoryName, child: Child) -> Result<()> {
@@ -229,30 +263,33 @@ impl Registry {
         let mut writes = Vec::new();
         let repository_key = Key::Repository(repository.clone());
         if self.metadata.get(&repository_key).await?.is_none() {
-            let created_unix_s = unix_now_s();
+            let created_unix_s = self.now_unix_s();
             let value = records::encode(&Repository { created_unix_s }, &[])?;
             writes.push(Write::put_new(repository_key, value));
         }
         match &present {
             None => {
                 let (repository, digest) = (repository.clone(), push.digest.clone());
-                if push.document.subject.is_some() {
-                    let candidate = Candidate::Referrer(repository.clone(), digest.clone());
-                    writes.push(self.review(candidate));
+                if let Some(subject) = &push.document.subject {
+                    writes.push(self.review_referrer(&repository, &digest, subject));
                 }
                 writes.push(self.review(Candidate::Manifest(repository, digest)));
-                writes.push(Write::put_new(key.clone(), new_record(push)?));
+                writes.push(Write::put_new(
+                    key.clone(),
+                    new_record(push, self.now_unix_s())?,
+                ));
             }
             // A deletion that has not seen the new tags must fail.
             Some(entry) if !tags.is_empty() || self.is_stale(touched_unix_s(key, entry)?) => {
-                writes.push(touched(key, entry)?);
+                writes.push(touched(key, entry, self.now_unix_s())?);
             }
             Some(_) => {}
         }
         if let Some(subject) = &push.document.subject {
             let size_bytes = push.bytes.len() as u64;
             let descriptor = push.document.descriptor(&push.digest, size_bytes);
-            writes.extend(self.add_referrer(repository, subject, descriptor).await?);
+            let added = self.add_referrer(repository, subject, descriptor, present.is_none());
+            writes.extend(added.await?);
         }
         writes.extend(tags);
         Ok(distinct(writes))
@@ -284,13 +321,12 @@ impl Registry {
             }
             None => {}
         }
-        let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
-        writes.push(Write::put(hint, Bytes::new()));
+        writes.push(self.hint(repository, digest, tag)?);
         let record = records::Tag {
             digest: digest.clone(),
             media_type: push.document.media_type.clone(),
             size_bytes: push.bytes.len() as u64,
-            moved_unix_s: unix_now_s(),
+            moved_unix_s: self.now_unix_s(),
             previous: previous.clone(),
         };
         let key = Key::Tag(repository.clone(), tag.clone());
@@ -354,8 +390,7 @@ fn distinct(writes: Vec<Write>) -> Vec<Write> {
     writes
 }
 
-fn new_record(push: &Checked) -> Result<Bytes> {
-    let now_unix_s = unix_now_s();
+fn new_record(push: &Checked, now_unix_s: u64) -> Result<Bytes> {
     let children = push.document.children.iter();
     let record = Manifest {
         media_type: push.document.media_type.clone(),
@@ -367,9 +402,9 @@ fn new_record(push: &Checked) -> Result<Bytes> {
     records::encode(&record, &push.bytes)
 }
 
-fn touched(key: &Key, entry: &Entry) -> Result<Write> {
+fn touched(key: &Key, entry: &Entry, now_unix_s: u64) -> Result<Write> {
     let (mut manifest, bytes) = records::decode::<Manifest>(key, entry)?;
-    manifest.touched_unix_s = unix_now_s();
+    manifest.touched_unix_s = now_unix_s;
     let value = records::encode(&manifest, &bytes)?;
     Ok(Write::put_if(key.clone(), entry.version.clone(), value))
 }

@@ -10,7 +10,7 @@
 //! - the referrers of a subject are exactly the manifests that name it.
 
 mod blobs;
-mod documents;
+pub(crate) mod documents;
 mod hashes;
 mod intake;
 mod locks;
@@ -24,18 +24,22 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use ulid::Ulid;
 
 use crate::{
     Config, Error, Limits, Result,
-    records::unix_now_s,
+    clock::{Clock, SystemClock},
+    maintenance::Tally,
+    records::{self, TagHint},
     storage::{Candidate, Key, Metadata, Payloads, Write},
 };
 
-pub(crate) use blobs::{BlobContent, BlobInfo};
+pub(crate) use blobs::{BlobContent, BlobInfo, Read};
 pub(crate) use manifests::{ManifestPush, Stored};
 pub(crate) use referrers::Descriptor;
 pub(crate) use tags::Page;
@@ -50,6 +54,9 @@ pub(crate) struct Registry {
     pub(crate) payloads: Arc<dyn Payloads>,
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What maintenance has done.
+    pub(crate) tally: Tally,
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
     immutable: GlobSet,
@@ -67,6 +74,8 @@ impl Registry {
             payloads,
             metadata,
             limits: config.limits.clone(),
+            clock: Arc::new(SystemClock::default()),
+            tally: Tally::default(),
             tasks: TaskTracker::new(),
             immutable: globs(&config.immutable_tags)?,
             locks: locks::KeyedLocks::default(),
@@ -74,9 +83,16 @@ impl Registry {
         })
     }
 
+    /// Requests at the moment that upload content.
+    pub(crate) fn uploads_under_way(&self) -> usize {
+        self.limits
+            .concurrent_uploads
+            .saturating_sub(self.upload_slots.available_permits())
+    }
+
     /// The stores answer.
     pub(crate) async fn is_ready(&self) -> Result<()> {
-        let probe = Key::Upload(ulid::Ulid::nil());
+        let probe = Key::Upload(Ulid::nil());
         self.metadata.get(&probe).await.map(drop)
     }
 
@@ -92,17 +108,65 @@ impl Registry {
     /// Garbage collection spares what was touched within the grace period, so whoever sees a time
     /// stamp from its first half has at least the other half to act.
     fn is_stale(&self, touched_unix_s: u64) -> bool {
-        unix_now_s().saturating_sub(touched_unix_s) > self.limits.grace_s / 2
+        self.now_unix_s().saturating_sub(touched_unix_s) > self.limits.grace_s / 2
+    }
+
+    /// Work that began at `started_s` of the steady clock has taken so long that what it saw at
+    /// its beginning may be gone.
+    ///
+    /// What was not stale is safe for half a grace period. A quarter is left for the clocks of
+    /// several machines to differ by.
+    pub(crate) fn is_late(&self, started_s: u64) -> bool {
+        self.clock.steady_s() - started_s > self.limits.grace_s / 4
+    }
+
+    pub(crate) fn now_unix_s(&self) -> u64 {
+        self.clock.unix_now_s()
+    }
+
+    /// An identifier nobody has used, which begins with the time.
+    pub(crate) fn new_id(&self) -> Ulid {
+        Ulid::from_parts(self.now_unix_s() * 1000, Ulid::new().random())
     }
 
     /// The write that has garbage collection look at something when its grace period has passed.
-    fn review(&self, candidate: Candidate) -> Write {
-        let due_unix_s = unix_now_s() + self.limits.grace_s;
+    pub(crate) fn review(&self, candidate: Candidate) -> Write {
+        self.review_with(candidate, Bytes::new())
+    }
+
+    /// The same for a referrer, whose subject nobody could tell once it is gone.
+    fn review_referrer(
+        &self,
+        repository: &RepositoryName,
+        referrer: &Digest,
+        subject: &Digest,
+    ) -> Write {
+        let candidate = Candidate::Referrer(repository.clone(), referrer.clone());
+        self.review_with(candidate, Bytes::from(subject.to_string()))
+    }
+
+    fn review_with(&self, candidate: Candidate, value: Bytes) -> Write {
+        let due_unix_s = self.now_unix_s() + self.limits.grace_s;
         let key = Key::Candidate {
             due_unix_s,
             candidate,
         };
-        Write::put(key, bytes::Bytes::new())
+        Write::put(key, value)
+    }
+
+    /// The write that announces that a tag is about to point to a manifest.
+    pub(crate) fn hint(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        tag: &Tag,
+    ) -> Result<Write> {
+        let hint = TagHint {
+            written_unix_s: self.now_unix_s(),
+            nonce: self.new_id(),
+        };
+        let key = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
+        Ok(Write::put(key, records::encode(&hint, &[])?))
     }
 }
 
@@ -123,26 +187,26 @@ impl fmt::Display for Reference {
 }
 
 /// A loop of compare-and-swap attempts, which backs off with jitter and ends.
-struct Attempts {
+pub(crate) struct Attempts {
     what: String,
     made: u32,
 }
 
 impl Attempts {
-    fn at(what: impl fmt::Display) -> Self {
+    pub(crate) fn at(what: impl fmt::Display) -> Self {
         let what = what.to_string();
         Self { what, made: 0 }
     }
 
     /// Waits before the next attempt; the first does not wait.
-    async fn next(&mut self) -> Result<()> {
+    pub(crate) async fn next(&mut self) -> Result<()> {
         if self.made >= SWAP_ATTEMPTS {
             let what = self.what.clone();
             return Err(Error::Contended { what });
         }
         if self.made > 1 {
             let ceiling_ms = 1_u64 << self.made.min(7);
-            let random = u64::try_from(ulid::Ulid::new().random() & 0xffff).unwrap_or(0);
+            let random = u64::try_from(Ulid::new().random() & 0xffff).unwrap_or(0);
             tokio::time::sleep(Duration::from_millis(random % ceiling_ms)).await;
         }
         self.made += 1;

@@ -3,17 +3,17 @@
 //! They are kept with the subject as a list of descriptors, so that asking for them is one read.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
-use super::{Reference, Registry, documents::Document};
+use super::{Attempts, Reference, Registry, documents::Document};
 use crate::{
     Error, Result,
-    records::{self, Referrers},
-    storage::{Entry, Key, Write},
+    records::{self, Manifest, Referrers},
+    storage::{Batch, Entry, Key, Write},
 };
 
 /// The list moves to a page of its own beyond this many bytes, for each push rewrites page 0.
@@ -91,19 +91,24 @@ impl Registry {
     }
 
     /// The writes that add a referrer to its subject; none if it is there.
+    ///
+    /// A referrer that `is_new` rewrites an entry left over from its last life: whoever is about
+    /// to remove that must fail.
     pub(super) async fn add_referrer(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
         descriptor: Descriptor,
+        is_new: bool,
     ) -> Result<Vec<Write>> {
         let mut pages = self.list_pages(repository, subject).await?;
-        let known = pages
-            .iter()
-            .flat_map(|page| &page.descriptors)
-            .any(|entry| entry.digest == descriptor.digest);
-        if known {
-            return Ok(Vec::new());
+        let known = pages.iter().find(|page| page.lists(&descriptor.digest));
+        if let Some(page) = known {
+            return if is_new {
+                Ok(vec![page.write()?])
+            } else {
+                Ok(Vec::new())
+            };
         }
         let mut writes = Vec::new();
         let head = &mut pages[0];
@@ -120,6 +125,74 @@ impl Registry {
         head.descriptors.push(descriptor);
         writes.push(head.write()?);
         Ok(writes)
+    }
+
+    /// Makes the list of a subject agree with whether the referrer exists; true if it changed.
+    pub(crate) async fn settle_referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> Result<bool> {
+        let key = Key::Manifest(repository.clone(), referrer.clone());
+        let mut attempts = Attempts::at(&key);
+        let mut changed = false;
+        loop {
+            attempts.next().await?;
+            let writes = match self.metadata.get(&key).await? {
+                None => self.remove_referrer(repository, subject, referrer).await?,
+                Some(entry) => {
+                    let (manifest, bytes) = records::decode::<Manifest>(&key, &entry)?;
+                    if manifest.subject.as_ref() == Some(subject) {
+                        let document = Document::parse(&bytes, Some(&manifest.media_type))?;
+                        let descriptor = document.descriptor(referrer, bytes.len() as u64);
+                        let added = self.add_referrer(repository, subject, descriptor, false);
+                        added.await?
+                    } else {
+                        self.remove_referrer(repository, subject, referrer).await?
+                    }
+                }
+            };
+            if writes.is_empty() {
+                return Ok(changed);
+            }
+            // What exists may have changed meanwhile, so that is looked at once more.
+            match self.metadata.write(Batch::durable(writes)).await {
+                Err(Error::Conflict { .. }) => {}
+                written => changed |= written.map(|_| true)?,
+            }
+        }
+    }
+
+    /// What the stored list of a subject names.
+    pub(crate) async fn listed_referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<HashSet<Digest>> {
+        let pages = self.list_pages(repository, subject).await?;
+        let entries = pages.into_iter().flat_map(|page| page.descriptors);
+        Ok(entries.map(|entry| entry.digest).collect())
+    }
+
+    /// Removes a subject's list once it has neither entries nor further pages.
+    pub(crate) async fn remove_empty_list(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<()> {
+        let head = self.list_page(repository, subject, 0).await?;
+        let is_empty = head.descriptors.is_empty() && head.fields.full_pages == 0;
+        match head.entry {
+            Some(entry) if is_empty => {
+                let write = Write::delete_if(head.key, entry.version);
+                self.metadata
+                    .write(Batch::eventual([write]))
+                    .await
+                    .map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The writes that remove a referrer from its subject; none if it is not there.
@@ -212,6 +285,10 @@ impl Registry {
 }
 
 impl ListPage {
+    fn lists(&self, digest: &Digest) -> bool {
+        self.descriptors.iter().any(|entry| entry.digest == *digest)
+    }
+
     fn write(&self) -> Result<Write> {
         let value: Bytes = records::encode(&self.fields, &encoded(&self.descriptors)?)?;
         let entry = self.entry.as_ref();

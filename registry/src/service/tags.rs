@@ -51,7 +51,10 @@ impl Registry {
             has_more: false,
         };
         let mut last = last.map(str::to_owned);
-        while entries > 0 {
+        if entries == 0 {
+            return Ok(page);
+        }
+        loop {
             let wanted = (entries + 1 - page.names.len()).max(SCANNED_NAMES);
             let names = self
                 .metadata
@@ -100,7 +103,7 @@ impl Registry {
     }
 
     /// A tag's record.
-    pub(super) async fn read_tag(
+    pub(crate) async fn read_tag(
         &self,
         repository: &RepositoryName,
         tag: &Tag,

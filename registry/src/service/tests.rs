@@ -355,7 +355,7 @@ async fn a_push_revives_what_garbage_collection_took() {
     ] {
         let entry = machine.metadata.get(&key).await.unwrap().unwrap();
         let (mut blob, _): (records::Blob, Bytes) = records::decode(&key, &entry).unwrap();
-        blob.state = records::State::Gone;
+        blob.state = records::State::Deleting;
         let value = records::encode(&blob, &[]).unwrap();
         let write = crate::storage::Write::put(key, value);
         let batch = crate::storage::Batch::durable([write]);

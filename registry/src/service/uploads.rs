@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    records::{self, Upload, unix_now_s},
+    records::{self, Upload},
     storage::{Batch, Chunks, Key, PayloadKey, Version, Write},
 };
 
@@ -45,7 +45,7 @@ impl Registry {
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
     ) -> Result<UploadStatus> {
-        let session = new_session(repository, algorithm);
+        let session = self.new_session(repository, algorithm);
         let value = records::encode(&session.record, &[])?;
         let write = Write::put_new(session.key(), value);
         self.metadata.write(Batch::eventual([write])).await?;
@@ -144,7 +144,7 @@ impl Registry {
         body: &mut Chunks,
     ) -> Result<()> {
         let _slot = self.upload_slot().await?;
-        let mut session = new_session(repository, digest.algorithm());
+        let mut session = self.new_session(repository, digest.algorithm());
         session.record.finishing = Some(digest.clone());
         let limit_bytes = self.limits.upload_chunk_bytes;
         match self.receive(&mut session, body, limit_bytes).await? {
@@ -174,7 +174,7 @@ impl Registry {
         let key = session.key();
         let mut record = session.record;
         record.received_bytes = session.received_bytes;
-        record.updated_unix_s = unix_now_s();
+        record.updated_unix_s = self.now_unix_s();
         record.hashes = session.hashes.states();
         let body = match session.content {
             Content::Inline(bytes) => bytes.freeze(),
@@ -235,7 +235,11 @@ impl Registry {
                         what: digest.to_string(),
                     });
                 }
-                // From its commit on, only the upload's record says what the payload is for.
+                // From its commit on, only the upload's record says what the payload is for. That
+                // must not have been taken for abandoned, nor be while the blob is published.
+                if self.is_stale(session.record.updated_unix_s) {
+                    self.announce(&mut session, Some(digest)).await?;
+                }
                 self.settle(&mut session).await?;
                 writer.commit().await?;
                 self.publish_payload(session, digest, known.is_some()).await
@@ -352,6 +356,29 @@ impl Registry {
         })
     }
 
+    fn new_session(&self, repository: &RepositoryName, algorithm: DigestAlgorithm) -> Session {
+        let now_unix_s = self.now_unix_s();
+        let hashes = Hashes::new(algorithm);
+        Session {
+            id: self.new_id(),
+            record: Upload {
+                repository: repository.clone(),
+                started_unix_s: now_unix_s,
+                updated_unix_s: now_unix_s,
+                received_bytes: 0,
+                hashes: hashes.states(),
+                payload: None,
+                finishing: None,
+            },
+            body: Bytes::new(),
+            version: None,
+            received_bytes: 0,
+            hashes,
+            content: Content::Inline(BytesMut::new()),
+            announcement: None,
+        }
+    }
+
     async fn upload_record(
         &self,
         repository: &RepositoryName,
@@ -382,29 +409,6 @@ impl Registry {
             .await
             .map_err(|_| Error::TooMany { what: "uploads" })?
             .map_err(|_| Error::Closed)
-    }
-}
-
-fn new_session(repository: &RepositoryName, algorithm: DigestAlgorithm) -> Session {
-    let now_unix_s = unix_now_s();
-    let hashes = Hashes::new(algorithm);
-    Session {
-        id: Ulid::new(),
-        record: Upload {
-            repository: repository.clone(),
-            started_unix_s: now_unix_s,
-            updated_unix_s: now_unix_s,
-            received_bytes: 0,
-            hashes: hashes.states(),
-            payload: None,
-            finishing: None,
-        },
-        body: Bytes::new(),
-        version: None,
-        received_bytes: 0,
-        hashes,
-        content: Content::Inline(BytesMut::new()),
-        announcement: None,
     }
 }
 

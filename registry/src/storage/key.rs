@@ -39,7 +39,8 @@ pub enum Key {
     Manifest(RepositoryName, Digest),
     /// A tag (`records::Tag`).
     Tag(RepositoryName, Tag),
-    /// A hint that a tag may point to a manifest; empty. Written before the tag, removed after it.
+    /// A hint that a tag may point to a manifest (`records::TagHint`). Written before the tag,
+    /// removed after it.
     ManifestTag(RepositoryName, Digest, Tag),
     /// The referrers of a subject (`records::Referrers`). Page 0 is the newest; full
     /// pages move to 1, 2, ….
@@ -48,7 +49,8 @@ pub enum Key {
     Repository(RepositoryName),
     /// An upload under way (`records::Upload`).
     Upload(Ulid),
-    /// Something garbage collection shall look at, in order of `due_unix_s`; empty.
+    /// Something garbage collection shall look at, in order of `due_unix_s`; empty, or the subject
+    /// of a [`Candidate::Referrer`].
     Candidate {
         /// The earliest time to look at it, in seconds since 1970.
         due_unix_s: u64,
@@ -57,6 +59,8 @@ pub enum Key {
     },
     /// A record of the registry itself, one of each name.
     System(&'static str),
+    /// Who does one part of the garbage collection (`maintenance::lease`).
+    Lease(u8),
 }
 
 impl fmt::Display for Key {
@@ -89,7 +93,55 @@ impl fmt::Display for Key {
                 candidate,
             } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
             Self::System(name) => write!(f, "sys/{name}"),
+            Self::Lease(shard) => write!(f, "lease/gc/{shard:02x}"),
         }
+    }
+}
+
+impl FromStr for Key {
+    type Err = ();
+
+    /// Reads what `Display` wrote.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (family, rest) = text.split_once('/').ok_or(())?;
+        let scoped = || rest.split_once("/:/").ok_or(());
+        Ok(match family {
+            "blob" => Self::Blob(unslashed(rest)?),
+            "bref" => {
+                let (algorithm, rest) = rest.split_once('/').ok_or(())?;
+                let (hex, repository) = rest.split_once('/').ok_or(())?;
+                let digest = unslashed(&format!("{algorithm}/{hex}"))?;
+                Self::RepositoryBlob(digest, parsed(repository)?)
+            }
+            "man" => {
+                let (repository, digest) = scoped()?;
+                Self::Manifest(parsed(repository)?, parsed(digest)?)
+            }
+            "tag" => {
+                let (repository, tag) = scoped()?;
+                Self::Tag(parsed(repository)?, parsed(tag)?)
+            }
+            "mtag" => {
+                let (repository, rest) = scoped()?;
+                let (digest, tag) = rest.split_once('/').ok_or(())?;
+                Self::ManifestTag(parsed(repository)?, parsed(digest)?, parsed(tag)?)
+            }
+            "ref" => {
+                let (repository, rest) = scoped()?;
+                let (subject, page) = rest.split_once('/').unwrap_or((rest, "0"));
+                Self::Referrers(parsed(repository)?, parsed(subject)?, parsed(page)?)
+            }
+            "repo" => Self::Repository(parsed(rest)?),
+            "up" => Self::Upload(parsed(rest)?),
+            "gcq" => {
+                let (due_unix_s, candidate) = rest.split_once('/').ok_or(())?;
+                Self::Candidate {
+                    due_unix_s: parsed(due_unix_s)?,
+                    candidate: parsed(candidate)?,
+                }
+            }
+            _ => return Err(()),
+        })
     }
 }
 
@@ -102,6 +154,24 @@ pub enum Candidate {
     Manifest(RepositoryName, Digest),
     /// A manifest whose entry among its subject's referrers may be missing or left over.
     Referrer(RepositoryName, Digest),
+}
+
+impl Candidate {
+    /// The repository to look at it in.
+    pub fn repository(&self) -> &RepositoryName {
+        match self {
+            Self::Blob(repository, _)
+            | Self::Manifest(repository, _)
+            | Self::Referrer(repository, _) => repository,
+        }
+    }
+
+    /// The content's digest.
+    pub fn digest(&self) -> &Digest {
+        match self {
+            Self::Blob(_, digest) | Self::Manifest(_, digest) | Self::Referrer(_, digest) => digest,
+        }
+    }
 }
 
 impl fmt::Display for Candidate {
@@ -150,6 +220,25 @@ pub enum Prefix {
     Uploads,
     /// All candidates of garbage collection.
     Candidates,
+    /// All records of one kind, in all repositories; only maintenance lists them.
+    Family(Family),
+}
+
+/// A kind of record that is spread over repositories or digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// [`Key::Blob`].
+    Blobs,
+    /// [`Key::RepositoryBlob`].
+    Memberships,
+    /// [`Key::Manifest`].
+    Manifests,
+    /// [`Key::Tag`].
+    Tags,
+    /// [`Key::ManifestTag`].
+    TagHints,
+    /// [`Key::Referrers`].
+    Referrers,
 }
 
 impl fmt::Display for Prefix {
@@ -162,6 +251,14 @@ impl fmt::Display for Prefix {
             Self::Repositories => f.write_str("repo/"),
             Self::Uploads => f.write_str("up/"),
             Self::Candidates => f.write_str("gcq/"),
+            Self::Family(family) => f.write_str(match family {
+                Family::Blobs => "blob/",
+                Family::Memberships => "bref/",
+                Family::Manifests => "man/",
+                Family::Tags => "tag/",
+                Family::TagHints => "mtag/",
+                Family::Referrers => "ref/",
+            }),
         }
     }
 }
@@ -169,6 +266,14 @@ impl fmt::Display for Prefix {
 /// A digest as two path components.
 fn slashed(digest: &Digest) -> String {
     format!("{}/{}", digest.algorithm().as_str(), digest.hex())
+}
+
+fn unslashed(text: &str) -> Result<Digest, ()> {
+    parsed(&text.replacen('/', ":", 1))
+}
+
+fn parsed<T: FromStr>(text: &str) -> Result<T, ()> {
+    text.parse().map_err(drop)
 }
 
 #[cfg(test)]
@@ -219,7 +324,9 @@ mod tests {
             (Key::System("probe"), "sys/probe".to_owned()),
         ] {
             assert_eq!(key.to_string(), expected);
+            assert_eq!(expected.parse(), Ok(key));
         }
+        assert_eq!(Key::Lease(10).to_string(), "lease/gc/0a");
         assert_eq!(candidate.to_string().parse(), Ok(candidate));
     }
 }

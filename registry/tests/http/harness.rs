@@ -1,6 +1,6 @@
 //! A server in this process, and a client with the verbs of a registry.
 
-use std::{ops::Deref, path::Path, sync::OnceLock};
+use std::{net::SocketAddr, ops::Deref, path::Path, sync::OnceLock};
 
 use cairn_registry::{Config, StorageConfig};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher};
@@ -15,6 +15,7 @@ pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// A running server, with a client that does not say who it is.
 pub(crate) struct Server {
     api: Api,
+    metrics_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     running: JoinHandle<cairn_registry::Result<()>>,
 }
@@ -53,11 +54,13 @@ impl Server {
         let app = config.build().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        let metrics_address = app.metrics_address();
         let shutdown = CancellationToken::new();
         let running = TaskTracker::new().spawn(app.run(listener, shutdown.clone()));
         let client = builder().build().unwrap();
         Self {
             api: Api { address, client },
+            metrics_address,
             shutdown,
             running,
         }
@@ -71,6 +74,12 @@ impl Server {
 
     pub(crate) fn begin_shutdown(&self) {
         self.shutdown.cancel();
+    }
+
+    /// What a scraper gets.
+    pub(crate) async fn metrics(&self) -> Response {
+        let url = format!("http://{}/metrics", self.metrics_address.unwrap());
+        self.client.get(url).send().await.unwrap()
     }
 
     /// A client that sends this with every request.
@@ -165,6 +174,7 @@ impl Api {
 pub(crate) fn in_memory() -> Config {
     Config {
         storage: StorageConfig::Memory,
+        immutable_tags: Vec::new(),
         ..Config::default()
     }
 }

@@ -17,6 +17,8 @@ mod harness;
 mod immutable;
 mod lists;
 mod manifests;
+mod metrics;
+mod operations;
 mod ranges;
 mod referrers;
 mod restarts;

@@ -1,0 +1,245 @@
+//! Reads a configuration from YAML and from variables, and reports every mistake where it stands.
+
+use std::sync::OnceLock;
+
+use cairn_spec::{
+    Diagnostics, Map, Node, OriginId, Origins, Schema, SourceId, SourceKind, Sources, Span, Value,
+    decode_json, schema_of, yaml,
+};
+
+use super::{
+    Config,
+    problems::{Places, Problems},
+};
+
+/// What the names of variables begin with that set single keys: the rest is the key's path, each
+/// key in capitals with `_` between its words, and `__` between keys. So
+/// `CAIRN_REGISTRY_LIMITS__BLOB_BYTES` is `limits.blobBytes`.
+pub const VARIABLE_PREFIX: &str = "CAIRN_REGISTRY_";
+
+/// The JSON Schema of a configuration file.
+pub fn config_schema() -> serde_json::Value {
+    schema_of::<Config>()
+}
+
+/// Reads a configuration: `file`, a name and a text, and on top of it `variables`, names with
+/// [`VARIABLE_PREFIX`] and their values in YAML. Lists are replaced as a whole.
+///
+/// Returns `None` when something cannot be used; `diagnostics` then say what and where.
+pub fn read_config(
+    file: Option<(&str, String)>,
+    variables: &[(String, String)],
+    sources: &mut Sources,
+    origins: &mut Origins,
+    diagnostics: &mut Diagnostics,
+) -> Option<Config> {
+    let errors_before = diagnostics.error_count();
+    let mut root = match file {
+        None => Node::generated(Map::new()),
+        Some((name, text)) => {
+            let source = sources.add(name, text, SourceKind::Other);
+            yaml::read_one(sources, source, origins, diagnostics)?
+        }
+    };
+    // A file in which everything is commented out says nothing.
+    if root.value == Value::Null {
+        root.value = Map::new().into();
+    }
+    for (name, value) in variables {
+        let source = sources.add(name.as_str(), value.as_str(), SourceKind::Other);
+        if let Some(value) = yaml::read_one(sources, source, origins, diagnostics) {
+            let key_origin = origins.add_span(whole(sources, source));
+            set(&mut root, name, value, key_origin);
+        }
+    }
+    compiled().check(&root, origins, "schema", diagnostics);
+    let config = decoded(&root, origins, diagnostics);
+    config.check(&mut Problems::new(
+        Places {
+            root: &root,
+            origins,
+        },
+        diagnostics,
+    ));
+    (diagnostics.error_count() == errors_before).then_some(config)
+}
+
+/// What can be understood of a configuration, part by part, so that a mistake in one part does not
+/// hide those in others. What cannot be understood has its default, and is reported.
+fn decoded(root: &Node, origins: &Origins, diagnostics: &mut Diagnostics) -> Config {
+    let mut usable = Map::new();
+    for (key, field) in root.as_map().into_iter().flat_map(Map::fields) {
+        let mut part = Map::new();
+        part.insert_field(&**key, field.clone());
+        let part = Node::new(part, root.origin);
+        let mut schema_findings = Diagnostics::new();
+        compiled().check(&part, origins, "schema", &mut schema_findings);
+        let is_usable = schema_findings.is_empty()
+            && decode_json::<Config>(&part, origins, diagnostics).is_some();
+        if is_usable {
+            usable.insert_field(&**key, field.clone());
+        }
+    }
+    let usable = Node::new(usable, root.origin).to_json();
+    serde_json::from_value(usable).unwrap_or_default()
+}
+
+fn compiled() -> &'static Schema {
+    static COMPILED: OnceLock<Schema> = OnceLock::new();
+    COMPILED.get_or_init(|| {
+        Schema::compile(config_schema()).expect("the schema of our own type compiles")
+    })
+}
+
+/// Puts a variable's value where its name says, creating maps on the way.
+fn set(root: &mut Node, variable: &str, value: Node, key_origin: OriginId) {
+    let path = variable.strip_prefix(VARIABLE_PREFIX).unwrap_or(variable);
+    let mut keys: Vec<String> = path.split("__").map(camel_case).collect();
+    let Some(last) = keys.pop() else { return };
+    let mut node = root;
+    for key in keys {
+        if node.as_map().is_none() {
+            *node = Node::new(Map::new(), key_origin);
+        }
+        let Value::Map(map) = &mut node.value else {
+            return;
+        };
+        if !map.contains_key(&key) {
+            let node = Node::new(Map::new(), key_origin);
+            map.insert_field(&*key, cairn_spec::Field { key_origin, node });
+        }
+        let Some(below) = map.get_mut(&key) else {
+            return;
+        };
+        node = below;
+    }
+    if node.as_map().is_none() {
+        *node = Node::new(Map::new(), key_origin);
+    }
+    if let Value::Map(map) = &mut node.value {
+        let field = cairn_spec::Field {
+            key_origin,
+            node: value,
+        };
+        map.insert_field(&*last, field);
+    }
+}
+
+/// `BLOB_BYTES` is `blobBytes`.
+fn camel_case(words: &str) -> String {
+    let mut key = String::with_capacity(words.len());
+    let mut starts_word = false;
+    for character in words.chars() {
+        if character == '_' {
+            starts_word = !key.is_empty();
+        } else if starts_word {
+            key.push(character.to_ascii_uppercase());
+            starts_word = false;
+        } else {
+            key.push(character.to_ascii_lowercase());
+        }
+    }
+    key
+}
+
+fn whole(sources: &Sources, source: SourceId) -> Span {
+    let length = sources.get(source).text.len();
+    Span {
+        source,
+        start: 0,
+        end: u32::try_from(length).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use cairn_spec::Diagnostic;
+
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let (mut sources, mut origins) = (Sources::new(), Origins::new());
+        let mut diagnostics = Diagnostics::new();
+        let variables: Vec<(String, String)> = variables
+            .iter()
+            .map(|(name, value)| (format!("{VARIABLE_PREFIX}{name}"), (*value).to_owned()))
+            .collect();
+        let config = read_config(
+            Some(("registry.yaml", text.to_owned())),
+            &variables,
+            &mut sources,
+            &mut origins,
+            &mut diagnostics,
+        );
+        let shown = |diagnostic: &Diagnostic| {
+            let place = diagnostic
+                .labels
+                .first()
+                .map(|label| sources.locate(label.span));
+            format!(
+                "{}: {} ({})",
+                place.unwrap_or_default(),
+                diagnostic.message,
+                diagnostic.hint.as_deref().unwrap_or("no hint")
+            )
+        };
+        config.ok_or_else(|| {
+            let all: Vec<String> = diagnostics.iter().map(shown).collect();
+            all.join("\n")
+        })
+    }
+
+    #[test]
+    fn nothing_said_is_the_default() {
+        assert_eq!(read("", &[]).unwrap(), Config::default());
+        assert_eq!(read("# nothing\n", &[]).unwrap(), Config::default());
+        let written = serde_json::to_string(&Config::default()).unwrap();
+        assert_eq!(read(&written, &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn variables_win_over_the_file() {
+        let config = read(
+            "listen: 127.0.0.1:1\nlimits: {blobBytes: 5, uploadChunkBytes: 5}\n",
+            &[
+                ("LISTEN", "127.0.0.1:2"),
+                ("LIMITS__UPLOAD_CHUNK_BYTES", "4"),
+                ("IMMUTABLE_TAGS", "[a/**]"),
+                ("STORAGE__DIRECTORY", "/data"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.limits.blob_bytes, 5);
+        assert_eq!(config.limits.upload_chunk_bytes, 4);
+        assert_eq!(config.immutable_tags, ["a/**"]);
+        assert_eq!(
+            config.storage,
+            crate::StorageConfig::Directory("/data".into())
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_reported_where_it_stands() {
+        let text = "\
+listen: nowhere
+immutabelTags: []
+immutableTags: [\"packs/[\"]
+limits:
+  blobBytes: 10
+  uploadChunkBytes: 20
+  connections: 0
+storage: {directroy: data}
+";
+        assert_snapshot!(read(text, &[("LIMTS__BLOB_BYTES", "1")]).unwrap_err());
+        assert_snapshot!(
+            read(
+                "limits: {blobBytes: -1, pageEntries: many}",
+                &[("LISTEN", "[")]
+            )
+            .unwrap_err()
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! What keeps a registry's storage in order: garbage collection, checks, repairs and copies.
+//!
+//! Garbage collection is driven by events. Whatever may leave something without a reference (an
+//! upload, a moved or deleted tag, a deleted manifest or blob) first writes a candidate that is due
+//! when its grace period has passed. A pass takes what is due, and no more: its cost follows what
+//! happened, not what is stored.
+//!
+//! It runs beside requests and beside other replicas. Nothing depends on a lock:
+//!
+//! - Whoever tells a client that it may rely on a record *touches* it first, when its time stamp is
+//!   older than half a grace period. Collection takes only what nobody touched for a whole one, by
+//!   compare-and-swap on what it read: so of a touch and a collection, one fails.
+//! - A request that took longer than a quarter of a grace period looks once more at what it relied
+//!   on before it says that it succeeded.
+//! - A blob's payload is deleted only after a durable record says that it is being deleted, and
+//!   under a key that is never used again: a late deletion cannot hit live data.
+//! - A candidate is removed last. Whatever a crash cut short is found again, and done again.
+//!
+//! Records are removed by compare-and-swap on their version, and a version names one state of a
+//! record forever; so none has to stay behind as a marker.
+
+mod blobs;
+mod fsck;
+mod gc;
+mod lease;
+mod listing;
+mod manifests;
+mod prudence;
+mod references;
+mod repair;
+mod tally;
+mod tracked;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+pub use fsck::{Checked, Finding, FsckOptions, Invariant};
+pub use gc::Found;
+pub use repair::Rebuilt;
+pub use tally::Progress;
+pub(crate) use tally::Tally;
+
+use crate::{GcConfig, Result, service::Registry};
+use gc::{Collector, Pace};
+
+/// Collects garbage until it is told to stop.
+pub(crate) async fn run(registry: Arc<Registry>, config: GcConfig, stop: CancellationToken) {
+    let interval = Duration::from_secs(config.interval_s);
+    let collector = Collector::new(registry, config, Pace::Considerate);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+        if let Err(error) = collector.pass(&stop).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "garbage collection broke off; the next pass goes on"
+            );
+        }
+    }
+}
+
+/// A registry's storage, opened to be maintained rather than served.
+#[derive(Debug)]
+pub struct Maintenance {
+    registry: Arc<Registry>,
+    config: GcConfig,
+}
+
+impl Maintenance {
+    pub(crate) fn new(registry: Registry, config: GcConfig) -> Self {
+        Self {
+            registry: Arc::new(registry),
+            config,
+        }
+    }
+
+    /// Collects what is due. With `grace_s`, what nobody relied on for that long counts as due;
+    /// without a server over the storage, nothing speaks against 0.
+    pub async fn collect(&self, grace_s: Option<u64>) -> Result<Progress> {
+        let collector = self.collector(grace_s);
+        collector.pass(&CancellationToken::new()).await?;
+        Ok(self.registry.tally.progress())
+    }
+
+    /// Says what [`Self::collect`] would remove, to `found`, one by one, and changes nothing.
+    pub async fn explain(
+        &self,
+        grace_s: Option<u64>,
+        found: &mut (dyn FnMut(Found) + Send),
+    ) -> Result<()> {
+        self.collector(grace_s).explain(found).await
+    }
+
+    /// Checks every record against the others, and reports to `found` what is broken.
+    ///
+    /// Over a bucket that servers write to meanwhile, a finding may be a request under way: what a
+    /// second run finds, too, is broken.
+    pub async fn fsck(
+        &self,
+        options: FsckOptions,
+        found: &mut (dyn FnMut(Finding) + Send),
+    ) -> Result<Checked> {
+        fsck::fsck(&self.registry, options, found).await
+    }
+
+    /// Recomputes every record that follows from manifests, tags and blobs, and has garbage
+    /// collection look at everything once.
+    pub async fn rebuild(&self) -> Result<Rebuilt> {
+        repair::rebuild(&self.registry).await
+    }
+
+    fn collector(&self, grace_s: Option<u64>) -> Collector {
+        let registry = Arc::clone(&self.registry);
+        let collector = Collector::new(registry, self.config.clone(), Pace::Full);
+        match grace_s {
+            Some(grace_s) => collector.with_grace(grace_s),
+            None => collector,
+        }
+    }
+}
