@@ -178,6 +178,18 @@ pub enum Error {
         /// What it names.
         existing: Digest,
     },
+    /// The trust policy refuses the manifest.
+    #[error("`{repository}@{digest}` is not trusted: {reason}; {hint}")]
+    Untrusted {
+        /// The repository.
+        repository: RepositoryName,
+        /// The manifest.
+        digest: Digest,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
     TooManyTags {
@@ -353,7 +365,9 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::Denied { .. } | Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::Denied { .. } | Self::TagImmutable { .. } | Self::Untrusted { .. } => {
+                (Status::FORBIDDEN, Code::Denied)
+            }
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }

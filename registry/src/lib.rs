@@ -35,14 +35,15 @@ mod records;
 mod service;
 pub mod storage;
 mod tls;
+mod trust;
 mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, GcConfig, JwksConfig,
-    Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config, S3Credentials, Secret,
-    StorageConfig, TlsConfig, TokenServiceConfig, UntaggedManifests, VARIABLE_PREFIX,
-    config_schema, read_config,
+    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, GcConfig,
+    JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
+    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
+    UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

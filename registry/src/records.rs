@@ -117,6 +117,31 @@ pub(crate) struct Repository {
     pub(crate) created_unix_s: u64,
 }
 
+/// What the trust policy says of a manifest; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verdict {
+    /// The policy that was asked.
+    pub(crate) policy: Digest,
+    pub(crate) decided_unix_s: u64,
+    /// The names of the trusted keys that have signed.
+    pub(crate) signers: Vec<String>,
+    /// Why the policy refuses; if it does not, it trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Refusal>,
+    /// Indexes that list the manifest and were trusted at some time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) listed_by: Vec<Digest>,
+}
+
+/// Why a policy refuses, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Refusal {
+    pub(crate) reason: String,
+    pub(crate) hint: String,
+}
+
 /// An upload under way; the body is what was received as long as that is little.
 ///
 /// The upload's identifier is also its payload's key, so a payload that never became a blob can

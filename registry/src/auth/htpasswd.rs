@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn passwords_of_both_kinds_are_verified() {
-        let mut text = "# made by hand\n\n".to_owned();
-        text += &format!("ada:{}\n", bcrypt::hash("correct", 4).unwrap());
+        let hash = bcrypt::hash("correct", 4).unwrap();
+        let text = format!("# made by hand\n\nada:{hash}\n");
         let text = with_user(&text, "bob", "horse", Algorithm::Argon2id).unwrap();
         let passwords = Passwords::parse("htpasswd", &text).unwrap();
         let ada = passwords.verify("ada", "correct").unwrap();

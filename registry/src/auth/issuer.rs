@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    fn subject<'a>(proof: &'a Proof, expires_unix_s: Option<u64>) -> Subject<'a> {
+    fn subject(proof: &Proof, expires_unix_s: Option<u64>) -> Subject<'_> {
         Subject {
             name: "ada",
             groups: &[],

@@ -13,6 +13,7 @@ mod metrics;
 mod problems;
 mod storage;
 mod tls;
+mod trust;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -31,6 +32,7 @@ pub use limits::Limits;
 pub use metrics::MetricsConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
+pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 
 pub(crate) use clients::networks;
 pub(crate) use problems::Problems;
@@ -77,6 +79,9 @@ pub struct Config {
     /// each request says it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// Whose signatures content needs, and what happens without them; left out, nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustConfig>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
     /// When garbage is collected, and what is garbage.
@@ -105,6 +110,7 @@ impl Default for Config {
             open_to_everyone: false,
             tls: None,
             public_url: None,
+            trust: None,
             limits: Limits::default(),
             gc: GcConfig::default(),
             metrics: None,
@@ -184,6 +190,9 @@ impl Config {
                 .glob(&index.to_string(), pattern);
         }
         problems.refused(self.check_access());
+        if let Some(trust) = &self.trust {
+            trust.check(&mut problems.below("trust"));
+        }
         self.limits.check(&mut problems.below("limits"));
         problems.refused(self.gc.validate(&self.limits));
         if let Some(audit) = &self.audit {

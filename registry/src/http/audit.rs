@@ -115,7 +115,7 @@ fn subject(
         Some(Endpoint::Uploads(name) | Endpoint::Upload(name, _)) => {
             (AuditAction::PushBlob, Some(name.to_string()), None)
         }
-        Some(Endpoint::Tags(name) | Endpoint::Referrers(name, _)) => {
+        Some(Endpoint::Tags(name) | Endpoint::Referrers(name, _) | Endpoint::Trust(name, _)) => {
             (AuditAction::Read, Some(name.to_string()), None)
         }
         Some(Endpoint::Base | Endpoint::Catalog | Endpoint::Discover) | None => {

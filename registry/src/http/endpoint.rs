@@ -22,6 +22,8 @@ pub(super) enum Endpoint {
     Blob(RepositoryName, Digest),
     /// `/v2/<name>/manifests/<reference>`
     Manifest(RepositoryName, Reference),
+    /// `/v2/<name>/_cairn/trust/<reference>`
+    Trust(RepositoryName, Reference),
     /// `/v2/<name>/tags/list`
     Tags(RepositoryName),
     /// `/v2/<name>/referrers/<digest>`
@@ -64,6 +66,10 @@ impl Endpoint {
             (_, "blobs", digest) => Ok(Self::Blob(name(2)?, digest.parse()?)),
             (_, "manifests", reference) => {
                 Ok(Self::Manifest(name(2)?, parse_reference(reference)?))
+            }
+            // No component of a repository's name begins with an underscore.
+            ("_cairn", "trust", reference) => {
+                Ok(Self::Trust(name(3)?, parse_reference(reference)?))
             }
             (_, "tags", "list") => Ok(Self::Tags(name(2)?)),
             (_, "referrers", digest) => Ok(Self::Referrers(name(2)?, digest.parse()?)),
@@ -123,6 +129,7 @@ mod tests {
         assert_snapshot!(parsed("/v2/a/blobs/uploads/manifests/v1"), @r#"Manifest(RepositoryName("a/blobs/uploads"), Tag(Tag("v1")))"#);
         assert_snapshot!(parsed("/v2/a/manifests/sha256%3A44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"), @r#"Manifest(RepositoryName("a"), Digest(sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a))"#);
         assert_snapshot!(parsed("/v2/a/blobs/sha256:bad"), @"`sha256:bad` is not a digest: the hash has the wrong length");
+        assert_snapshot!(parsed("/v2/a/b/_cairn/trust/v1"), @r#"Trust(RepositoryName("a/b"), Tag(Tag("v1")))"#);
         assert_snapshot!(parsed("/v2/A/tags/list"), @"`A` is not a repository name: use lower-case letters and digits, separated by `.`, `_`, `__`, `-` or `/`");
         assert_snapshot!(parsed("/v2/manifests/v1"), @"there is no endpoint at `/v2/manifests/v1`");
         assert_snapshot!(parsed("/v2/a/b"), @"there is no endpoint at `/v2/a/b`");

@@ -92,6 +92,7 @@ mod tests {
             format!("/v2/a/b/manifests/{DIGEST}?tag=v1&tag=v2"),
             "/v2/a/b/tags/list".to_owned(),
             format!("/v2/a/b/referrers/{DIGEST}"),
+            "/v2/a/b/_cairn/trust/v1".to_owned(),
         ]
     }
 
@@ -106,6 +107,7 @@ mod tests {
             Endpoint::Manifest(..) => 6,
             Endpoint::Tags(_) => 7,
             Endpoint::Referrers(..) => 8,
+            Endpoint::Trust(..) => 9,
         }
     }
 
@@ -133,7 +135,7 @@ mod tests {
                 writeln!(table, "{method} {target}: {need}").unwrap();
             }
         }
-        assert_eq!(kinds.len(), 9, "an endpoint is missing");
+        assert_eq!(kinds.len(), 10, "an endpoint is missing");
         assert_snapshot!(table);
     }
 }

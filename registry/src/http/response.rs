@@ -53,6 +53,22 @@ pub(super) fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
         .any(|tag| tag == "*" || tag.trim_matches('"') == digest.as_str())
 }
 
+/// The longest text of a warning, in bytes: clients show it, and headers are bounded.
+const WARNING_BYTES: usize = 1024;
+
+/// A warning as the specification has it: code 299, no agent, no date.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
+pub(super) fn warning(text: &str) -> HeaderValue {
+    let shown = |c: char| match c {
+        '"' | '\\' => '\'',
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        _ => '?',
+    };
+    let text: String = text.chars().take(WARNING_BYTES).map(shown).collect();
+    value(format!("299 - \"{text}\""))
+}
+
 /// A response without body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();

@@ -93,6 +93,9 @@ async fn route(server: &Server, endpoint: Endpoint, call: Call) -> Result<Respon
         ("GET" | "HEAD", At::Referrers(name, subject)) => {
             lists::referrers(server, name, subject, &call.query).await
         }
+        ("GET" | "HEAD", At::Trust(name, reference)) => {
+            manifests::trust(server, name, reference).await
+        }
         // Not in the specification, but asked for by every user interface.
         ("GET" | "HEAD", At::Catalog) => lists::catalog(server, call).await,
         ("GET" | "HEAD", At::Discover) => Ok(lists::extensions()),

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Attempts, Reference, Registry,
+    admission::digest_of,
     documents::{Child, Document},
 };
 use crate::{
@@ -50,11 +51,25 @@ struct Checked {
     bytes: Bytes,
 }
 
+impl Checked {
+    fn stored(&self) -> Stored {
+        Stored {
+            digest: self.digest.clone(),
+            media_type: self.document.media_type.clone(),
+            subject: self.document.subject.clone(),
+            bytes: self.bytes.clone(),
+        }
+    }
+}
+
 impl Registry {
     /// Stores a manifest and puts tags on it.
     pub(crate) async fn push_manifest(&self, push: ManifestPush) -> Result<Stored> {
         let started_s = self.clock.steady_s();
         let checked = self.check(push).await?;
+        let (repository, tags) = (&checked.repository, &checked.tags);
+        self.require_trust_for_tags(repository, tags, &checked.stored())
+            .await?;
         let key = Key::Manifest(checked.repository.clone(), checked.digest.clone());
         let locks = self.locks.acquire(lock_names(&checked, &key)).await;
         let mut attempts = Attempts::at(&key);
@@ -76,12 +91,10 @@ impl Registry {
             if self.is_late(started_s) {
                 self.verify_push(&checked).await?;
             }
-            return Ok(Stored {
-                digest: checked.digest,
-                media_type: checked.document.media_type,
-                subject: checked.document.subject,
-                bytes: checked.bytes,
-            });
+            let stored = checked.stored();
+            self.signatures_arrived(repository, stored.subject.as_ref(), tags)
+                .await;
+            return Ok(stored);
         }
     }
 
@@ -136,15 +149,19 @@ impl Registry {
             }
             attempts.next().await?;
             let (manifest, _) = records::decode::<Manifest>(&key, &entry)?;
+            let subject = manifest.subject.as_ref();
             let mut writes = self.review_after(repository, digest, &manifest);
-            if let Some(subject) = &manifest.subject {
+            if let Some(subject) = subject {
                 writes.extend(self.remove_referrer(repository, subject, digest).await?);
             }
+            writes.extend(self.void_verdict(repository, subject).await?);
+            writes.extend(self.void_verdict(repository, Some(digest)).await?);
             writes.push(Write::delete_if(key.clone(), entry.version));
             match self.metadata.write(Batch::durable(distinct(writes))).await {
-                Err(Error::Conflict { .. }) => {}
-                deleted => return deleted.map(drop),
-            }
+                Err(Error::Conflict { .. }) => continue,
+                deleted => deleted?,
+            };
+            return self.signature_left(repository, subject).await;
         }
     }
 
@@ -321,6 +338,8 @@ impl Registry {
             }
             None => {}
         }
+        let signed = digest_of(tag);
+        writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
         writes.push(self.hint(repository, digest, tag)?);
         let record = records::Tag {
             digest: digest.clone(),
@@ -352,6 +371,8 @@ impl Registry {
         let mut hints = Vec::new();
         for name in &names {
             let tag: Tag = name.parse()?;
+            let signed = digest_of(&tag);
+            writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 hints.push(Write::delete_if(hint, entry.version));

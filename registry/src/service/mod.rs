@@ -9,6 +9,7 @@
 //! - a committed payload that became no blob is found from its upload's record;
 //! - the referrers of a subject are exactly the manifests that name it.
 
+mod admission;
 mod blobs;
 pub(crate) mod documents;
 mod hashes;
@@ -37,8 +38,10 @@ use crate::{
     maintenance::Tally,
     records::{self, TagHint},
     storage::{Candidate, Key, Metadata, Payloads, Write},
+    trust::Trust,
 };
 
+pub(crate) use admission::Admission;
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
 pub(crate) use manifests::{ManifestPush, Stored};
 pub(crate) use referrers::Descriptor;
@@ -60,6 +63,7 @@ pub(crate) struct Registry {
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
     immutable: GlobSet,
+    trust: Option<Trust>,
     locks: locks::KeyedLocks,
     upload_slots: Arc<Semaphore>,
 }
@@ -78,6 +82,7 @@ impl Registry {
             tally: Tally::default(),
             tasks: TaskTracker::new(),
             immutable: globs(&config.immutable_tags)?,
+            trust: config.trust.as_ref().map(Trust::open).transpose()?,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
         })
@@ -216,8 +221,7 @@ impl Attempts {
 
 /// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
 fn is_derived_from_digest(tag: &Tag) -> bool {
-    let name = tag.as_str().split('.').next().unwrap_or_default();
-    name.replacen('-', ":", 1).parse::<Digest>().is_ok()
+    admission::digest_of(tag).is_some()
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet> {

@@ -2,7 +2,7 @@
 
 use cairn_spec::{RepositoryName, Tag};
 
-use super::{Attempts, Registry};
+use super::{Attempts, Registry, admission::digest_of};
 use crate::{
     Error, Result,
     auth::Readable,
@@ -91,14 +91,17 @@ impl Registry {
                 self.review(candidate),
                 Write::delete_if(key.clone(), entry.version),
             ];
+            let signed = digest_of(tag);
+            writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), record.digest, tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 writes.push(Write::delete_if(hint, entry.version));
             }
             match self.metadata.write(Batch::durable(writes)).await {
-                Err(Error::Conflict { .. }) => {}
-                deleted => return deleted.map(drop),
-            }
+                Err(Error::Conflict { .. }) => continue,
+                deleted => deleted?,
+            };
+            return self.signature_left(repository, signed.as_ref()).await;
         }
     }
 

@@ -45,6 +45,8 @@ pub enum Key {
     /// The referrers of a subject (`records::Referrers`). Page 0 is the newest; full
     /// pages move to 1, 2, ….
     Referrers(RepositoryName, Digest, u32),
+    /// What the trust policy says of a manifest (`records::Verdict`).
+    Verdict(RepositoryName, Digest),
     /// A repository (`records::Repository`).
     Repository(RepositoryName),
     /// An upload under way (`records::Upload`).
@@ -86,6 +88,7 @@ impl fmt::Display for Key {
             Self::Referrers(repository, subject, page) => {
                 write!(f, "ref/{repository}/:/{subject}/{page:08}")
             }
+            Self::Verdict(repository, digest) => write!(f, "trust/{repository}/:/{digest}"),
             Self::Repository(repository) => write!(f, "{}{repository}", Prefix::Repositories),
             Self::Upload(id) => write!(f, "{}{id}", Prefix::Uploads),
             Self::Candidate {
@@ -312,6 +315,10 @@ mod tests {
             (
                 Key::Referrers(repository.clone(), digest.clone(), 7),
                 format!("ref/a/b/:/sha256:{hex}/00000007"),
+            ),
+            (
+                Key::Verdict(repository.clone(), digest.clone()),
+                format!("trust/a/b/:/sha256:{hex}"),
             ),
             (Key::Repository(repository), "repo/a/b".to_owned()),
             (

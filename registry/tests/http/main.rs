@@ -23,4 +23,5 @@ mod ranges;
 mod referrers;
 mod restarts;
 mod tls;
+mod trust;
 mod uploads;
