@@ -58,13 +58,13 @@ impl Storage {
                     held: Held::Directory(directory),
                 }
             }
-            Self::Bucket(shelf) => {
+            Self::Bucket(bucket) => {
                 let prefix = ulid::Ulid::new().to_string();
-                let (payloads, metadata) = shelf.stores(&prefix);
+                let (payloads, metadata) = bucket.stores(&prefix);
                 Machine {
                     payloads: Arc::new(payloads),
                     metadata: Arc::new(metadata),
-                    held: Held::Bucket(Arc::clone(shelf), prefix),
+                    held: Held::Bucket(Arc::clone(bucket), prefix),
                 }
             }
         }
@@ -122,9 +122,9 @@ impl Machine {
                     .filter_map(|file| key(file.unwrap().file_name().to_str()?))
                     .collect()
             }
-            Held::Bucket(shelf, prefix) => {
+            Held::Bucket(bucket, prefix) => {
                 let payloads = format!("{prefix}/data/");
-                let objects = shelf.server.objects().into_iter();
+                let objects = bucket.server.objects().into_iter();
                 objects
                     .filter(|(name, _)| name.starts_with(&payloads))
                     .filter_map(|(name, _)| key(&name))
@@ -511,9 +511,20 @@ async fn a_push_revives_what_garbage_collection_took() {
     let gone = registry.blob(&repository(), &digest).await;
     assert!(matches!(gone, Err(Error::BlobUnknown { .. })));
     let other = "b".parse().unwrap();
-    assert!(!registry.mount(&other, &digest, None).await.unwrap());
+    let everything = crate::auth::Readable::everything();
+    assert!(
+        !registry
+            .mount(&other, &digest, None, &everything)
+            .await
+            .unwrap()
+    );
 
     push_in_two_requests(&registry, &large()).await.unwrap();
     assert_eq!(read_blob(&registry, &digest).await.unwrap(), large());
-    assert!(registry.mount(&other, &digest, None).await.unwrap());
+    assert!(
+        registry
+            .mount(&other, &digest, None, &everything)
+            .await
+            .unwrap()
+    );
 }
