@@ -85,8 +85,8 @@ impl Default for Machine {
 impl Machine {
     /// A process that crashes after some changes.
     fn start(&self, fuse: &Fuse) -> Registry {
-        // The scenarios move the tags of packs.
         let config = Config {
+            // The tests move a tag.
             immutable_tags: Vec::new(),
             ..Config::default()
         };

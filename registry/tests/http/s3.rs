@@ -15,6 +15,7 @@ mod harness;
 mod immutable;
 mod lists;
 mod manifests;
+mod metrics;
 mod ranges;
 mod referrers;
 mod replicas;
