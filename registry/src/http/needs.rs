@@ -17,7 +17,7 @@ pub(super) fn needs(endpoint: &Endpoint, method: &Method, query: &Query) -> Opti
         ("GET" | "HEAD", At::Catalog) => Need::Catalog,
         (
             "GET" | "HEAD",
-            At::Blob(name, _) | At::Manifest(name, _) | At::Tags(name) | At::Referrers(name, _),
+            At::Blob(name, _) | At::Manifest(name, _) | At::Tags(name) | At::Referrers(name, _) | At::Trust(name, _),
         ) => one(Action::Pull, name),
         // The source of a mount is asked for when it is known that it matters: without it, the
         // request still starts an upload. Whoever may push may also give up: some clients do after
