@@ -19,9 +19,14 @@ pub(crate) mod quickstart;
 pub(crate) mod registry_authz_explain;
 pub(crate) mod registry_check;
 pub(crate) mod registry_doctor;
+pub(crate) mod registry_export;
+pub(crate) mod registry_fsck;
+pub(crate) mod registry_gc;
 pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_import;
 pub(crate) mod registry_login;
 pub(crate) mod registry_logout;
+pub(crate) mod registry_rebuild;
 pub(crate) mod registry_serve;
 pub(crate) mod registry_token_create;
 pub(crate) mod registry_token_list;
@@ -66,6 +71,11 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Token(Token::List(list))) => list.run(output),
         Command::Registry(Registry::Token(Token::Revoke(revoke))) => revoke.run(output),
         Command::Registry(Registry::Authz(Authz::Explain(explain))) => explain.run(output),
+        Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
+        Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
+        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Export(export)) => export.run(environment, output),
+        Command::Registry(Registry::Import(import)) => import.run(environment, output),
         Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
