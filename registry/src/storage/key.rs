@@ -332,6 +332,7 @@ mod tests {
                 },
                 format!("gcq/000000000005/blob/a/b/:/sha256:{hex}"),
             ),
+            (Key::System("probe"), "sys/probe".to_owned()),
         ] {
             assert_eq!(key.to_string(), expected);
             assert_eq!(expected.parse(), Ok(key));
