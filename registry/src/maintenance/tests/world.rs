@@ -63,7 +63,8 @@ impl World {
 
     /// A process that works undisturbed.
     pub(super) fn registry(&self) -> Arc<Registry> {
-        let (payloads, metadata) = (Arc::clone(&self.payloads), Arc::clone(&self.metadata));
+        let payloads = Arc::<MemoryPayloads>::clone(&self.payloads);
+        let metadata = Arc::<MemoryMetadata>::clone(&self.metadata);
         self.over(payloads, metadata)
     }
 
@@ -82,8 +83,8 @@ impl World {
 
     /// A process that gives way before each step.
     pub(super) fn yielding(&self) -> Arc<Registry> {
-        let payloads = TurnsPayloads(Arc::clone(&self.payloads));
-        let metadata = TurnsMetadata(Arc::clone(&self.metadata));
+        let payloads = TurnsPayloads(Arc::<MemoryPayloads>::clone(&self.payloads));
+        let metadata = TurnsMetadata(Arc::<MemoryMetadata>::clone(&self.metadata));
         self.over(Arc::new(payloads), Arc::new(metadata))
     }
 
