@@ -5,8 +5,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::command::{
     bench_registry, bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint,
     pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
-    profile_update, quickstart, registry_check, registry_doctor, registry_healthcheck,
-    registry_serve, sign, verify,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_healthcheck, registry_login, registry_logout, registry_serve, registry_token_create,
+    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
+    verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -146,6 +148,46 @@ pub(crate) enum Registry {
     Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready
     Healthcheck(registry_healthcheck::RegistryHealthcheck),
+    /// Log in to a registry
+    Login(registry_login::RegistryLogin),
+    /// Log out of a registry
+    Logout(registry_logout::RegistryLogout),
+    /// Manage the users in a password file
+    #[command(subcommand)]
+    User(User),
+    /// Manage API tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Ask an access policy
+    #[command(subcommand)]
+    Authz(Authz),
+}
+
+/// Manage the users in a password file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user, or change a password
+    Add(registry_user_add::RegistryUserAdd),
+    /// Remove a user
+    Remove(registry_user_remove::RegistryUserRemove),
+}
+
+/// Manage API tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Create a token; its secret is printed once
+    Create(registry_token_create::RegistryTokenCreate),
+    /// List tokens, never their secrets
+    List(registry_token_list::RegistryTokenList),
+    /// Revoke a token
+    Revoke(registry_token_revoke::RegistryTokenRevoke),
+}
+
+/// Ask an access policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Authz {
+    /// Say whether something is allowed, and which rule decides
+    Explain(registry_authz_explain::RegistryAuthzExplain),
 }
 
 /// Measure how fast something is.

@@ -11,6 +11,7 @@ mod files;
 mod output;
 mod packs;
 mod picture;
+mod secrets;
 mod signing;
 
 use std::process::ExitCode;

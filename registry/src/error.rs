@@ -2,13 +2,16 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
-use std::{fmt, io};
+use std::{fmt, io, net::SocketAddr};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
 use ulid::Ulid;
 
-use crate::storage::{Key, PayloadKey};
+use crate::{
+    auth::{Invalid, Permission},
+    storage::{Key, PayloadKey},
+};
 
 /// This crate's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -29,6 +32,15 @@ pub enum Error {
         /// What is wrong with it.
         #[source]
         source: Source,
+    },
+    /// A file or a setting cannot be used.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Everybody could use the registry, which nobody said is wanted.
+    #[error("whoever reaches {address} could push and delete: no authentication is configured")]
+    OpenToEveryone {
+        /// The address that is listened on.
+        address: SocketAddr,
     },
     /// Another process holds the storage.
     #[error("`{path}` is in use by another process")]
@@ -84,6 +96,28 @@ pub enum Error {
     #[error("the registry is shutting down")]
     Closed,
 
+    /// The client must say who it is, or did so wrongly.
+    #[error("{reason}")]
+    Unauthenticated {
+        /// What is wrong.
+        reason: &'static str,
+        /// How to do it, as a `WWW-Authenticate` header.
+        challenge: String,
+    },
+    /// The policy does not allow the request.
+    #[error("`{user}` may not {permission}: ask whoever runs the registry")]
+    Denied {
+        /// Who asks.
+        user: String,
+        /// For what.
+        permission: Box<Permission>,
+    },
+    /// Too many wrong credentials came from one address.
+    #[error("too many failed logins from your address: try again in a minute")]
+    TooManyFailures,
+    /// A request to the token service is malformed.
+    #[error("the token request is invalid: {0}")]
+    TokenRequestInvalid(&'static str),
     /// A repository name or a tag is malformed.
     #[error(transparent)]
     Name(ReferenceError),
@@ -263,6 +297,7 @@ pub enum ErrorCode {
     PaginationNumberInvalid,
     SizeInvalid,
     TooManyRequests,
+    Unauthorized,
     Unavailable,
     Unknown,
     Unsupported,
@@ -285,6 +320,7 @@ impl ErrorCode {
             Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
             Self::SizeInvalid => "SIZE_INVALID",
             Self::TooManyRequests => "TOOMANYREQUESTS",
+            Self::Unauthorized => "UNAUTHORIZED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Unknown => "UNKNOWN",
             Self::Unsupported => "UNSUPPORTED",
@@ -299,6 +335,8 @@ impl Error {
         use StatusCode as Status;
         match self {
             Self::Config { .. }
+            | Self::Invalid(_)
+            | Self::OpenToEveryone { .. }
             | Self::InUse { .. }
             | Self::Storage { .. }
             | Self::Corrupt { .. }
@@ -308,6 +346,9 @@ impl Error {
             | Self::Contended { .. }
             | Self::Closed
             | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Self::Unauthenticated { .. } => (Status::UNAUTHORIZED, Code::Unauthorized),
+            Self::TooManyFailures => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
+            Self::TokenRequestInvalid(_) => (Status::BAD_REQUEST, Code::Unsupported),
             Self::ManifestInvalid(_) | Self::Name(ReferenceError::Tag(_)) => {
                 (Status::BAD_REQUEST, Code::ManifestInvalid)
             }
@@ -324,7 +365,9 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::TagImmutable { .. } | Self::Untrusted { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::Denied { .. } | Self::TagImmutable { .. } | Self::Untrusted { .. } => {
+                (Status::FORBIDDEN, Code::Denied)
+            }
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }

@@ -6,6 +6,7 @@
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
+//!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
 //! ```
 //!
@@ -23,6 +24,7 @@
 //! The protocol is <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 mod app;
+pub mod auth;
 mod clock;
 mod config;
 mod error;
@@ -32,13 +34,15 @@ mod operations;
 mod records;
 mod service;
 pub mod storage;
+mod tls;
 mod trust;
 mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, Config, EnforceConfig, GcConfig, Limits, MetricsConfig, Rate, RateLimits,
-    Replicas, S3Config, S3Credentials, Secret, StorageConfig, TrustConfig, TrustMode,
+    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, GcConfig,
+    JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
+    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
     UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};

@@ -16,15 +16,23 @@ pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
+pub(crate) mod registry_authz_explain;
 pub(crate) mod registry_check;
 pub(crate) mod registry_doctor;
 pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_login;
+pub(crate) mod registry_logout;
 pub(crate) mod registry_serve;
+pub(crate) mod registry_token_create;
+pub(crate) mod registry_token_list;
+pub(crate) mod registry_token_revoke;
+pub(crate) mod registry_user_add;
+pub(crate) mod registry_user_remove;
 pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Bench, Bundle, Command, Key, Pack, Profile, Registry},
+    args::{Authz, Bench, Bundle, Command, Key, Pack, Profile, Registry, Token, User},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -50,6 +58,14 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Registry(Registry::Login(login)) => login.run(environment, output),
+        Command::Registry(Registry::Logout(logout)) => logout.run(environment, output),
+        Command::Registry(Registry::User(User::Add(add))) => add.run(output),
+        Command::Registry(Registry::User(User::Remove(remove))) => remove.run(output),
+        Command::Registry(Registry::Token(Token::Create(create))) => create.run(output),
+        Command::Registry(Registry::Token(Token::List(list))) => list.run(output),
+        Command::Registry(Registry::Token(Token::Revoke(revoke))) => revoke.run(output),
+        Command::Registry(Registry::Authz(Authz::Explain(explain))) => explain.run(output),
         Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cairn_registry::{Config, StorageConfig};
+use cairn_registry::{Config, StorageConfig, TlsConfig};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,15 @@ pub(crate) struct RegistryServe {
     /// Tags that keep their content forever: globs over repositories [default: packs/**]
     #[arg(long = "immutable", value_name = "GLOB")]
     immutable_tags: Vec<String>,
+    /// The server's certificate (PEM), read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Let whoever reaches the address push and delete; needed beyond this machine without `auth`
+    #[arg(long)]
+    open_to_everyone: bool,
 }
 
 impl RegistryServe {
@@ -50,7 +59,9 @@ impl RegistryServe {
             let address = listener
                 .local_addr()
                 .context("failed to learn the address")?;
-            output.message(&format!("serving on http://{address}/ (Ctrl-C stops)"));
+            app.check_address(address).map_err(refuse)?;
+            let scheme = if app.is_secure() { "https" } else { "http" };
+            output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
             stop_on_signal(&shutdown)?;
             app.run(listener, shutdown)
                 .await
@@ -67,6 +78,18 @@ impl RegistryServe {
         if !self.immutable_tags.is_empty() {
             config.immutable_tags.clone_from(&self.immutable_tags);
         }
+        if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            let clients = config.tls.take();
+            config.tls = Some(TlsConfig {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_ca: clients.as_ref().and_then(|tls| tls.client_ca.clone()),
+                client_certificates: clients
+                    .map(|tls| tls.client_certificates)
+                    .unwrap_or_default(),
+            });
+        }
+        config.open_to_everyone |= self.open_to_everyone;
         Ok(config)
     }
 }
@@ -105,6 +128,11 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
         Error::Config { .. } => (
             ExitCode::InvalidInput,
             "globs are such as `packs/**`, or `apps/*:v*` for tags",
+        ),
+        Error::Invalid(_) => (ExitCode::InvalidInput, "mend what is named there"),
+        Error::OpenToEveryone { .. } => (
+            ExitCode::InvalidInput,
+            "say who may do what under `auth` in a configuration file, listen on 127.0.0.1, or mean it with --open-to-everyone",
         ),
         // The store's own answer says what to do.
         Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),

@@ -4,6 +4,7 @@
 //! what types cannot say. [`read_config`] reads all of it from text.
 
 mod audit;
+mod auth;
 mod clients;
 mod file;
 mod gc;
@@ -11,6 +12,7 @@ mod limits;
 mod metrics;
 mod problems;
 mod storage;
+mod tls;
 mod trust;
 
 use std::{
@@ -22,12 +24,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use audit::AuditConfig;
+pub use auth::{AuthConfig, CertificateUser, JwksConfig, OidcConfig, TokenServiceConfig};
 pub use clients::{Rate, RateLimits};
 pub use file::{VARIABLE_PREFIX, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
+pub use tls::{ClientCertificates, TlsConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 
 pub(crate) use clients::networks;
@@ -37,11 +41,13 @@ use clients::check_networks;
 
 use crate::{
     App, Maintenance, Result,
-    http::Server,
+    auth::{Auth, Invalid},
+    http::{self, Server},
     maintenance,
     operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
     service::Registry,
     storage::{Metadata, Payloads},
+    tls::Tls,
 };
 
 /// The configuration of `cairn registry serve`.
@@ -60,6 +66,19 @@ pub struct Config {
     /// never immutable, for clients collect signatures and referrers under them. By default,
     /// versions of packs are written once.
     pub immutable_tags: Vec<String>,
+    /// Who may use the registry. Without it everybody may do everything, and only on this machine
+    /// unless `openToEveryone` says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+    /// Everybody who reaches the address may push and delete, and that is wanted.
+    pub open_to_everyone: bool,
+    /// TLS of the listener; without it, the registry speaks plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// Where clients reach the registry, such as `https://registry.example.com`; by default, where
+    /// each request says it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Whose signatures content needs, and what happens without them; left out, nobody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustConfig>,
@@ -73,8 +92,8 @@ pub struct Config {
     /// A log of who pushed, deleted or was denied what; none is written by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
-    /// The networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`. None are
-    /// by default: anybody can send the header.
+    /// The networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, such as
+    /// `10.0.0.0/8`. None are by default: anybody can send the headers.
     pub trusted_proxies: Vec<String>,
     /// How often each client may ask; unlimited by default.
     pub rate_limits: RateLimits,
@@ -87,6 +106,10 @@ impl Default for Config {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)),
             storage: StorageConfig::default(),
             immutable_tags: vec!["packs/**".to_owned()],
+            auth: None,
+            open_to_everyone: false,
+            tls: None,
+            public_url: None,
             trust: None,
             limits: Limits::default(),
             gc: GcConfig::default(),
@@ -102,8 +125,14 @@ impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
+        self.check_access()?;
         let registry = self.open(&metrics).await?;
-        let mut app = App::new(Server::new(registry, metrics, &self)?);
+        let store = Arc::clone(&registry.metadata);
+        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
+        drop(store);
+        let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
+        let server = Server::new(registry, auth, metrics, &self)?;
+        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
         if self.gc.enabled {
             let registry = app.registry();
             app.workers
@@ -132,6 +161,27 @@ impl Config {
         Registry::new(payloads, metadata, self)
     }
 
+    /// Settings of who may use the registry that contradict each other.
+    fn check_access(&self) -> Result<()> {
+        let by_certificate = self
+            .auth
+            .as_ref()
+            .is_some_and(|auth| auth.client_certificates.is_some());
+        let has_authority = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        if by_certificate && !has_authority {
+            let reason =
+                "client certificates name users only if `tls.clientCa` says which to accept";
+            return Err(Invalid::new("auth.clientCertificates", reason).into());
+        }
+        if let Some(url) = &self.public_url
+            && !http::is_origin(url)
+        {
+            let reason = "expected `https://HOST[:PORT]` without a path";
+            return Err(Invalid::new("publicUrl", reason).into());
+        }
+        Ok(())
+    }
+
     /// What is wrong although every key has the right type.
     fn check(&self, problems: &mut Problems<'_>) {
         for (index, pattern) in self.immutable_tags.iter().enumerate() {
@@ -139,6 +189,7 @@ impl Config {
                 .below("immutableTags")
                 .glob(&index.to_string(), pattern);
         }
+        problems.refused(self.check_access());
         if let Some(trust) = &self.trust {
             trust.check(&mut problems.below("trust"));
         }

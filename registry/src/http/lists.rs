@@ -9,6 +9,7 @@ use super::{
     Server,
     query::{Query, encoded},
     response::{OCI_FILTERS_APPLIED, json_body, value},
+    routes::Call,
 };
 use crate::{Result, service::Page};
 
@@ -31,11 +32,15 @@ pub(super) async fn tags(
     Ok(paged(&body, &path, entries, &page))
 }
 
-/// The repositories, as Docker's registry lists them.
-pub(super) async fn catalog(server: &Server, query: &Query) -> Result<Response> {
-    let entries = query.page_entries()?;
-    let last = query.get("last");
-    let page = server.registry.repositories(entries, last).await?;
+/// The repositories that the client may pull, as Docker's registry lists them.
+pub(super) async fn catalog(server: &Server, call: Call) -> Result<Response> {
+    let entries = call.query.page_entries()?;
+    let last = call.query.get("last");
+    let readable = server.auth.readable(&call.session);
+    let page = server
+        .registry
+        .repositories(entries, last, &readable)
+        .await?;
     let body = json!({"repositories": page.names});
     Ok(paged(&body, "/v2/_catalog", entries, &page))
 }

@@ -29,6 +29,9 @@ pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// How long a client waits that was told to try again, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
+/// How long whoever failed to log in too often waits, in seconds.
+const RETRY_LOGIN_AFTER_S: HeaderValue = HeaderValue::from_static("60");
+
 /// A header's value from text that has none but visible ASCII characters.
 pub(super) fn value(text: impl AsRef<str>) -> HeaderValue {
     HeaderValue::from_str(text.as_ref()).unwrap_or(HeaderValue::from_static(""))
@@ -115,6 +118,10 @@ impl IntoResponse for Error {
                 repository,
                 received_bytes,
             } => headers.extend(uploads::position(repository, *upload, *received_bytes)),
+            Self::Unauthenticated { challenge, .. } => {
+                headers.insert(header::WWW_AUTHENTICATE, value(challenge));
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
             _ => {}
         }
         if matches!(
@@ -123,6 +130,7 @@ impl IntoResponse for Error {
         ) {
             let retry_after = match &self {
                 Self::RateLimited { retry_after_s } => HeaderValue::from(*retry_after_s),
+                Self::TooManyFailures => RETRY_LOGIN_AFTER_S,
                 _ => RETRY_AFTER_S,
             };
             headers.insert(header::RETRY_AFTER, retry_after);

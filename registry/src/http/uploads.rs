@@ -43,11 +43,13 @@ pub(super) async fn start(
     if let Some(mount) = call.query.get("mount") {
         let digest: Digest = mount.parse()?;
         let from = call.query.get("from").map(str::parse::<RepositoryName>);
-        // A source that cannot exist holds nothing.
+        let readable = server.auth.readable(&call.session);
+        // A source that cannot exist holds nothing, nor does one that the client may not read.
         if let Ok(from) = from.transpose() {
             let registry = Arc::clone(&server.registry);
             let (to, blob) = (repository.clone(), digest.clone());
-            let mounting = async move { registry.mount(&to, &blob, from.as_ref()).await };
+            let mounting =
+                async move { registry.mount(&to, &blob, from.as_ref(), &readable).await };
             if server.detached(mounting).await? {
                 return Ok(created(&repository, &digest));
             }

@@ -9,12 +9,16 @@ use futures_util::{StreamExt, stream};
 use super::{Attempts, Registry};
 use crate::{
     Error, Result,
+    auth::Readable,
     records::{self, Blob, Location, State},
     storage::{Batch, Candidate, Chunks, Entry, Key, PayloadKey, Prefix, Version, Write},
 };
 
 /// Repositories looked at when a mount names none; any one that holds the blob will do.
 const MOUNT_SOURCES: usize = 8;
+/// How many of them are listed at once, and in all, to find some that the client may read.
+const MOUNT_PAGE: usize = 64;
+const MOUNT_SEARCHED: usize = 4096;
 
 /// A blob that a repository holds.
 #[derive(Debug, Clone)]
@@ -131,16 +135,19 @@ impl Registry {
         }
     }
 
-    /// Makes a blob that another repository holds visible in this one; false when none does.
+    /// Makes a blob that another repository holds visible in this one; false when none does that
+    /// the client may read.
     pub(crate) async fn mount(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         from: Option<&RepositoryName>,
+        readable: &Readable,
     ) -> Result<bool> {
         let sources = match from {
-            Some(from) => vec![from.clone()],
-            None => self.holders(digest).await?,
+            Some(from) if readable.includes(from) => vec![from.clone()],
+            Some(_) => Vec::new(),
+            None => self.holders(digest, readable).await?,
         };
         for source in sources {
             let key = Key::RepositoryBlob(digest.clone(), source);
@@ -151,11 +158,30 @@ impl Registry {
         Ok(false)
     }
 
-    /// Some repositories that hold a blob.
-    async fn holders(&self, digest: &Digest) -> Result<Vec<RepositoryName>> {
+    /// Some repositories that hold a blob and may be read.
+    async fn holders(&self, digest: &Digest, readable: &Readable) -> Result<Vec<RepositoryName>> {
         let prefix = Prefix::BlobRepositories(digest.clone());
-        let names = self.metadata.list(&prefix, None, MOUNT_SOURCES).await?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        let mut holders = Vec::new();
+        let mut last: Option<String> = None;
+        for _ in 0..MOUNT_SEARCHED / MOUNT_PAGE {
+            let names = self
+                .metadata
+                .list(&prefix, last.as_deref(), MOUNT_PAGE)
+                .await?;
+            let names_read: Vec<RepositoryName> =
+                names.iter().filter_map(|name| name.parse().ok()).collect();
+            holders.extend(
+                names_read
+                    .into_iter()
+                    .filter(|name| readable.includes(name)),
+            );
+            if holders.len() >= MOUNT_SOURCES || names.len() < MOUNT_PAGE {
+                break;
+            }
+            last = names.last().cloned();
+        }
+        holders.truncate(MOUNT_SOURCES);
+        Ok(holders)
     }
 
     /// Makes a stored blob visible in a repository; false when it is not stored.

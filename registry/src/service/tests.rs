@@ -364,9 +364,20 @@ async fn a_push_revives_what_garbage_collection_took() {
     let gone = registry.blob(&repository(), &digest).await;
     assert!(matches!(gone, Err(Error::BlobUnknown { .. })));
     let other = "b".parse().unwrap();
-    assert!(!registry.mount(&other, &digest, None).await.unwrap());
+    let everything = crate::auth::Readable::everything();
+    assert!(
+        !registry
+            .mount(&other, &digest, None, &everything)
+            .await
+            .unwrap()
+    );
 
     push_in_two_requests(&registry, &large()).await.unwrap();
     assert_eq!(read_blob(&registry, &digest).await.unwrap(), large());
-    assert!(registry.mount(&other, &digest, None).await.unwrap());
+    assert!(
+        registry
+            .mount(&other, &digest, None, &everything)
+            .await
+            .unwrap()
+    );
 }

@@ -59,6 +59,8 @@ pub enum Key {
         /// What to look at.
         candidate: Candidate,
     },
+    /// A record of the registry itself, one of each name.
+    System(&'static str),
     /// Who does one part of the garbage collection (`maintenance::lease`).
     Lease(u8),
 }
@@ -93,6 +95,7 @@ impl fmt::Display for Key {
                 due_unix_s,
                 candidate,
             } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
+            Self::System(name) => write!(f, "sys/{name}"),
             Self::Lease(shard) => write!(f, "lease/gc/{shard:02x}"),
         }
     }
@@ -325,6 +328,7 @@ mod tests {
                 },
                 format!("gcq/000000000005/blob/a/b/:/sha256:{hex}"),
             ),
+            (Key::System("probe"), "sys/probe".to_owned()),
         ] {
             assert_eq!(key.to_string(), expected);
             assert_eq!(expected.parse(), Ok(key));

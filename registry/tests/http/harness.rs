@@ -1,10 +1,10 @@
 //! A server in this process, and a client with the verbs of a registry.
 
-use std::{net::SocketAddr, path::Path, sync::OnceLock};
+use std::{net::SocketAddr, ops::Deref, path::Path, sync::OnceLock};
 
 use cairn_registry::{Config, StorageConfig};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -12,13 +12,26 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// A running server.
+/// A running server, with a client that does not say who it is.
 pub(crate) struct Server {
-    pub(crate) address: String,
+    api: Api,
     metrics_address: Option<SocketAddr>,
-    client: Client,
     shutdown: CancellationToken,
     running: JoinHandle<cairn_registry::Result<()>>,
+}
+
+/// A client of one server.
+pub(crate) struct Api {
+    pub(crate) address: String,
+    client: Client,
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 impl Server {
@@ -44,10 +57,10 @@ impl Server {
         let metrics_address = app.metrics_address();
         let shutdown = CancellationToken::new();
         let running = TaskTracker::new().spawn(app.run(listener, shutdown.clone()));
+        let client = builder().build().unwrap();
         Self {
-            address,
+            api: Api { address, client },
             metrics_address,
-            client: client(),
             shutdown,
             running,
         }
@@ -63,6 +76,25 @@ impl Server {
         self.shutdown.cancel();
     }
 
+    /// What a scraper gets.
+    pub(crate) async fn metrics(&self) -> Response {
+        let url = format!("http://{}/metrics", self.metrics_address.unwrap());
+        self.client.get(url).send().await.unwrap()
+    }
+
+    /// A client that sends this with every request.
+    pub(crate) fn signed_in(&self, authorization: &str) -> Api {
+        let value = authorization.parse().unwrap();
+        let headers = [(reqwest::header::AUTHORIZATION, value)].into_iter();
+        let client = builder().default_headers(headers.collect()).build();
+        Api {
+            address: self.address.clone(),
+            client: client.unwrap(),
+        }
+    }
+}
+
+impl Api {
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("http://{}{path}", self.address);
@@ -71,12 +103,6 @@ impl Server {
 
     pub(crate) async fn send(&self, method: &str, path: &str) -> Response {
         self.request(method, path).send().await.unwrap()
-    }
-
-    /// What a scraper gets.
-    pub(crate) async fn metrics(&self) -> Response {
-        let url = format!("http://{}/metrics", self.metrics_address.unwrap());
-        self.client.get(url).send().await.unwrap()
     }
 
     pub(crate) async fn status(&self, method: &str, path: &str) -> StatusCode {
@@ -153,13 +179,13 @@ pub(crate) fn in_memory() -> Config {
     }
 }
 
-fn client() -> Client {
+pub(crate) fn builder() -> ClientBuilder {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         // Even a client of plain HTTP wants one; another test may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    Client::new()
+    Client::builder()
 }
 
 pub(crate) fn digest_of(manifest: &Value) -> Digest {

@@ -7,6 +7,9 @@
     reason = "helpers of tests fail as tests do: at once"
 )]
 
+mod auth_harness;
+mod authentication;
+mod authorization;
 mod blobs;
 mod clients;
 mod errors;
@@ -19,5 +22,6 @@ mod operations;
 mod ranges;
 mod referrers;
 mod restarts;
+mod tls;
 mod trust;
 mod uploads;

@@ -42,7 +42,12 @@ async fn what_tags_reach_stays() {
     push_blob(&registry, &a, &layer).await.unwrap();
     assert!(
         registry
-            .mount(&b, &Digest::sha256(&layer), None)
+            .mount(
+                &b,
+                &Digest::sha256(&layer),
+                None,
+                &crate::auth::Readable::everything()
+            )
             .await
             .unwrap()
     );

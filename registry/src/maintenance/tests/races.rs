@@ -72,7 +72,16 @@ async fn bring(
     if random.one_in(2) && registry.blob(&repository, &digest).await.is_ok() {
         return Ok(digest);
     }
-    if random.one_in(2) && registry.mount(&repository, &digest, None).await? {
+    if random.one_in(2)
+        && registry
+            .mount(
+                &repository,
+                &digest,
+                None,
+                &crate::auth::Readable::everything(),
+            )
+            .await?
+    {
         return Ok(digest);
     }
     push_blob(registry, &repository, &layer).await
@@ -206,7 +215,9 @@ async fn joining_a_blob_and_deleting_it_exclude_each_other() {
             let joined = std::cell::Cell::new(None);
             let mut join: Vec<Task<'_>> = vec![Box::pin(async {
                 joined.set(Some(if mounts {
-                    first.mount(&b, &digest, Some(&a)).await
+                    first
+                        .mount(&b, &digest, Some(&a), &crate::auth::Readable::everything())
+                        .await
                 } else {
                     push_blob(&first, &b, &layer).await.map(|_| true)
                 }));
