@@ -6,7 +6,8 @@ use crate::command::{
     bench_registry, bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint,
     pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
     profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
-    registry_healthcheck, registry_login, registry_logout, registry_serve, registry_token_create,
+    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
+    registry_login, registry_logout, registry_rebuild, registry_serve, registry_token_create,
     registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
     verify,
 };
@@ -148,6 +149,16 @@ pub(crate) enum Registry {
     Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready
     Healthcheck(registry_healthcheck::RegistryHealthcheck),
+    /// Remove what nothing refers to any more
+    Gc(registry_gc::RegistryGc),
+    /// Check a registry's storage, and repair it
+    Fsck(registry_fsck::RegistryFsck),
+    /// Recompute everything that follows from manifests, tags and blobs
+    Rebuild(registry_rebuild::RegistryRebuild),
+    /// Copy repositories to an OCI image layout
+    Export(registry_export::RegistryExport),
+    /// Take over an OCI image layout, or the files of a distribution registry
+    Import(registry_import::RegistryImport),
     /// Log in to a registry
     Login(registry_login::RegistryLogin),
     /// Log out of a registry

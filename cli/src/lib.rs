@@ -13,6 +13,7 @@ mod packs;
 mod picture;
 mod secrets;
 mod signing;
+mod storage;
 
 use std::process::ExitCode;
 

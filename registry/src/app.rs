@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Limits, Result,
+    Error, Limits, Progress, Result,
     http::{self, Accepted, Server, StallGuard},
     service::Registry,
     tls::Tls,
@@ -80,6 +80,11 @@ impl App {
     /// Where the metrics are served, if they are.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// What maintenance has done since the process started.
+    pub fn maintenance(&self) -> Progress {
+        self.server.registry.tally.progress()
     }
 
     /// The registry behind the server, for workers.

@@ -6,10 +6,10 @@ use std::{fmt, io, net::SocketAddr};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
-use ulid::Ulid;
 
 use crate::{
     auth::{Invalid, Permission},
+    service::UploadId,
     storage::{Key, PayloadKey},
 };
 
@@ -91,6 +91,14 @@ pub enum Error {
     Contended {
         /// What is contended.
         what: String,
+    },
+    /// A folder that content shall be copied from or to does not fit.
+    #[error("`{path}` cannot be used: {reason}")]
+    Folder {
+        /// The folder or file.
+        path: String,
+        /// Why not.
+        reason: String,
     },
     /// The server is shutting down.
     #[error("the registry is shutting down")]
@@ -203,7 +211,7 @@ pub enum Error {
     #[error("the chunk does not continue the upload, which has {received_bytes} bytes")]
     UploadOutOfOrder {
         /// The upload.
-        upload: Ulid,
+        upload: UploadId,
         /// Its repository.
         repository: RepositoryName,
         /// How much of it has been received.
@@ -341,6 +349,7 @@ impl Error {
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
+            | Self::Folder { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
             Self::Conflict { .. }
             | Self::Contended { .. }

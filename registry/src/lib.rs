@@ -47,6 +47,8 @@ pub use config::{
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Selection, Watch,
 };
+pub use service::UploadId;
 pub use storage::{Answer, Check};

@@ -158,10 +158,23 @@ pub(crate) struct Upload {
     /// The payload with all bytes received; without it they are in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Parked>,
-    /// The blob that a closing request announced: if its record points to this upload's payload,
-    /// the upload succeeded and only its record is left over.
+    /// The blob that a closing request announced: if the repository holds it, the upload is over.
+    /// Garbage collection looks at that blob when it removes this record, so that there need not
+    /// be a candidate besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finishing: Option<Digest>,
+    /// The upload has ended without a blob. The record stays for as long as its identifier alone
+    /// would stand for an empty upload.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) ended: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Serialized states of hashers, in hexadecimal.

@@ -5,10 +5,10 @@ use std::{fs, path::PathBuf, process::Command};
 use anyhow::{Context as _, Result, ensure};
 use cairn_tests::{RegistryProcess, Sandbox, run};
 
-use crate::harness::program;
+use crate::{harness::program, s3::Versitygw};
 
-/// Starts a registry over the storage to test.
-type Storage = fn(&Sandbox) -> Result<RegistryProcess>;
+/// Starts a registry over the storage to test, and what that needs besides.
+type Storage = fn(&Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)>;
 
 /// How many checks of the suite ended in which way.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,15 @@ struct Figures {
     errors: usize,
 }
 
-fn directory(sandbox: &Sandbox) -> Result<RegistryProcess> {
-    RegistryProcess::start(sandbox, "data")
+fn directory(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)> {
+    Ok((RegistryProcess::start(sandbox, "data")?, None))
+}
+
+fn bucket(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)> {
+    let store = Versitygw::start(sandbox)?;
+    store.configure(sandbox)?;
+    let registry = RegistryProcess::start_configured(sandbox, "registry.yaml")?;
+    Ok((registry, Some(store)))
 }
 
 #[test]
@@ -35,11 +42,23 @@ fn a_directory_conforms_to_the_coming_specification() -> Result<()> {
     conforms("directory", directory, "dev", 986)
 }
 
+#[test]
+#[ignore = "needs oci-conformance and versitygw"]
+fn a_bucket_conforms_to_the_released_specification() -> Result<()> {
+    conforms("versitygw", bucket, "1.1", 860)
+}
+
+#[test]
+#[ignore = "needs oci-conformance and versitygw"]
+fn a_bucket_conforms_to_the_coming_specification() -> Result<()> {
+    conforms("versitygw", bucket, "dev", 986)
+}
+
 /// Runs the suite; nothing may fail, nothing may be skipped, and no check may be lost.
 #[expect(clippy::print_stdout, reason = "the figures are what one runs it for")]
 fn conforms(name: &str, storage: Storage, version: &str, checks: usize) -> Result<()> {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
-    let registry = storage(&sandbox)?;
+    let (registry, _store) = storage(&sandbox)?;
     let results = sandbox.path().join("results");
     let run = run(Command::new(program("oci-conformance"))
         .current_dir(sandbox.path())

@@ -9,5 +9,7 @@ mod bundles;
 mod conformance;
 mod harness;
 mod images;
+mod imports;
 mod oras;
+mod s3;
 mod signatures;

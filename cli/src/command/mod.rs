@@ -19,9 +19,14 @@ pub(crate) mod quickstart;
 pub(crate) mod registry_authz_explain;
 pub(crate) mod registry_check;
 pub(crate) mod registry_doctor;
+pub(crate) mod registry_export;
+pub(crate) mod registry_fsck;
+pub(crate) mod registry_gc;
 pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_import;
 pub(crate) mod registry_login;
 pub(crate) mod registry_logout;
+pub(crate) mod registry_rebuild;
 pub(crate) mod registry_serve;
 pub(crate) mod registry_token_create;
 pub(crate) mod registry_token_list;
@@ -58,6 +63,11 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
+        Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
+        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Export(export)) => export.run(environment, output),
+        Command::Registry(Registry::Import(import)) => import.run(environment, output),
         Command::Registry(Registry::Login(login)) => login.run(environment, output),
         Command::Registry(Registry::Logout(logout)) => logout.run(environment, output),
         Command::Registry(Registry::User(User::Add(add))) => add.run(output),

@@ -125,9 +125,16 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::InvalidInput,
             "`cairn registry doctor` shows what the store can do",
         ),
-        Error::Config { .. } => (
+        Error::Config {
+            setting: "immutableTags",
+            ..
+        } => (
             ExitCode::InvalidInput,
             "globs are such as `packs/**`, or `apps/*:v*` for tags",
+        ),
+        Error::Config { .. } => (
+            ExitCode::InvalidInput,
+            "correct it in the configuration file",
         ),
         Error::Invalid(_) => (ExitCode::InvalidInput, "mend what is named there"),
         Error::OpenToEveryone { .. } => (
@@ -136,6 +143,10 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
         ),
         // The store's own answer says what to do.
         Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
+        Error::Corrupt { .. } => (
+            ExitCode::Error,
+            "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",
+        ),
         _ => (
             ExitCode::Error,
             "choose a folder that you may write to with --data",

@@ -1,5 +1,7 @@
 //! What is wrong with settings that are well-formed: all of it, each with the path of its key.
 
+use std::fmt::Display;
+
 use cairn_spec::{Diagnostic, Diagnostics, Node, Origins};
 use globset::Glob;
 
@@ -34,9 +36,9 @@ impl<'a> Problems<'a> {
     }
 
     /// Of the part under `key`, which may be the index of a list's item.
-    pub(crate) fn below(&mut self, key: impl ToString) -> Problems<'_> {
+    pub(crate) fn below(&mut self, key: impl Display) -> Problems<'_> {
         Problems {
-            pointer: format!("{}/{}", self.pointer, key.to_string()),
+            pointer: format!("{}/{key}", self.pointer),
             places: self.places,
             diagnostics: self.diagnostics,
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Server,
     query::{Query, encoded},
-    response::{OCI_FILTERS_APPLIED, json_body, value},
+    response::{OCI_FILTERS_APPLIED, json_body, json_bytes, value},
     routes::Call,
 };
 use crate::{Result, service::Page};
@@ -58,12 +58,11 @@ pub(super) async fn referrers(
         .registry
         .referrers(&repository, &subject, filter, last.as_ref())
         .await?;
-    let body = json!({
-        "schemaVersion": 2,
-        "mediaType": media_type::OCI_INDEX,
-        "manifests": page.descriptors,
-    });
-    let mut response = json_body(media_type::OCI_INDEX, &body);
+    // The descriptors are JSON already, and there may be megabytes of them.
+    let media_type = media_type::OCI_INDEX;
+    let head = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":["#);
+    let body = [head.as_bytes(), &page.json, b"]}"].concat();
+    let mut response = json_bytes(media_type, body);
     let headers = response.headers_mut();
     if filter.is_some() {
         let applied = HeaderValue::from_static("artifactType");

@@ -87,7 +87,12 @@ pub(super) fn with_headers<const N: usize>(
 
 /// A JSON body whose type has no parameters: some clients compare it by equality.
 pub(super) fn json_body(media_type: &'static str, body: &serde_json::Value) -> Response {
-    let response = Response::new(Body::from(body.to_string()));
+    json_bytes(media_type, body.to_string().into_bytes())
+}
+
+/// The same, written already.
+pub(super) fn json_bytes(media_type: &'static str, body: Vec<u8>) -> Response {
+    let response = Response::new(Body::from(body));
     let media_type = HeaderValue::from_static(media_type);
     with_headers(response, [(header::CONTENT_TYPE, media_type)])
 }
@@ -117,7 +122,7 @@ impl IntoResponse for Error {
                 upload,
                 repository,
                 received_bytes,
-            } => headers.extend(uploads::position(repository, *upload, *received_bytes)),
+            } => headers.extend(uploads::position(repository, upload, *received_bytes)),
             Self::Unauthenticated { challenge, .. } => {
                 headers.insert(header::WWW_AUTHENTICATE, value(challenge));
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -11,7 +11,7 @@ use crate::{
     Error, Result,
     auth::Readable,
     records::{self, Blob, Location, State},
-    storage::{Batch, Candidate, Chunks, Entry, Key, PayloadKey, Prefix, Version, Write},
+    storage::{Batch, Candidate, Change, Chunks, Entry, Key, PayloadKey, Prefix, Write},
 };
 
 /// Repositories looked at when a mount names none; any one that holds the blob will do.
@@ -57,6 +57,22 @@ pub(super) enum Published {
     Offered,
     /// Content that was there before.
     Existing,
+}
+
+/// How garbage collection will find a blob that is being published, should a crash leave it half
+/// done or nobody refer to it.
+#[derive(Debug, Clone)]
+pub(super) enum Tracking {
+    /// A record tells it already.
+    UnderWay,
+    /// This write is to come first.
+    Begin(Write),
+}
+
+impl Tracking {
+    fn is_of(&self, key: &str) -> bool {
+        matches!(self, Self::Begin(write) if write.key.to_string() == key)
+    }
 }
 
 /// A blob's record as it was read.
@@ -190,7 +206,8 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool> {
-        let linked = self.publish(repository, digest, None, None).await;
+        let tracking = self.track_blob(repository, digest);
+        let linked = self.publish(repository, digest, None, tracking).await;
         Ok(linked?.is_some())
     }
 
@@ -202,15 +219,14 @@ impl Registry {
 
     /// Makes verified content a blob of a repository.
     ///
-    /// If the blob is stored already, the content offered is not used. `upload`, the record of the
-    /// upload this ends, is removed in the same step unless its payload is left over for the
-    /// caller to delete. Returns `None` if the blob is neither stored nor offered.
+    /// If the blob is stored already, the content offered is not used; a payload is then left over
+    /// for the caller to delete. Returns `None` if the blob is neither stored nor offered.
     pub(super) async fn publish(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         offered: Option<&BlobInfo>,
-        mut upload: Option<(Key, Version)>,
+        mut tracking: Tracking,
     ) -> Result<Option<Published>> {
         let blob_key = Key::Blob(digest.clone());
         let mut started_s = self.clock.steady_s();
@@ -226,9 +242,12 @@ impl Registry {
                 (None, Some(offered)) => (Published::Offered, offered.clone()),
                 (None, None) => return Ok(None),
             };
-            // A crash may stop between any two of these: the candidate finds the blob, and a blob
+            // A crash may stop between any two of these: the first one finds the blob, and a blob
             // without repository is invisible.
-            let mut writes = vec![self.review(Candidate::Blob(repository.clone(), digest.clone()))];
+            let mut writes = Vec::new();
+            if let Tracking::Begin(write) = &tracking {
+                writes.push(write.clone());
+            }
             let membership = self.join(repository, digest, &content).await?;
             match outcome {
                 Published::Offered => {
@@ -250,17 +269,14 @@ impl Registry {
                     writes.extend(membership);
                 }
             }
-            let payload_left_over = outcome == Published::Existing
-                && offered.is_some_and(|info| matches!(info.content, BlobContent::Payload(_)));
-            if let Some((key, version)) = upload.clone()
-                && !payload_left_over
-            {
-                writes.push(Write::delete_if(key, version));
-            }
             match self.metadata.write(Batch::durable(writes)).await {
-                Err(Error::Conflict { key }) => {
-                    // Somebody else ended the upload; its content is verified all the same.
-                    upload.take_if(|(upload, _)| upload.to_string() == key);
+                Err(Error::Conflict { key }) if tracking.is_of(&key) => {
+                    return Err(Error::Conflict { key });
+                }
+                Err(Error::Conflict { .. }) => {
+                    if self.has_begun(&tracking).await? {
+                        tracking = Tracking::UnderWay;
+                    }
                     continue;
                 }
                 written => {
@@ -278,6 +294,35 @@ impl Registry {
             }
             started_s = self.clock.steady_s();
         }
+    }
+
+    /// The candidate that lets garbage collection find a blob.
+    pub(super) fn track_blob(&self, repository: &RepositoryName, digest: &Digest) -> Tracking {
+        let candidate = Candidate::Blob(repository.clone(), digest.clone());
+        Tracking::Begin(self.review(candidate))
+    }
+
+    /// Of a batch that met a conflict, the first write may have happened all the same.
+    async fn has_begun(&self, tracking: &Tracking) -> Result<bool> {
+        let Tracking::Begin(Write {
+            key,
+            change: Change::Put(value) | Change::PutNew(value) | Change::PutIf(_, value),
+        }) = tracking
+        else {
+            return Ok(true);
+        };
+        let present = self.metadata.get(key).await?;
+        Ok(present.is_some_and(|entry| entry.value == *value))
+    }
+
+    /// A repository holds a blob.
+    pub(crate) async fn holds_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let key = Key::RepositoryBlob(digest.clone(), repository.clone());
+        Ok(self.read_blob(&key).await?.is_some())
     }
 
     /// Looks once more whether the blob is there that a repository was given after a long wait;

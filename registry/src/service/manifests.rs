@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use moka::future::Cache;
 
 use super::{
     Attempts, Reference, Registry,
@@ -17,6 +18,8 @@ use crate::{
     storage::{Batch, Candidate, Entry, Key, Prefix, Write},
 };
 
+/// Manifests kept in memory to answer for their tags, in bytes: some thousands of them.
+const KNOWN_MANIFESTS_BYTES: u64 = 16 * 1024 * 1024;
 /// Children of one manifest that are looked up at a time.
 const CHILD_LOOKUPS: usize = 16;
 /// Tags on one manifest that are removed with it in one batch.
@@ -40,6 +43,23 @@ pub(crate) struct Stored {
     pub(crate) media_type: String,
     pub(crate) subject: Option<Digest>,
     pub(crate) bytes: Bytes,
+}
+
+/// A manifest that was read and verified.
+#[derive(Debug, Clone)]
+pub(super) struct KnownManifest {
+    stored: Stored,
+    touched_unix_s: u64,
+}
+
+impl KnownManifest {
+    /// A cache of them that forgets what was not asked for.
+    pub(super) fn cache() -> Cache<Key, Self> {
+        Cache::builder()
+            .max_capacity(KNOWN_MANIFESTS_BYTES)
+            .weigher(|_, known: &Self| u32::try_from(known.stored.bytes.len()).unwrap_or(u32::MAX))
+            .build()
+    }
 }
 
 /// A push that was understood and whose children are present.
@@ -108,25 +128,39 @@ impl Registry {
             repository: repository.clone(),
             reference: reference.to_string(),
         };
-        let digest = match reference {
-            Reference::Digest(digest) => digest.clone(),
+        let (digest, tagged) = match reference {
+            Reference::Digest(digest) => (digest.clone(), None),
             Reference::Tag(tag) => {
                 let tag = self.read_tag(repository, tag).await?;
-                tag.ok_or_else(unknown)?.1.digest
+                let tag = tag.ok_or_else(unknown)?.1;
+                (tag.digest, Some(tag.media_type))
             }
         };
         let key = Key::Manifest(repository.clone(), digest.clone());
+        // A tag proves that its manifest exists, and what a digest names never changes.
+        if let Some(media_type) = tagged
+            && let Some(known) = self.known_manifests.get(&key).await
+            && known.stored.media_type == media_type
+            && !self.is_stale(known.touched_unix_s)
+        {
+            return Ok(known.stored);
+        }
         let (manifest, bytes) = self.present(&key).await?.ok_or_else(unknown)?;
         // Clients that only ask whether it is there, such as cosign, would never notice.
         if !digest.matches(&bytes) {
             return Err(Error::corrupt(&key, "its content has another digest"));
         }
-        Ok(Stored {
-            digest,
-            media_type: manifest.media_type,
-            subject: manifest.subject,
-            bytes,
-        })
+        let known = KnownManifest {
+            touched_unix_s: manifest.touched_unix_s,
+            stored: Stored {
+                digest,
+                media_type: manifest.media_type,
+                subject: manifest.subject,
+                bytes,
+            },
+        };
+        self.known_manifests.insert(key, known.clone()).await;
+        Ok(known.stored)
     }
 
     /// Deletes a manifest with all tags on it.

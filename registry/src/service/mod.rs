@@ -18,6 +18,7 @@ mod locks;
 mod manifests;
 mod referrers;
 mod tags;
+mod upload_id;
 mod uploads;
 
 #[cfg(test)]
@@ -28,7 +29,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use tokio::sync::Semaphore;
+use moka::future::Cache;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
@@ -43,9 +45,12 @@ use crate::{
 
 pub(crate) use admission::Admission;
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
+use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
 pub(crate) use referrers::Descriptor;
 pub(crate) use tags::Page;
+pub(crate) use upload_id::FIRST_BYTE_S;
+pub use upload_id::UploadId;
 pub(crate) use uploads::{Chunk, UploadStatus};
 
 /// How often a compare-and-swap is tried before the request gives up.
@@ -66,6 +71,8 @@ pub(crate) struct Registry {
     trust: Option<Trust>,
     locks: locks::KeyedLocks,
     upload_slots: Arc<Semaphore>,
+    upload_secret: OnceCell<Bytes>,
+    known_manifests: Cache<Key, KnownManifest>,
 }
 
 impl Registry {
@@ -85,6 +92,8 @@ impl Registry {
             trust: config.trust.as_ref().map(Trust::open).transpose()?,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
+            upload_secret: OnceCell::new(),
+            known_manifests: KnownManifest::cache(),
         })
     }
 

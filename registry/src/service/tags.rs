@@ -29,12 +29,14 @@ impl Registry {
         entries: Option<usize>,
         last: Option<&str>,
     ) -> Result<Page> {
+        let prefix = Prefix::Tags(repository.clone());
+        let page = self.page(&prefix, entries, last).await?;
         let key = Key::Repository(repository.clone());
-        if self.metadata.get(&key).await?.is_none() {
+        // A tag proves its repository.
+        if page.names.is_empty() && self.metadata.get(&key).await?.is_none() {
             return Err(Error::RepositoryUnknown(repository.clone()));
         }
-        let prefix = Prefix::Tags(repository.clone());
-        self.page(&prefix, entries, last).await
+        Ok(page)
     }
 
     /// The repositories that follow `last` and may be read. Pages are full, and their ends tell

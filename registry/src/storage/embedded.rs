@@ -66,6 +66,10 @@ impl EmbeddedMetadata {
                 redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse {
                     path: path.display().to_string(),
                 },
+                source if is_damage(&source) => {
+                    let reason = source.to_string();
+                    Error::corrupt(path.display(), reason)
+                }
                 source => failed(source.into()),
             })?;
         let sequence = prepare(&database).map_err(failed)?;
@@ -278,6 +282,20 @@ fn fail_all(waiting: Vec<oneshot::Sender<Written>>, error: &redb::Error) {
     }
 }
 
+/// The file is not what a database wrote, so trying again does not help.
+fn is_damage(error: &redb::DatabaseError) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        redb::DatabaseError::RepairAborted
+        | redb::DatabaseError::UpgradeRequired(_)
+        | redb::DatabaseError::Storage(redb::StorageError::Corrupted(_)) => true,
+        redb::DatabaseError::Storage(redb::StorageError::Io(error)) => {
+            matches!(error.kind(), InvalidData | UnexpectedEof)
+        }
+        _ => false,
+    }
+}
+
 /// Creates the tables and returns the highest version given so far.
 fn prepare(database: &Database) -> std::result::Result<u64, redb::Error> {
     let transaction = database.begin_write()?;
@@ -361,6 +379,23 @@ mod tests {
         assert_eq!((&entry.value[..], &entry.version), (&b"a"[..], &first));
         let second = metadata.put_if(key, first.clone(), "b".into()).await;
         assert_ne!(second.unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_told_from_one_that_cannot_be_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.redb");
+        drop(EmbeddedMetadata::open(&path).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        let mut torn = whole.clone();
+        torn[..64].fill(0);
+        for damaged in [&torn, &vec![b'x'; whole.len()]] {
+            std::fs::write(&path, damaged).unwrap();
+            let error = EmbeddedMetadata::open(&path).unwrap_err();
+            assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        }
+        let missing = EmbeddedMetadata::open(&directory.path().join("none/m.redb"));
+        assert!(matches!(missing, Err(Error::Storage { .. })));
     }
 
     #[tokio::test]

@@ -134,6 +134,10 @@ impl FromStr for Key {
                 let (subject, page) = rest.split_once('/').unwrap_or((rest, "0"));
                 Self::Referrers(parsed(repository)?, parsed(subject)?, parsed(page)?)
             }
+            "trust" => {
+                let (repository, digest) = scoped()?;
+                Self::Verdict(parsed(repository)?, parsed(digest)?)
+            }
             "repo" => Self::Repository(parsed(rest)?),
             "up" => Self::Upload(parsed(rest)?),
             "gcq" => {
@@ -333,6 +337,7 @@ mod tests {
             assert_eq!(key.to_string(), expected);
             assert_eq!(expected.parse(), Ok(key));
         }
+        assert_eq!(Key::System("probe").to_string(), "sys/probe");
         assert_eq!(Key::Lease(10).to_string(), "lease/gc/0a");
         assert_eq!(candidate.to_string().parse(), Ok(candidate));
     }

@@ -22,7 +22,8 @@ mod report;
 mod single_blobs;
 mod suite;
 
-use cairn_registry::{Config, StorageConfig};
+use cairn_registry::{Config, S3Config, S3Credentials, Secret, StorageConfig};
+use cairn_test_s3::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 use insta::assert_snapshot;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -41,6 +42,22 @@ async fn memory_conforms() {
 async fn a_directory_conforms() {
     let directory = tempfile::tempdir().unwrap();
     conforms(StorageConfig::Directory(directory.path().to_owned())).await;
+}
+
+#[tokio::test]
+async fn a_bucket_conforms() {
+    let server = S3Server::start().await;
+    let config = S3Config {
+        bucket: BUCKET.to_owned(),
+        endpoint: Some(server.endpoint()),
+        path_style: true,
+        credentials: Some(S3Credentials {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+        }),
+        ..S3Config::default()
+    };
+    conforms(StorageConfig::S3(config)).await;
 }
 
 /// Runs all cases against a new server; none may fail, be left out or be new.

@@ -2,8 +2,10 @@
 
 use std::{net::SocketAddr, ops::Deref, path::Path, sync::OnceLock};
 
-use cairn_registry::{Config, StorageConfig};
+use crate::ON_S3;
+use cairn_registry::{Config, S3Config, S3Credentials, Secret, StorageConfig};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher};
+use cairn_test_s3::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -18,6 +20,8 @@ pub(crate) struct Server {
     metrics_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     running: JoinHandle<cairn_registry::Result<()>>,
+    /// Ends with the server.
+    _bucket: Option<S3Server>,
 }
 
 /// A client of one server.
@@ -35,7 +39,7 @@ impl Deref for Server {
 }
 
 impl Server {
-    /// A server that forgets.
+    /// A server over a storage of its own that ends with it.
     pub(crate) async fn start() -> Self {
         Self::with(in_memory()).await
     }
@@ -50,7 +54,13 @@ impl Server {
         .await
     }
 
-    pub(crate) async fn with(config: Config) -> Self {
+    pub(crate) async fn with(mut config: Config) -> Self {
+        let mut bucket = None;
+        if ON_S3 && config.storage == StorageConfig::Memory {
+            let started = S3Server::start().await;
+            config.storage = in_bucket(&started);
+            bucket = Some(started);
+        }
         let app = config.build().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -63,6 +73,7 @@ impl Server {
             metrics_address,
             shutdown,
             running,
+            _bucket: bucket,
         }
     }
 
@@ -177,6 +188,22 @@ pub(crate) fn in_memory() -> Config {
         immutable_tags: Vec::new(),
         ..Config::default()
     }
+}
+
+/// The bucket of a server of the tests; parts are small, so that few bytes make several.
+pub(crate) fn in_bucket(server: &S3Server) -> StorageConfig {
+    StorageConfig::S3(S3Config {
+        bucket: BUCKET.to_owned(),
+        endpoint: Some(server.endpoint()),
+        path_style: true,
+        credentials: Some(S3Credentials {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+        }),
+        part_bytes: 256 * 1024,
+        request_timeout_s: 2,
+        ..S3Config::default()
+    })
 }
 
 pub(crate) fn builder() -> ClientBuilder {

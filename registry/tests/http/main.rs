@@ -25,3 +25,6 @@ mod restarts;
 mod tls;
 mod trust;
 mod uploads;
+
+/// What the server is started over, unless a test says otherwise.
+const ON_S3: bool = false;

@@ -95,7 +95,7 @@ async fn ending_uploads_survives_crashes() {
         let upload = registry.start_upload(&a, DigestAlgorithm::Sha256).await?;
         let parked = content("parked");
         registry
-            .append(&a, upload.id, None, &mut body(&parked))
+            .append(&a, &upload.id, None, &mut body(&parked))
             .await
             .map(drop)
     };
@@ -111,10 +111,10 @@ async fn whatever_crashed_requests_leave_behind_is_collected() {
         let digest = Digest::sha256(&layer);
         let half = layer.slice(..20);
         registry
-            .append(&a, upload.id, None, &mut body(&half))
+            .append(&a, &upload.id, None, &mut body(&half))
             .await?;
         let rest = (None, &mut body(&layer.slice(20..)));
-        registry.finish(&a, upload.id, &digest, rest).await?;
+        registry.finish(&a, &upload.id, &digest, rest).await?;
         push_blob(registry, &a, &layer).await?;
         registry
             .mount(

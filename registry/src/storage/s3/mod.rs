@@ -21,13 +21,14 @@ mod reading;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{sync::Arc, time::Duration};
 
 pub use metadata::S3Metadata;
 pub use payloads::S3Payloads;
 
+use aws_sdk_s3::Client;
 use bucket::Bucket;
 use conditions::{Conditions, Enforcement, KeyLocks};
 use probe::Findings;
@@ -51,12 +52,16 @@ pub(crate) async fn open(config: &S3Config) -> Result<(S3Payloads, S3Metadata)> 
         });
     }
     bucket.conditions = conditions(&findings, is_alone);
+    Ok(stores(bucket, config))
+}
+
+fn stores(bucket: Bucket, config: &S3Config) -> (S3Payloads, S3Metadata) {
     let bucket = Arc::new(bucket);
     let payloads = S3Payloads {
         bucket: Arc::clone(&bucket),
         part_bytes: config.part_bytes,
     };
-    Ok((payloads, S3Metadata::new(bucket)))
+    (payloads, S3Metadata::new(bucket))
 }
 
 /// What a bucket can do; nothing of it is changed for good.
@@ -66,12 +71,16 @@ pub(crate) async fn examine(config: &S3Config) -> Result<Findings> {
 
 async fn connect(config: &S3Config) -> Result<Bucket> {
     config.validate()?;
+    Ok(bucket(client::build(config).await?, config))
+}
+
+fn bucket(client: Client, config: &S3Config) -> Bucket {
     let mut prefix = config.prefix.trim_matches('/').to_owned();
     if !prefix.is_empty() {
         prefix.push('/');
     }
-    Ok(Bucket {
-        client: client::build(config).await?,
+    Bucket {
+        client,
         name: config.bucket.clone(),
         prefix,
         attempts: config.attempts,
@@ -81,7 +90,7 @@ async fn connect(config: &S3Config) -> Result<Bucket> {
             deletes: Enforcement::Store,
             completes: true,
         },
-    })
+    }
 }
 
 fn conditions(findings: &Findings, is_alone: bool) -> Conditions {

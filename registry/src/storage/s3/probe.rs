@@ -12,7 +12,7 @@ use crate::{
 
 /// Writers that race for one key, and how often: a store that checks before it writes lets several
 /// of them win.
-const RACERS: usize = 16;
+const RACERS: usize = 8;
 const RACES: usize = 2;
 
 /// What a store makes of everything that the registry relies on.
@@ -128,11 +128,18 @@ impl Findings {
 pub(super) async fn probe(bucket: &Bucket) -> Result<Findings> {
     let folder = format!("probe/{}/", Ulid::new());
     let findings = ask(bucket, &folder).await;
-    let left_over = bucket.list(&folder, "", RACES + 2).await?;
+    let cleaned = clean_up(bucket, &folder).await;
+    // What went wrong first explains the rest.
+    let findings = findings?;
+    cleaned.map(|()| findings)
+}
+
+async fn clean_up(bucket: &Bucket, folder: &str) -> Result<()> {
+    let left_over = bucket.list(folder, "", RACES + 1).await?;
     for (key, _) in left_over.objects {
         bucket.delete(&key).await?;
     }
-    findings
+    Ok(())
 }
 
 async fn ask(bucket: &Bucket, folder: &str) -> Result<Findings> {
