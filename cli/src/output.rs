@@ -242,3 +242,12 @@ mod tests {
         );
     }
 }
+
+/// One name a line.
+pub(crate) fn lines(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    names.into_iter().fold(String::new(), |mut text, name| {
+        text.push_str(name.as_ref());
+        text.push('\n');
+        text
+    })
+}

@@ -367,32 +367,3 @@ fn docker_configuration_that_is_not_json() {
         .file(".docker/config.json", "{\n  \"auths\": {,}\n}\n");
     assert_snapshot!(case.refused(PULL, INVALID_INPUT));
 }
-
-#[test]
-fn storage_that_is_not_there() {
-    assert_snapshot!(Case::empty().refused("registry gc --data nowhere", NOT_FOUND));
-}
-
-#[test]
-fn storage_that_a_server_holds() {
-    let case = Case::empty().registry();
-    assert_snapshot!(case.refused("registry fsck --data registry-data", CONFLICT));
-}
-
-#[test]
-fn storage_that_is_damaged() {
-    let case = Case::empty().file("data/metadata.redb", "not a database");
-    assert_snapshot!(case.refused("registry serve --listen 127.0.0.1:0 --data data", ERROR));
-}
-
-#[test]
-fn grace_period_that_is_too_short() {
-    let case = Case::empty().file("registry.yaml", "limits: {graceS: 5}\n");
-    assert_snapshot!(case.refused("registry serve --config registry.yaml", INVALID_INPUT));
-}
-
-#[test]
-fn folder_that_is_no_layout() {
-    let case = Case::empty().file("layout/readme", "");
-    assert_snapshot!(case.refused("registry import --from layout --data data", INVALID_INPUT));
-}

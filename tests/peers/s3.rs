@@ -33,6 +33,10 @@ impl Drop for Versitygw {
 
 impl Versitygw {
     /// Serves a folder of the sandbox with one bucket, which is a folder in it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a port that nobody listens on yet has no event to wait for"
+    )]
     pub(crate) fn start(sandbox: &Sandbox) -> Result<Self> {
         let folder = sandbox.path().join("s3");
         fs::create_dir_all(folder.join("cairn"))?;

@@ -97,8 +97,9 @@ fn configuration(store: &S3Server) -> String {
     )
 }
 
+/// The store's server runs on the same threads, and the process waits for its answers.
 fn start(sandbox: &Sandbox) -> Result<RegistryProcess> {
-    RegistryProcess::start_configured(sandbox, "registry.yaml")
+    tokio::task::block_in_place(|| RegistryProcess::start_configured(sandbox, "registry.yaml"))
 }
 
 /// Pushes until it is enough; what was acknowledged.
@@ -119,7 +120,7 @@ async fn write(
         };
         let mut layer = vec![0; size];
         random.fill(&mut layer[..]);
-        let chunk = random.random_range(1000..200_000);
+        let chunk = random.random_range(20_000..200_000);
         let tag = format!("v{}", pushed.len());
         let done = client.push(&repository, &tag, layer, chunk).await;
         pushed.push(done.with_context(|| format!("{repository}:{tag}"))?);

@@ -8,7 +8,7 @@ use crate::{
     client::runtime,
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
-    output::{Output, human_bytes},
+    output::{Output, human_bytes, lines},
     storage::{StorageArgs, failed},
 };
 
@@ -49,7 +49,7 @@ impl RegistryFsck {
         } else {
             String::new()
         };
-        let keys = || findings.iter().map(|it| format!("{}\n", it.key)).collect();
+        let keys = || lines(findings.iter().map(|found| &found.key));
         output.result(
             &json!({"findings": findings, "checked": checked}),
             || {

@@ -7,7 +7,7 @@ use crate::{
     client::runtime,
     config::Environment,
     exit::Outcome,
-    output::{Output, human_bytes, table},
+    output::{Output, human_bytes, lines, table},
     storage::{StorageArgs, failed},
 };
 
@@ -64,12 +64,7 @@ fn print_garbage(output: &Output, garbage: &[Found]) {
         })
         .collect();
     let heading = ["KIND", "REPOSITORY", "NAME", "SIZE", "SINCE", "REASON"];
-    let names = || {
-        garbage
-            .iter()
-            .map(|found| format!("{}\n", found.name))
-            .collect()
-    };
+    let names = || lines(garbage.iter().map(|found| &found.name));
     output.result(&garbage, || table(&heading, &rows), names);
     output.message(&format!(
         "{} would go, {}",

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     exit::Outcome,
-    output::{Output, table},
+    output::{Output, lines, table},
     secrets::{TokensOnDisk, unix_now_s},
 };
 
@@ -61,12 +61,7 @@ impl RegistryTokenList {
                     .collect();
                 table(&["NAME", "USER", "SCOPES", "EXPIRES", "STATE"], &rows)
             },
-            || {
-                tokens
-                    .iter()
-                    .map(|token| format!("{}\n", token.name))
-                    .collect()
-            },
+            || lines(tokens.iter().map(|token| &token.name)),
         );
         Ok(())
     }

@@ -17,7 +17,11 @@ pub(super) fn needs(endpoint: &Endpoint, method: &Method, query: &Query) -> Opti
         ("GET" | "HEAD", At::Catalog) => Need::Catalog,
         (
             "GET" | "HEAD",
-            At::Blob(name, _) | At::Manifest(name, _) | At::Tags(name) | At::Referrers(name, _),
+            At::Blob(name, _)
+            | At::Manifest(name, _)
+            | At::Tags(name)
+            | At::Referrers(name, _)
+            | At::Trust(name, _),
         ) => one(Action::Pull, name),
         // The source of a mount is asked for when it is known that it matters: without it, the
         // request still starts an upload. Whoever may push may also give up: some clients do after
@@ -85,7 +89,7 @@ mod tests {
             "/v2/_catalog".to_owned(),
             "/v2/_oci/ext/discover".to_owned(),
             "/v2/a/b/blobs/uploads/".to_owned(),
-            "/v2/a/b/blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+            "/v2/a/b/blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV-sha256-000102030405060708090a0b0c0d0e0f".to_owned(),
             format!("/v2/a/b/blobs/{DIGEST}"),
             "/v2/a/b/manifests/v1".to_owned(),
             format!("/v2/a/b/manifests/{DIGEST}"),

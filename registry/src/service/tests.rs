@@ -85,7 +85,12 @@ impl Default for Machine {
 impl Machine {
     /// A process that crashes after some changes.
     fn start(&self, fuse: &Fuse) -> Registry {
-        self.start_with(fuse, &Config::default())
+        let config = Config {
+            // The tests move a tag.
+            immutable_tags: Vec::new(),
+            ..Config::default()
+        };
+        self.start_with(fuse, &config)
     }
 
     fn start_with(&self, fuse: &Fuse, config: &Config) -> Registry {

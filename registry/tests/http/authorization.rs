@@ -21,7 +21,7 @@ fn bob() -> String {
 /// Every endpoint, for a repository that exists and one that does not.
 fn requests(repository: &str, digest: &Digest) -> Vec<(&'static str, String)> {
     let below = |rest: &str| format!("/v2/{repository}/{rest}");
-    let upload = "blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let upload = "blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV-sha256-000102030405060708090a0b0c0d0e0f";
     let mut requests = Vec::new();
     for method in ["GET", "HEAD", "DELETE"] {
         requests.push((method, below(&format!("blobs/{digest}"))));

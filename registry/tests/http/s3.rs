@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     reason = "helpers of tests fail as tests do: at once"
 )]
+#![expect(dead_code, reason = "the harness serves the other tests, too")]
 
 mod blobs;
 mod budgets;
@@ -15,6 +16,7 @@ mod harness;
 mod immutable;
 mod lists;
 mod manifests;
+mod metrics;
 mod ranges;
 mod referrers;
 mod replicas;

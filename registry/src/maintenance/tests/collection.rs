@@ -1,6 +1,6 @@
 //! What is collected, what is not, and when.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cairn_spec::{Digest, DigestAlgorithm, Tag};
 use tokio_util::sync::CancellationToken;
@@ -131,7 +131,7 @@ async fn the_worker_collects_until_it_is_told_to_stop() {
         .unwrap();
     world.clock.advance(2 * GRACE_S);
     let stop = CancellationToken::new();
-    let worker = crate::maintenance::run(registry.clone(), world.gc.clone(), stop.clone());
+    let worker = crate::maintenance::run(Arc::clone(&registry), world.gc.clone(), stop.clone());
     let watch = async {
         while registry.tally.progress().passes < 2 {
             tokio::time::sleep(Duration::from_secs(1)).await;
