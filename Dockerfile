@@ -7,7 +7,9 @@
 # Without configuration the registry is open to whoever reaches it, so beyond a machine it wants to be told that this is meant.
 #
 # BUILDER is any image with Rust 1.95, a C compiler and CA certificates; PROFILE is a cargo profile.
+# SOURCE is the stage or image whose /image becomes the root: another one than `build` when the binary is there already.
 ARG BUILDER=rust:1.95-bookworm
+ARG SOURCE=build
 
 FROM ${BUILDER} AS build
 ARG PROFILE=dist
@@ -22,8 +24,10 @@ RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
  && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
  && chown -R 10001:10001 /image/data /image/tmp
 
+FROM ${SOURCE} AS source
+
 FROM scratch
-COPY --from=build /image/ /
+COPY --from=source /image/ /
 USER 10001:10001
 WORKDIR /data
 VOLUME /data

@@ -7,6 +7,8 @@
 
 mod bundles;
 mod conformance;
+mod container;
+mod deployment;
 mod harness;
 mod images;
 mod imports;

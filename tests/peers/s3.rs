@@ -20,7 +20,8 @@ const PATIENCE: u32 = 100;
 /// A running server with one bucket.
 pub(crate) struct Versitygw {
     child: Child,
-    address: String,
+    /// `127.0.0.1:PORT`.
+    pub(crate) address: String,
 }
 
 impl Drop for Versitygw {
