@@ -67,12 +67,16 @@ impl Client {
         response.filter(|response| !response.status().is_server_error())
     }
 
+    async fn pause(&self) {
+        tokio::time::sleep(std::time::Duration::from_millis(PAUSE_MS)).await;
+    }
+
     async fn settled(&mut self, method: Method, path: &str, body: &[u8]) -> Result<Response> {
         for _ in 0..TRIES {
             if let Some(response) = self.send(&method, path, body).await {
                 return Ok(response);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(PAUSE_MS)).await;
+            self.pause().await;
         }
         bail!("{method} {path} failed {TRIES} times")
     }
@@ -135,6 +139,9 @@ impl Client {
             if self.try_blob(repository, content, chunk, &digest).await? {
                 return Ok(digest);
             }
+            // Not in step with a replica that is away.
+            self.asked += 1;
+            self.pause().await;
         }
         bail!("{digest} did not arrive in {TRIES} uploads")
     }

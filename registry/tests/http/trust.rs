@@ -247,10 +247,10 @@ async fn a_report_warns_and_serves() {
     let server = site.start(TrustMode::Report, "**").await;
     let digest = server.push_tagged("guarded/a", "v1", "1").await;
     let path = manifest_path("guarded/a", "v1");
-    let served = server.send("GET", &path).await;
-    assert_eq!(served.status(), 200);
+    let answer = server.send("GET", &path).await;
+    assert_eq!(answer.status(), 200);
     assert_eq!(
-        header(&served, "warning"),
+        header(&answer, "warning"),
         "299 - \"not trusted: no trusted key has signed it\""
     );
     let verdict = server.get_json("/v2/guarded/a/_cairn/trust/v1").await;
