@@ -21,7 +21,7 @@ trust: {configMap: trust, host: registry.example.com, enforce: [{repositories: '
 config: {gc: {untaggedManifests: collect}, rateLimits: {login: {perSecond: 1, burst: 10}}}
 ";
 
-/// The ConfigMap that the pack renders, with its paths in a sandbox.
+/// The `ConfigMap` that the pack renders, with its paths in a sandbox.
 fn rendered(presets: &str, values: &str) -> Result<Mounted> {
     let mounted = Mounted::new(&[("/etc/cairn-registry/", "etc/"), ("/data", "data")])?;
     let pack = repository_root().join(PACK);
