@@ -11,12 +11,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use cairn_test_s3::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 use cairn_tests::{RegistryProcess, copy_folder, files_below, repository_root};
 
-use crate::{
-    harness::{Meeting, PASSWORD, program},
-    s3::Versitygw,
-};
+use tokio::runtime::Runtime;
+
+use crate::harness::{Meeting, PASSWORD, program};
 
 /// How often the proxy is asked for a registry, every tenth of a second.
 const PATIENCE: u32 = 100;
@@ -204,8 +204,10 @@ fn start_proxy(meeting: &Meeting, registries: &[RegistryProcess]) -> Result<(Run
 }
 
 /// The registries of `deploy/compose/` with addresses of this machine.
-fn start_registries(meeting: &Meeting, store: &Versitygw) -> Result<Vec<RegistryProcess>> {
-    let credentials = "[default]\naws_access_key_id = key\naws_secret_access_key = secret\n";
+fn start_registries(meeting: &Meeting, store: &S3Server) -> Result<Vec<RegistryProcess>> {
+    let credentials = format!(
+        "[default]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+    );
     meeting.sandbox.write(".aws/credentials", credentials)?;
     meeting.sandbox.write("password", PASSWORD)?;
     let mut add = meeting.sandbox.command();
@@ -219,7 +221,8 @@ fn start_registries(meeting: &Meeting, store: &Versitygw) -> Result<Vec<Registry
 
     let policy = folder("compose").join("policy.yaml");
     let config = fs::read_to_string(folder("compose").join("registry.yaml"))?
-        .replace("http://s3:7070", &format!("http://{}", store.address))
+        .replace("http://s3:7070", &store.endpoint())
+        .replace("bucket: cairn", &format!("bucket: {BUCKET}"))
         .replace("/etc/cairn/policy.yaml", &policy.display().to_string())
         .replace("/run/secrets/", "")
         .replace("172.30.240.0/24", "127.0.0.1");
@@ -229,10 +232,11 @@ fn start_registries(meeting: &Meeting, store: &Versitygw) -> Result<Vec<Registry
 }
 
 #[test]
-#[ignore = "needs haproxy, versitygw, oras and openssl"]
+#[ignore = "needs haproxy, oras and openssl"]
 fn clients_do_not_notice_that_one_of_two_registries_ends() -> Result<()> {
     let meeting = Meeting::new()?;
-    let store = Versitygw::start(&meeting.sandbox)?;
+    let runtime = Runtime::new()?;
+    let store = runtime.block_on(S3Server::start());
     let mut registries = start_registries(&meeting, &store)?;
     let (_proxy, address) = start_proxy(&meeting, &registries)?;
 

@@ -20,8 +20,7 @@ const PATIENCE: u32 = 100;
 /// A running server with one bucket.
 pub(crate) struct Versitygw {
     child: Child,
-    /// `127.0.0.1:PORT`.
-    pub(crate) address: String,
+    address: String,
 }
 
 impl Drop for Versitygw {
