@@ -46,6 +46,11 @@ impl Meeting {
     pub(crate) fn change_data(&mut self, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         self.registry.stop()?;
         change(&self.path("data"))?;
+        self.start_again()
+    }
+
+    /// Starts the registry that was stopped, on another port.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
         self.registry = RegistryProcess::start(&self.sandbox, "data")?;
         Ok(())
     }
