@@ -33,6 +33,37 @@ pub fn read_config(
     origins: &mut Origins,
     diagnostics: &mut Diagnostics,
 ) -> Option<Config> {
+    read(file, variables, sources, origins, diagnostics, |_, _| ())
+}
+
+/// The same, and asks whether the files are there that a server would read.
+///
+/// A server reports those when it opens them; programs that only need the storage never do.
+pub fn check_config(
+    file: Option<(&str, String)>,
+    variables: &[(String, String)],
+    sources: &mut Sources,
+    origins: &mut Origins,
+    diagnostics: &mut Diagnostics,
+) -> Option<Config> {
+    read(
+        file,
+        variables,
+        sources,
+        origins,
+        diagnostics,
+        Config::check_files,
+    )
+}
+
+fn read(
+    file: Option<(&str, String)>,
+    variables: &[(String, String)],
+    sources: &mut Sources,
+    origins: &mut Origins,
+    diagnostics: &mut Diagnostics,
+    check_further: impl FnOnce(&Config, &mut Problems<'_>),
+) -> Option<Config> {
     let errors_before = diagnostics.error_count();
     let mut root = match file {
         None => Node::generated(Map::new()),
@@ -54,13 +85,13 @@ pub fn read_config(
     }
     compiled().check(&root, origins, "schema", diagnostics);
     let config = decoded(&root, origins, diagnostics);
-    config.check(&mut Problems::new(
-        Places {
-            root: &root,
-            origins,
-        },
-        diagnostics,
-    ));
+    let places = Places {
+        root: &root,
+        origins,
+    };
+    let mut problems = Problems::new(places, diagnostics);
+    config.check(&mut problems);
+    check_further(&config, &mut problems);
     (diagnostics.error_count() == errors_before).then_some(config)
 }
 
