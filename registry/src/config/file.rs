@@ -33,7 +33,14 @@ pub fn read_config(
     origins: &mut Origins,
     diagnostics: &mut Diagnostics,
 ) -> Option<Config> {
-    read(file, variables, sources, origins, diagnostics, |_, _| ())
+    let errors_before = diagnostics.error_count();
+    let (config, root) = understood(file, variables, sources, origins, diagnostics)?;
+    let places = Places {
+        root: &root,
+        origins,
+    };
+    config.check(&mut Problems::new(places, diagnostics));
+    (diagnostics.error_count() == errors_before).then_some(config)
 }
 
 /// The same, and asks whether the files are there that a server would read.
@@ -46,25 +53,26 @@ pub fn check_config(
     origins: &mut Origins,
     diagnostics: &mut Diagnostics,
 ) -> Option<Config> {
-    read(
-        file,
-        variables,
-        sources,
+    let errors_before = diagnostics.error_count();
+    let (config, root) = understood(file, variables, sources, origins, diagnostics)?;
+    let places = Places {
+        root: &root,
         origins,
-        diagnostics,
-        Config::check_files,
-    )
+    };
+    let mut problems = Problems::new(places, diagnostics);
+    config.check(&mut problems);
+    config.check_files(&mut problems);
+    (diagnostics.error_count() == errors_before).then_some(config)
 }
 
-fn read(
+/// A configuration whose keys and types were checked, and where they were written.
+fn understood(
     file: Option<(&str, String)>,
     variables: &[(String, String)],
     sources: &mut Sources,
     origins: &mut Origins,
     diagnostics: &mut Diagnostics,
-    check_further: impl FnOnce(&Config, &mut Problems<'_>),
-) -> Option<Config> {
-    let errors_before = diagnostics.error_count();
+) -> Option<(Config, Node)> {
     let mut root = match file {
         None => Node::generated(Map::new()),
         Some((name, text)) => {
@@ -85,14 +93,7 @@ fn read(
     }
     compiled().check(&root, origins, "schema", diagnostics);
     let config = decoded(&root, origins, diagnostics);
-    let places = Places {
-        root: &root,
-        origins,
-    };
-    let mut problems = Problems::new(places, diagnostics);
-    config.check(&mut problems);
-    check_further(&config, &mut problems);
-    (diagnostics.error_count() == errors_before).then_some(config)
+    Some((config, root))
 }
 
 /// What can be understood of a configuration, part by part, so that a mistake in one part does not
