@@ -13,13 +13,13 @@ use crate::{config::Environment, exit::Failure, files::read_text};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registry options")]
 pub(crate) struct ClientArgs {
-    /// Speak plain HTTP; it is the default for registries on this machine only
-    #[arg(long)]
-    pub(crate) plain_http: bool,
+    /// Speak plain HTTP, or with `=false` TLS; plain HTTP is the default on this machine only
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) plain_http: Option<bool>,
     /// Trust this certificate authority too (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// The user; by default, credentials come from `~/.docker/config.json`
+    /// The user at registries that `~/.docker/config.json` has no login for
     #[arg(short, long, value_name = "USER")]
     pub(crate) username: Option<String>,
     /// A file with the user's password
@@ -52,9 +52,8 @@ impl ClientArgs {
             Some(path) => vec![read_text(path)?.into_bytes()],
             None => Vec::new(),
         };
-        let plain_http = self.plain_http.then_some(true);
         let client = Client::new(Options {
-            plain_http,
+            plain_http: self.plain_http,
             extra_ca_pem,
             credentials,
             progress,

@@ -67,8 +67,12 @@ impl Output {
             Format::Json => serde_json::to_string_pretty(value).unwrap_or_default(),
             Format::Yaml => serde_yaml::to_string(value).unwrap_or_default(),
         };
-        self.data(text.trim_end_matches('\n'));
-        self.data("\n");
+        let text = text.trim_end_matches('\n');
+        // Of no names, no line.
+        if !text.is_empty() {
+            self.data(text);
+            self.data("\n");
+        }
     }
 
     /// Prints what is being done or was done.

@@ -43,7 +43,7 @@ pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, GcConfig,
     JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
     S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
-    UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
+    UntaggedManifests, VARIABLE_PREFIX, check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

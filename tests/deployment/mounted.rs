@@ -50,6 +50,15 @@ impl Mounted {
         fs::write(&here, self.translated(text)).with_context(|| format!("failed to write {here}"))
     }
 
+    /// Puts files at mounted paths which operators provide; only that they are there matters.
+    pub(crate) fn provide(&self, paths: &[&str]) -> Result<()> {
+        for path in paths {
+            let here = self.translated(path);
+            self.sandbox.write(&here, "")?;
+        }
+        Ok(())
+    }
+
     /// Makes a password file with one user at a mounted path.
     pub(crate) fn add_user(&self, path: &str) -> Result<()> {
         self.sandbox.write("password", PASSWORD)?;

@@ -21,6 +21,16 @@ trust: {configMap: trust, host: registry.example.com, enforce: [{repositories: '
 config: {gc: {untaggedManifests: collect}, rateLimits: {login: {perSecond: 1, burst: 10}}}
 ";
 
+/// What secrets and config maps of the operator's hold.
+const MOUNTED: [&str; 6] = [
+    "/etc/cairn-registry/auth/htpasswd",
+    "/etc/cairn-registry/auth/tokens.json",
+    "/etc/cairn-registry/auth/jwks.json",
+    "/etc/cairn-registry/tls/tls.crt",
+    "/etc/cairn-registry/tls/tls.key",
+    "/etc/cairn-registry/trust/trust.yaml",
+];
+
 /// The `ConfigMap` that the pack renders, with its paths in a sandbox.
 fn rendered(presets: &str, values: &str) -> Result<Mounted> {
     let mounted = Mounted::new(&[("/etc/cairn-registry/", "etc/"), ("/data", "data")])?;
@@ -66,6 +76,7 @@ fn every_presets_configuration_is_understood() -> Result<()> {
     for preset in presets {
         for values in [" {}", ALL] {
             let mounted = rendered(&preset, values).context(preset.clone())?;
+            mounted.provide(&MOUNTED)?;
             let check = "registry check /etc/cairn-registry/config/registry.yaml";
             mounted.ok(check).with_context(|| preset.clone())?;
         }

@@ -30,6 +30,11 @@ fn the_unit_starts_what_the_command_understands() -> Result<()> {
     for file in ["registry.yaml", "policy.yaml"] {
         mounted.mount(&format!("{FOLDER}/{file}"), &format!("/etc/cairn/{file}"))?;
     }
+    mounted.provide(&[
+        "/etc/cairn/htpasswd",
+        "/etc/cairn/tls.crt",
+        "/etc/cairn/tls.key",
+    ])?;
     let commands: Vec<String> = ["ExecStartPre", "ExecStart"]
         .iter()
         .flat_map(|key| values(&unit, key))

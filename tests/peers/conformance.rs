@@ -5,7 +5,11 @@ use std::{fs, path::PathBuf, process::Command};
 use anyhow::{Context as _, Result, ensure};
 use cairn_tests::{RegistryProcess, Sandbox, run};
 
-use crate::{harness::program, s3::Versitygw};
+use crate::{
+    auth::{self, PASSWORD, USER},
+    harness::program,
+    s3::Versitygw,
+};
 
 /// Starts a registry over the storage to test, and what that needs besides.
 type Storage = fn(&Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)>;
@@ -54,6 +58,17 @@ fn a_bucket_conforms_to_the_coming_specification() -> Result<()> {
     conforms("versitygw", bucket, "dev", 986)
 }
 
+#[test]
+#[ignore = "needs oci-conformance"]
+fn a_registry_that_asks_for_logins_conforms_to_the_coming_specification() -> Result<()> {
+    conforms("tokens", |sandbox| guarded(sandbox, true), "dev", 986)?;
+    conforms("passwords", |sandbox| guarded(sandbox, false), "dev", 986)
+}
+
+fn guarded(sandbox: &Sandbox, token_service: bool) -> Result<(RegistryProcess, Option<Versitygw>)> {
+    Ok((auth::serve(sandbox, token_service)?, None))
+}
+
 /// Runs the suite; nothing may fail, nothing may be skipped, and no check may be lost.
 #[expect(clippy::print_stdout, reason = "the figures are what one runs it for")]
 fn conforms(name: &str, storage: Storage, version: &str, checks: usize) -> Result<()> {
@@ -65,6 +80,9 @@ fn conforms(name: &str, storage: Storage, version: &str, checks: usize) -> Resul
         .env("OCI_VERSION", version)
         .env("OCI_REGISTRY", &registry.address)
         .env("OCI_TLS", "disabled")
+        // Nobody is asked for them by registries without `auth`.
+        .env("OCI_USERNAME", USER)
+        .env("OCI_PASSWORD", PASSWORD)
         .env("OCI_REPO1", "conformance/one")
         .env("OCI_REPO2", "conformance/two")
         .env("OCI_RESULTS_DIR", &results)

@@ -25,6 +25,11 @@ impl Meeting {
     pub(crate) fn new() -> Result<Self> {
         let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
         let registry = RegistryProcess::start(&sandbox, "data")?;
+        Self::at(sandbox, registry)
+    }
+
+    /// The same with a registry that was started already.
+    pub(crate) fn at(sandbox: Sandbox, registry: RegistryProcess) -> Result<Self> {
         let meeting = Self { sandbox, registry };
         meeting.sandbox.ok("key generate us")?;
         meeting.trust("us.pub")?;

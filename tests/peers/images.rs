@@ -11,7 +11,7 @@ use crate::harness::{Meeting, read_json, text};
 
 /// Writes an image as an OCI layout, `layout:1`, by hand: one layer with one file. Returns the
 /// digest of its manifest.
-fn write_image(meeting: &Meeting) -> Result<Digest> {
+pub(crate) fn write_image(meeting: &Meeting) -> Result<Digest> {
     meeting.sandbox.write("root/hello.txt", "hello\n")?;
     meeting.peer("tar", "-cf layer.tar -C root hello.txt")?;
     meeting.peer("gzip", "-nk layer.tar")?;

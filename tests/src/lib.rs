@@ -135,7 +135,8 @@ impl RegistryProcess {
         let mut lines = BufReader::new(stderr).lines();
         let mut said = String::new();
         while let Some(line) = lines.next().transpose()? {
-            if let Some(rest) = line.strip_prefix("serving on http://") {
+            let url = line.strip_prefix("serving on ");
+            if let Some((_, rest)) = url.and_then(|url| url.split_once("://")) {
                 let address = rest.split('/').next().unwrap_or_default().to_owned();
                 // The log is drained, so that the process never waits for a reader.
                 std::thread::spawn(move || lines.for_each(drop));

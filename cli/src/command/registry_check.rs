@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cairn_compiler::Session;
-use cairn_registry::{Config, read_config};
+use cairn_registry::{Config, check_config, read_config};
+use cairn_spec::{Diagnostics, Origins, Sources};
 use clap::Args;
 
 use crate::{
@@ -27,7 +28,8 @@ pub(crate) struct RegistryCheck {
 
 impl RegistryCheck {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
-        load(Some(&self.file), environment, output)?;
+        let file = Some(self.file.as_path());
+        read_with(file, environment, output, check_config)?;
         output.message(&format!("{}: no problems", self.file.display()));
         Ok(())
     }
@@ -39,11 +41,26 @@ pub(crate) fn load(
     environment: &Environment,
     output: &Output,
 ) -> Result<Config, Failure> {
+    read_with(file, environment, output, read_config)
+}
+
+fn read_with(
+    file: Option<&Path>,
+    environment: &Environment,
+    output: &Output,
+    read: impl FnOnce(
+        Option<(&str, String)>,
+        &[(String, String)],
+        &mut Sources,
+        &mut Origins,
+        &mut Diagnostics,
+    ) -> Option<Config>,
+) -> Result<Config, Failure> {
     let text = file.map(read_text).transpose()?;
     let name = file.map(|file| file.display().to_string());
     let file = name.as_deref().zip(text);
     let mut session = Session::default();
-    let config = read_config(
+    let config = read(
         file,
         &environment.registry_settings,
         &mut session.sources,

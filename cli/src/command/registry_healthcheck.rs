@@ -1,24 +1,23 @@
 //! `cairn registry healthcheck`: for containers, which have no curl.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
-    time::Duration,
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use reqwest::{Client, StatusCode, redirect};
+
+use crate::{
+    client::runtime,
+    exit::{Failure, Outcome},
 };
 
-use anyhow::{Context as _, bail};
-use clap::Args;
+/// How long the registry may take to answer; a container's check has 3 s.
+const TIMEOUT: Duration = Duration::from_millis(2500);
 
-use crate::exit::{Failure, Outcome};
-
-/// How long the registry may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
-/// An answer's first line fits in here, in bytes.
-const STATUS_LINE_BYTES: u64 = 128;
-
-/// Ask a registry whether it is ready
+/// Ask a registry whether it is ready, over HTTP or over TLS, whichever it speaks
 ///
-/// Ends with 0 when it is. Made for a container's HEALTHCHECK.
+/// Ends with 0 when it is. Made for a container's HEALTHCHECK: any certificate will do, since
+/// nothing secret is sent. A registry that requires client certificates does not answer.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryHealthcheck {
     /// Where the registry listens
@@ -28,42 +27,48 @@ pub(crate) struct RegistryHealthcheck {
 
 impl RegistryHealthcheck {
     pub(crate) fn run(self) -> Outcome {
-        self.check().map_err(|error| {
+        runtime()?.block_on(self.check()).map_err(|error| {
             Failure::from(error).hint("start it with `cairn registry serve`, or name its HOST:PORT")
         })
     }
 
-    fn check(&self) -> anyhow::Result<()> {
-        let what = || format!("failed to reach the registry at {}", self.address);
-        let address = self
-            .address
-            .to_socket_addrs()
-            .with_context(what)?
-            .next()
-            .with_context(what)?;
-        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).with_context(what)?;
-        stream.set_read_timeout(Some(TIMEOUT)).with_context(what)?;
-        stream
-            .write_all(
-                format!(
-                    "GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-                    self.address
-                )
-                .as_bytes(),
-            )
-            .with_context(what)?;
-        let mut answer = String::new();
-        stream
-            .take(STATUS_LINE_BYTES)
-            .read_to_string(&mut answer)
-            .with_context(what)?;
-        let status = answer.split(' ').nth(1).unwrap_or("nothing");
-        if status != "200" {
-            bail!(
-                "the registry at {} is not ready: it answered {status}",
-                self.address
-            );
+    async fn check(&self) -> anyhow::Result<()> {
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            // The certificate is for the name that clients use, hardly for the loopback address.
+            // Whether the server is ready is no secret, and no answer makes anything trusted.
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .context("failed to set up the client")?;
+        let ask = async |scheme: &str| {
+            let url = format!("{scheme}://{}/readyz", self.address);
+            let response = client.get(url).send().await?;
+            Ok::<_, reqwest::Error>(response.status())
+        };
+        // A server that speaks TLS ends a connection which begins with anything else.
+        let answer = match ask("http").await {
+            Err(error) if is_connected(&error) => ask("https").await,
+            answer => answer,
+        };
+        match answer {
+            Ok(StatusCode::OK) => Ok(()),
+            Ok(status) => Err(anyhow!(
+                "the registry at {} is not ready: it answered {}",
+                self.address,
+                status.as_u16()
+            )),
+            Err(error) => {
+                let cause = anyhow::Error::new(error).root_cause().to_string();
+                let what = format!("failed to reach the registry at {}", self.address);
+                Err(anyhow!(cause).context(what))
+            }
         }
-        Ok(())
     }
+}
+
+/// Whether somebody listens, who did not answer in HTTP.
+fn is_connected(error: &reqwest::Error) -> bool {
+    !error.is_connect() && !error.is_timeout() && !error.is_builder()
 }

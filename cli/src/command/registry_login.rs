@@ -31,9 +31,9 @@ pub(crate) struct RegistryLogin {
     /// Read the password, or an API token, from standard input
     #[arg(long, required = true)]
     password_stdin: bool,
-    /// Speak plain HTTP; it is the default for registries on this machine only
-    #[arg(long)]
-    plain_http: bool,
+    /// Speak plain HTTP, or with `=false` TLS; plain HTTP is the default on this machine only
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    plain_http: Option<bool>,
     /// Trust this certificate authority too (PEM)
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -49,7 +49,7 @@ impl RegistryLogin {
             None => Vec::new(),
         };
         let client = Client::new(Options {
-            plain_http: self.plain_http.then_some(true),
+            plain_http: self.plain_http,
             extra_ca_pem,
             credentials: Credentials::none().with(&self.registry, credential),
             ..Options::default()

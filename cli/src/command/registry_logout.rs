@@ -33,7 +33,10 @@ impl RegistryLogout {
                 .hint("mend the file, or move it away")
         })?;
         match text {
-            Some(text) => replace_secret(path, &text)?,
+            Some(text) => {
+                replace_secret(path, &text)?;
+                output.message(&format!("logged out of {}", self.registry));
+            }
             None => output.message(&format!("there was no login for {}", self.registry)),
         }
         Ok(())

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Problems;
+
 /// Who may use the registry. As soon as this is set, what the policy does not allow is denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -39,6 +41,27 @@ impl AuthConfig {
             oidc: Vec::new(),
             client_certificates: None,
             token_service: TokenServiceConfig::default(),
+        }
+    }
+
+    pub(super) fn check_files(&self, problems: &mut Problems<'_>) {
+        problems.file("policy", &self.policy);
+        if let Some(htpasswd) = &self.htpasswd {
+            problems.file("htpasswd", htpasswd);
+        }
+        if let Some(tokens) = &self.tokens {
+            problems.file("tokens", tokens);
+        }
+        for (index, issuer) in self.oidc.iter().enumerate() {
+            let mut problems = problems.below(format_args!("oidc/{index}/jwks"));
+            match &issuer.jwks {
+                JwksConfig::File(file) => problems.file("file", file),
+                JwksConfig::Url { ca_file, .. } => {
+                    if let Some(file) = ca_file {
+                        problems.below("url").file("caFile", file);
+                    }
+                }
+            }
         }
     }
 }

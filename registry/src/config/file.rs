@@ -34,6 +34,45 @@ pub fn read_config(
     diagnostics: &mut Diagnostics,
 ) -> Option<Config> {
     let errors_before = diagnostics.error_count();
+    let (config, root) = understood(file, variables, sources, origins, diagnostics)?;
+    let places = Places {
+        root: &root,
+        origins,
+    };
+    config.check(&mut Problems::new(places, diagnostics));
+    (diagnostics.error_count() == errors_before).then_some(config)
+}
+
+/// The same, and asks whether the files are there that a server would read.
+///
+/// A server reports those when it opens them; programs that only need the storage never do.
+pub fn check_config(
+    file: Option<(&str, String)>,
+    variables: &[(String, String)],
+    sources: &mut Sources,
+    origins: &mut Origins,
+    diagnostics: &mut Diagnostics,
+) -> Option<Config> {
+    let errors_before = diagnostics.error_count();
+    let (config, root) = understood(file, variables, sources, origins, diagnostics)?;
+    let places = Places {
+        root: &root,
+        origins,
+    };
+    let mut problems = Problems::new(places, diagnostics);
+    config.check(&mut problems);
+    config.check_files(&mut problems);
+    (diagnostics.error_count() == errors_before).then_some(config)
+}
+
+/// A configuration whose keys and types were checked, and where they were written.
+fn understood(
+    file: Option<(&str, String)>,
+    variables: &[(String, String)],
+    sources: &mut Sources,
+    origins: &mut Origins,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Config, Node)> {
     let mut root = match file {
         None => Node::generated(Map::new()),
         Some((name, text)) => {
@@ -54,14 +93,7 @@ pub fn read_config(
     }
     compiled().check(&root, origins, "schema", diagnostics);
     let config = decoded(&root, origins, diagnostics);
-    config.check(&mut Problems::new(
-        Places {
-            root: &root,
-            origins,
-        },
-        diagnostics,
-    ));
-    (diagnostics.error_count() == errors_before).then_some(config)
+    Some((config, root))
 }
 
 /// What can be understood of a configuration, part by part, so that a mistake in one part does not

@@ -26,7 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use audit::AuditConfig;
 pub use auth::{AuthConfig, CertificateUser, JwksConfig, OidcConfig, TokenServiceConfig};
 pub use clients::{Rate, RateLimits};
-pub use file::{VARIABLE_PREFIX, config_schema, read_config};
+pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
@@ -199,6 +199,19 @@ impl Config {
             audit.check(&mut problems.below("audit"));
         }
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
+    }
+
+    /// Which files are not there that a server reads when it starts.
+    fn check_files(&self, problems: &mut Problems<'_>) {
+        if let Some(auth) = &self.auth {
+            auth.check_files(&mut problems.below("auth"));
+        }
+        if let Some(tls) = &self.tls {
+            tls.check_files(&mut problems.below("tls"));
+        }
+        if let Some(trust) = &self.trust {
+            problems.below("trust").file("policy", &trust.policy);
+        }
     }
 }
 

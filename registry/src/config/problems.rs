@@ -1,6 +1,6 @@
 //! What is wrong with settings that are well-formed: all of it, each with the path of its key.
 
-use std::fmt::Display;
+use std::{fmt::Display, fs, io::ErrorKind, path::Path};
 
 use cairn_spec::{Diagnostic, Diagnostics, Node, Origins};
 use globset::Glob;
@@ -80,6 +80,22 @@ impl<'a> Problems<'a> {
                 "globs are such as `packs/**`, or `apps/*:v*` for tags",
             );
         }
+    }
+
+    /// Reports a file that is not there. Who checks may be another user than who serves, so
+    /// whether it may be read is not asked.
+    pub(crate) fn file(&mut self, key: &str, path: &Path) {
+        let reason = match fs::metadata(path) {
+            Ok(found) if found.is_dir() => "is a folder".to_owned(),
+            Ok(_) => return,
+            Err(error) if error.kind() == ErrorKind::NotFound => "does not exist".to_owned(),
+            Err(error) => format!("cannot be found: {error}"),
+        };
+        self.add(
+            key,
+            format!("the file `{}` {reason}", path.display()),
+            "create it, or correct the path; relative paths begin where the registry is started",
+        );
     }
 
     /// The value at a pointer, or what it would be in.

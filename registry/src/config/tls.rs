@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Problems;
+
 /// TLS of the listener. All files are PEM and read again when they change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -19,6 +21,16 @@ pub struct TlsConfig {
     /// Whether clients must have one.
     #[serde(default)]
     pub client_certificates: ClientCertificates,
+}
+
+impl TlsConfig {
+    pub(super) fn check_files(&self, problems: &mut Problems<'_>) {
+        problems.file("certificate", &self.certificate);
+        problems.file("key", &self.key);
+        if let Some(authority) = &self.client_ca {
+            problems.file("clientCa", authority);
+        }
+    }
 }
 
 /// Whether clients must show a certificate.
