@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
-//!   operations/  metrics, audit log, limits on clients
+//!   operations/  metrics, audit log, limits on clients, webhooks
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
@@ -36,8 +36,8 @@ mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, Config, GcConfig, Limits, MetricsConfig, Rate, RateLimits, StorageConfig,
-    UntaggedManifests, VARIABLE_PREFIX, config_schema, read_config,
+    AuditConfig, Config, EventKind, GcConfig, Limits, MetricsConfig, Rate, RateLimits,
+    StorageConfig, UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

@@ -11,6 +11,7 @@ mod limits;
 mod metrics;
 mod problems;
 mod storage;
+mod webhooks;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -27,6 +28,7 @@ pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
 pub use storage::StorageConfig;
+pub use webhooks::{EventKind, WebhookConfig};
 
 pub(crate) use clients::networks;
 pub(crate) use problems::Problems;
@@ -37,7 +39,10 @@ use crate::{
     App, Error, Maintenance, Result,
     http::Server,
     maintenance,
-    operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
+    operations::{
+        metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
+        webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
+    },
     service::Registry,
     storage::{Metadata, Payloads},
 };
@@ -71,6 +76,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// How often each client may ask; unlimited by default.
     pub rate_limits: RateLimits,
+    /// Who is told about changes; nobody is by default. Each event is one more record to write.
+    pub webhooks: Vec<WebhookConfig>,
     /// When garbage is collected, and what is garbage.
     pub gc: GcConfig,
 }
@@ -87,6 +94,7 @@ impl Default for Config {
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
+            webhooks: Vec::new(),
             gc: GcConfig::default(),
         }
     }
@@ -96,10 +104,31 @@ impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
-        let registry = self.open(&metrics).await?;
+        let endpoints = self.webhooks.iter().map(Endpoint::open);
+        let endpoints = endpoints
+            .map(|endpoint| endpoint.map(Arc::new))
+            .collect::<Result<Vec<_>>>()?;
+        let mut registry = self.open(&metrics).await?;
+        let outbox = Outbox {
+            metadata: Arc::clone(&registry.metadata),
+            clock: Arc::clone(&registry.clock),
+            metrics: Arc::clone(&metrics),
+        };
+        if !endpoints.is_empty() {
+            registry.metadata = Arc::new(AnnouncedMetadata {
+                inner: Arc::clone(&outbox.metadata),
+                endpoints: endpoints.clone(),
+                clock: Arc::clone(&outbox.clock),
+            });
+        }
         let mut app = App::new(Server::new(registry, metrics, &self)?);
         if let Some(config) = &self.metrics {
             app.serve_metrics(config.listen).await?;
+        }
+        for endpoint in endpoints {
+            let outbox = outbox.clone();
+            app.workers
+                .add("webhook", |stop| deliver_until(stop, outbox, endpoint));
         }
         if self.gc.enabled {
             let registry = app.registry();
@@ -137,6 +166,7 @@ impl Config {
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
+        webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
         if let Err(Error::Config {
             setting, source, ..
