@@ -37,6 +37,12 @@ const CRATES: &[Crate] = &[
         column: 0,
         uses: Uses::Only(&[]),
     },
+    // For tests alone: no crate uses it but from its own.
+    Crate {
+        name: "test-s3",
+        column: 0,
+        uses: Uses::Only(&[]),
+    },
     Crate {
         name: "oci",
         column: 1,

@@ -3,9 +3,13 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_check, registry_healthcheck, registry_serve, sign, verify,
+    bench_registry, bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint,
+    pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
+    registry_login, registry_logout, registry_rebuild, registry_serve, registry_token_create,
+    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
+    verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -81,6 +85,9 @@ pub(crate) enum Command {
     /// Serve packs and any other OCI content
     #[command(subcommand)]
     Registry(Registry),
+    /// Measure how fast something is
+    #[command(subcommand)]
+    Bench(Bench),
     /// Make keys to sign with
     #[command(subcommand)]
     Key(Key),
@@ -138,8 +145,67 @@ pub(crate) enum Registry {
     Serve(registry_serve::RegistryServe),
     /// Check a registry's configuration without serving
     Check(registry_check::RegistryCheck),
+    /// Try out a registry's storage
+    Doctor(registry_doctor::RegistryDoctor),
     /// Ask a registry whether it is ready
     Healthcheck(registry_healthcheck::RegistryHealthcheck),
+    /// Remove what nothing refers to any more
+    Gc(registry_gc::RegistryGc),
+    /// Check a registry's storage, and repair it
+    Fsck(registry_fsck::RegistryFsck),
+    /// Recompute everything that follows from manifests, tags and blobs
+    Rebuild(registry_rebuild::RegistryRebuild),
+    /// Copy repositories to an OCI image layout
+    Export(registry_export::RegistryExport),
+    /// Take over an OCI image layout, or the files of a distribution registry
+    Import(registry_import::RegistryImport),
+    /// Log in to a registry
+    Login(registry_login::RegistryLogin),
+    /// Log out of a registry
+    Logout(registry_logout::RegistryLogout),
+    /// Manage the users in a password file
+    #[command(subcommand)]
+    User(User),
+    /// Manage API tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Ask an access policy
+    #[command(subcommand)]
+    Authz(Authz),
+}
+
+/// Manage the users in a password file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user, or change a password
+    Add(registry_user_add::RegistryUserAdd),
+    /// Remove a user
+    Remove(registry_user_remove::RegistryUserRemove),
+}
+
+/// Manage API tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Create a token; its secret is printed once
+    Create(registry_token_create::RegistryTokenCreate),
+    /// List tokens, never their secrets
+    List(registry_token_list::RegistryTokenList),
+    /// Revoke a token
+    Revoke(registry_token_revoke::RegistryTokenRevoke),
+}
+
+/// Ask an access policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Authz {
+    /// Say whether something is allowed, and which rule decides
+    Explain(registry_authz_explain::RegistryAuthzExplain),
+}
+
+/// Measure how fast something is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Measure a registry, alone or beside others
+    Registry(bench_registry::BenchRegistry),
 }
 
 /// Make keys to sign with.

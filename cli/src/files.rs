@@ -284,6 +284,35 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("failed to write `{}`", path.display()))
 }
 
+/// Writes a file that only its owner may read, in one step; one that was there keeps its mode, for
+/// a server may run as another user.
+pub(crate) fn replace_secret(path: &Path, text: &str) -> Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(parent)?;
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        if let Ok(present) = fs::metadata(path) {
+            file.as_file().set_permissions(present.permissions())?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().with_context(|| format!("failed to write `{}`", path.display()))
+}
+
+/// The text of a file; empty if there is none.
+pub(crate) fn read_text_or_empty(path: &Path) -> Result<String, InputError> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        _ => read_text(path),
+    }
+}
+
 /// The files beside a profile, on disk.
 #[derive(Debug)]
 pub(crate) struct DiskFiles;

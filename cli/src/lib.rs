@@ -11,7 +11,9 @@ mod files;
 mod output;
 mod packs;
 mod picture;
+mod secrets;
 mod signing;
+mod storage;
 
 use std::process::ExitCode;
 

@@ -218,6 +218,15 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// One name a line.
+pub(crate) fn lines(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    names.into_iter().fold(String::new(), |mut text, name| {
+        text.push_str(name.as_ref());
+        text.push('\n');
+        text
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

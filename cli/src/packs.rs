@@ -45,7 +45,7 @@ impl PackSource for RegistryPacks {
         match tags {
             Ok(tags) => Ok(tags.iter().filter_map(version_of).collect()),
             Err(Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(input_error("pack-registry", &error)),
+            Err(error) => Err(registry_error(&reference, &error)),
         }
     }
 
@@ -68,7 +68,7 @@ impl PackSource for RegistryPacks {
             Error::NotFound { .. } if locked.is_some() => {
                 input_error("pack-missing", &error).hint("the lock names content that the registry no longer has: run `cairn profile update`")
             }
-            error if is_about_the_registry(error) => input_error("pack-registry", error),
+            error if is_about_the_registry(error) => registry_error(&wanted, error),
             error => input_error("pack-fetch", error),
         })?
     }
@@ -116,6 +116,18 @@ fn is_about_the_registry(error: &Error) -> bool {
         error,
         Error::Request { .. } | Error::Registry { .. } | Error::Answer { .. }
     )
+}
+
+/// A registry that nobody listens for says the same of every pack: one error for all of them.
+fn registry_error(reference: &Reference, error: &Error) -> InputError {
+    match error {
+        Error::Request { source, .. } if source.is_connect() => InputError::new(
+            "pack-registry",
+            format!("failed to reach the registry at {}: {source}", reference.registry),
+        )
+        .hint("start it with `cairn registry serve`, or check its address in `registries` (plain HTTP is the default on this machine only)"),
+        error => input_error("pack-registry", error),
+    }
 }
 
 /// Unpacks a pack that was pulled.

@@ -55,6 +55,7 @@ impl Resolver<'_> {
             .map(|layer| wanted(stack, layer))
             .collect();
         let acquired = self.acquire_all(&wanted);
+        let mut failures: Vec<Diagnostic> = Vec::new();
         let mut layers = Vec::new();
         for ((layer, wanted), acquired) in stack.layers.iter().zip(&wanted).zip(acquired) {
             let before = session.diagnostics.error_count();
@@ -73,8 +74,8 @@ impl Resolver<'_> {
                     }
                 }
                 (Content::Pack { .. }, _, acquired) => {
-                    if let Some(Err(diagnostic)) = acquired {
-                        session.report(*diagnostic);
+                    if let Some(Err(failure)) = acquired {
+                        add_failure(&mut failures, *failure);
                     }
                     continue;
                 }
@@ -88,6 +89,9 @@ impl Resolver<'_> {
                 pack,
                 sound: session.diagnostics.error_count() == before,
             });
+        }
+        for failure in failures {
+            session.report(failure);
         }
         layers
     }
@@ -186,6 +190,17 @@ impl Resolver<'_> {
             Some(version) => Ok((version.clone(), None)),
             None => Err(Box::new(no_version(wanted, versions))),
         }
+    }
+}
+
+/// Adds a failure; one that several layers share, such as a registry that does not answer, is one
+/// failure with several places.
+fn add_failure(failures: &mut Vec<Diagnostic>, failure: Diagnostic) {
+    let same =
+        |known: &&mut Diagnostic| (known.code, &known.message) == (failure.code, &failure.message);
+    match failures.iter_mut().find(same) {
+        Some(known) => known.labels.extend(failure.labels),
+        None => failures.push(failure),
     }
 }
 

@@ -24,6 +24,6 @@ pub use error::{Error, RequestError};
 pub use key::{PrivateKey, PublicKey};
 pub use progress::{Event, Progress};
 pub use remote::{
-    Client, Credential, Credentials, Options, PullLimits, Pushed, Repository, Upload,
+    Client, Credential, Credentials, Options, PullLimits, Pushed, Repository, Upload, docker_config,
 };
 pub use store::{Name, VerifyReader, layout::LayoutStore, memory::MemoryStore};

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     Client, Error, PrivateKey, PublicKey, remote,
-    store::{Resolve as _, Store},
+    store::{Fetch, Resolve, Store},
 };
 
 mod attest;
@@ -149,7 +149,7 @@ pub async fn verify(
 
 /// All signatures by `keys` on a manifest in any store, sorted.
 pub async fn verify_in(
-    store: &impl Store,
+    store: &(impl Fetch + Resolve),
     subject: &Descriptor,
     keys: &[PublicKey],
 ) -> Result<Vec<VerifiedSignature>, Error> {

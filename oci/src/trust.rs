@@ -7,7 +7,7 @@ use cairn_spec::{Descriptor, Digest, Reference};
 
 use crate::{
     Client, Error, PublicKey, remote, sign,
-    store::{Resolve as _, Store},
+    store::{Fetch, Resolve},
 };
 
 mod evaluate;
@@ -52,7 +52,7 @@ pub async fn verify_trust(
 
 /// Verifies a manifest in any store against the policy; `name` is its `host/repository`.
 pub async fn verdict_in(
-    store: &impl Store,
+    store: &(impl Fetch + Resolve),
     name: &str,
     subject: &Descriptor,
     policy: &TrustPolicy,

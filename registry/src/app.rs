@@ -2,7 +2,8 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper_util::server::graceful::GracefulShutdown;
+use axum::Router;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -11,9 +12,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Result,
-    http::{self, Accepted, Server},
+    Error, Limits, Progress, Result,
+    http::{self, Accepted, Server, StallGuard},
     service::Registry,
+    tls::Tls,
     workers::Workers,
 };
 
@@ -27,10 +29,12 @@ pub struct App {
     /// What goes on beside the requests; [`Self::run`] starts it.
     pub(crate) workers: Workers,
     metrics_address: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
+    is_open_to_everyone: bool,
 }
 
 impl App {
-    pub(crate) fn new(server: Server) -> Self {
+    pub(crate) fn new(server: Server, tls: Option<Tls>, is_open_to_everyone: bool) -> Self {
         let mut workers = Workers::default();
         if let Some(limits) = server.client_limits.clone() {
             workers.add("client-limits", async move |stop| {
@@ -41,7 +45,24 @@ impl App {
             server,
             workers,
             metrics_address: None,
+            tls: tls.map(Arc::new),
+            is_open_to_everyone,
         }
+    }
+
+    /// The server speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Fails if whoever reaches the address could do everything, and nobody said that this is
+    /// wanted. [`App::run`] checks it too.
+    pub fn check_address(&self, address: SocketAddr) -> Result<()> {
+        let is_for_this_machine = address.ip().to_canonical().is_loopback();
+        if self.server.auth.is_open() && !is_for_this_machine && !self.is_open_to_everyone {
+            return Err(Error::OpenToEveryone { address });
+        }
+        Ok(())
     }
 
     /// Has the metrics served beside the registry.
@@ -61,6 +82,11 @@ impl App {
         self.metrics_address
     }
 
+    /// What maintenance has done since the process started.
+    pub fn maintenance(&self) -> Progress {
+        self.server.registry.tally.progress()
+    }
+
     /// The registry behind the server, for workers.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.server.registry)
@@ -72,6 +98,7 @@ impl App {
     /// The storage is closed when this returns, so it can be opened again.
     pub async fn run(mut self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
         let address = listener.local_addr().map_err(listening)?;
+        self.check_address(address)?;
         tracing::info!(server.address = %address, "serving on {address}");
         let limits = self.server.registry.limits.clone();
         let router = http::router(self.server.clone());
@@ -88,17 +115,22 @@ impl App {
                 let slot = Arc::clone(&slots).acquire_owned().await;
                 (slot, accept(&listener).await)
             };
-            let (slot, (stream, peer)) = tokio::select! {
+            let (slot, (stream, address)) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accepted => accepted,
             };
             let (router, limits) = (router.clone(), limits.clone());
             let (watcher, abort) = (graceful.watcher(), abort.clone());
-            let accepted = Accepted::new(stream, peer, Arc::clone(&self.server.metrics));
+            let tls = self.tls.clone();
+            let accepted = Accepted::new(
+                StallGuard::new(stream, &limits, Arc::clone(&self.server.metrics)),
+                address,
+                &self.server.metrics,
+            );
             connections.spawn(async move {
                 let _slot = slot;
                 tokio::select! {
-                    () = http::serve(accepted, router, &limits, watcher) => {}
+                    () = connect(accepted, tls, router, &limits, watcher) => {}
                     () = abort.cancelled() => {}
                 }
             });
@@ -130,6 +162,24 @@ impl App {
         tokio::task::spawn_blocking(move || drop(self))
             .await
             .map_err(|_| Error::Closed)
+    }
+}
+
+/// Serves a connection, after the handshake if there is one.
+async fn connect(
+    accepted: Accepted<StallGuard>,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    limits: &Limits,
+    watcher: Watcher,
+) {
+    let Some(tls) = tls else {
+        return http::serve(accepted, router, limits, watcher).await;
+    };
+    let client = accepted.peer.address;
+    match accepted.secured(&tls).await {
+        Ok(accepted) => http::serve(accepted, router, limits, watcher).await,
+        Err(error) => tracing::debug!(%error, client.address = %client, "a TLS handshake failed"),
     }
 }
 

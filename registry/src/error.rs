@@ -2,13 +2,16 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
-use std::{fmt, io};
+use std::{fmt, io, net::SocketAddr};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
-use ulid::Ulid;
 
-use crate::storage::{Key, PayloadKey};
+use crate::{
+    auth::{Invalid, Permission},
+    service::UploadId,
+    storage::{Key, PayloadKey},
+};
 
 /// This crate's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,6 +33,15 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// A file or a setting cannot be used.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Everybody could use the registry, which nobody said is wanted.
+    #[error("whoever reaches {address} could push and delete: no authentication is configured")]
+    OpenToEveryone {
+        /// The address that is listened on.
+        address: SocketAddr,
+    },
     /// Another process holds the storage.
     #[error("`{path}` is in use by another process")]
     InUse {
@@ -39,6 +51,15 @@ pub enum Error {
     /// The store below failed.
     #[error("failed to {action}")]
     Storage {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: Source,
+    },
+    /// The store below does not answer, or asks to come back later.
+    #[error("the storage is unavailable: failed to {action}")]
+    Unavailable {
         /// What was attempted.
         action: String,
         /// Why it failed.
@@ -71,10 +92,40 @@ pub enum Error {
         /// What is contended.
         what: String,
     },
+    /// A folder that content shall be copied from or to does not fit.
+    #[error("`{path}` cannot be used: {reason}")]
+    Folder {
+        /// The folder or file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// The server is shutting down.
     #[error("the registry is shutting down")]
     Closed,
 
+    /// The client must say who it is, or did so wrongly.
+    #[error("{reason}")]
+    Unauthenticated {
+        /// What is wrong.
+        reason: &'static str,
+        /// How to do it, as a `WWW-Authenticate` header.
+        challenge: String,
+    },
+    /// The policy does not allow the request.
+    #[error("`{user}` may not {permission}: ask whoever runs the registry")]
+    Denied {
+        /// Who asks.
+        user: String,
+        /// For what.
+        permission: Box<Permission>,
+    },
+    /// Too many wrong credentials came from one address.
+    #[error("too many failed logins from your address: try again in a minute")]
+    TooManyFailures,
+    /// A request to the token service is malformed.
+    #[error("the token request is invalid: {0}")]
+    TokenRequestInvalid(&'static str),
     /// A repository name or a tag is malformed.
     #[error(transparent)]
     Name(ReferenceError),
@@ -135,6 +186,18 @@ pub enum Error {
         /// What it names.
         existing: Digest,
     },
+    /// The trust policy refuses the manifest.
+    #[error("`{repository}@{digest}` is not trusted: {reason}; {hint}")]
+    Untrusted {
+        /// The repository.
+        repository: RepositoryName,
+        /// The manifest.
+        digest: Digest,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
     TooManyTags {
@@ -148,7 +211,7 @@ pub enum Error {
     #[error("the chunk does not continue the upload, which has {received_bytes} bytes")]
     UploadOutOfOrder {
         /// The upload.
-        upload: Ulid,
+        upload: UploadId,
         /// Its repository.
         repository: RepositoryName,
         /// How much of it has been received.
@@ -242,6 +305,7 @@ pub enum ErrorCode {
     PaginationNumberInvalid,
     SizeInvalid,
     TooManyRequests,
+    Unauthorized,
     Unavailable,
     Unknown,
     Unsupported,
@@ -264,6 +328,7 @@ impl ErrorCode {
             Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
             Self::SizeInvalid => "SIZE_INVALID",
             Self::TooManyRequests => "TOOMANYREQUESTS",
+            Self::Unauthorized => "UNAUTHORIZED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Unknown => "UNKNOWN",
             Self::Unsupported => "UNSUPPORTED",
@@ -278,14 +343,21 @@ impl Error {
         use StatusCode as Status;
         match self {
             Self::Config { .. }
+            | Self::Invalid(_)
+            | Self::OpenToEveryone { .. }
             | Self::InUse { .. }
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
+            | Self::Folder { .. }
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
-            Self::Conflict { .. } | Self::Contended { .. } | Self::Closed => {
-                (Status::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
+            Self::Conflict { .. }
+            | Self::Contended { .. }
+            | Self::Closed
+            | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Self::Unauthenticated { .. } => (Status::UNAUTHORIZED, Code::Unauthorized),
+            Self::TooManyFailures => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
+            Self::TokenRequestInvalid(_) => (Status::BAD_REQUEST, Code::Unsupported),
             Self::ManifestInvalid(_) | Self::Name(ReferenceError::Tag(_)) => {
                 (Status::BAD_REQUEST, Code::ManifestInvalid)
             }
@@ -302,7 +374,9 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::TagImmutable { .. } => (Status::FORBIDDEN, Code::Denied),
+            Self::Denied { .. } | Self::TagImmutable { .. } | Self::Untrusted { .. } => {
+                (Status::FORBIDDEN, Code::Denied)
+            }
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }
@@ -328,16 +402,23 @@ impl Error {
 
     /// What the client is told: causes inside of the server are not its business.
     pub fn public_message(&self) -> String {
-        if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR {
-            "an internal error occurred: the server's log has the details".to_owned()
-        } else {
-            self.to_string()
+        match self {
+            Self::Unavailable { .. } => "the storage is unavailable: try again".to_owned(),
+            _ if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR => {
+                "an internal error occurred: the server's log has the details".to_owned()
+            }
+            _ => self.to_string(),
         }
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {
         let source = source.into();
         Self::Storage { action, source }
+    }
+
+    pub(crate) fn unavailable(action: String, source: impl Into<Source>) -> Self {
+        let source = source.into();
+        Self::Unavailable { action, source }
     }
 
     pub(crate) fn corrupt(key: impl fmt::Display, reason: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
+//!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
 //! ```
 //!
@@ -23,6 +24,7 @@
 //! The protocol is <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 mod app;
+pub mod auth;
 mod clock;
 mod config;
 mod error;
@@ -32,14 +34,21 @@ mod operations;
 mod records;
 mod service;
 pub mod storage;
+mod tls;
+mod trust;
 mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, Config, EventKind, GcConfig, Limits, MetricsConfig, Rate, RateLimits,
-    StorageConfig, UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, config_schema, read_config,
+    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
+    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
+    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
+    UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
+    Selection, Watch,
 };
+pub use service::UploadId;
+pub use storage::{Answer, Check};

@@ -117,6 +117,31 @@ pub(crate) struct Repository {
     pub(crate) created_unix_s: u64,
 }
 
+/// What the trust policy says of a manifest; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verdict {
+    /// The policy that was asked.
+    pub(crate) policy: Digest,
+    pub(crate) decided_unix_s: u64,
+    /// The names of the trusted keys that have signed.
+    pub(crate) signers: Vec<String>,
+    /// Why the policy refuses; if it does not, it trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Refusal>,
+    /// Indexes that list the manifest and were trusted at some time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) listed_by: Vec<Digest>,
+}
+
+/// Why a policy refuses, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Refusal {
+    pub(crate) reason: String,
+    pub(crate) hint: String,
+}
+
 /// An upload under way; the body is what was received as long as that is little.
 ///
 /// The upload's identifier is also its payload's key, so a payload that never became a blob can
@@ -133,10 +158,23 @@ pub(crate) struct Upload {
     /// The payload with all bytes received; without it they are in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Parked>,
-    /// The blob that a closing request announced: if its record points to this upload's payload,
-    /// the upload succeeded and only its record is left over.
+    /// The blob that a closing request announced: if the repository holds it, the upload is over.
+    /// Garbage collection looks at that blob when it removes this record, so that there need not
+    /// be a candidate besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finishing: Option<Digest>,
+    /// The upload has ended without a blob. The record stays for as long as its identifier alone
+    /// would stand for an empty upload.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) ended: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// An event on its way to a webhook; the body is the event as it is posted.

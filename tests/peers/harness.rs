@@ -121,7 +121,7 @@ impl Meeting {
 }
 
 /// Where a program is: in `CAIRN_PEERS`, or else on the path.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     std::env::var_os("CAIRN_PEERS")
         .map(|folder| Path::new(&folder).join(name))
         .filter(|path| path.exists())

@@ -6,7 +6,12 @@
 //! missing is a failure, never a skip.
 
 mod bundles;
+mod conformance;
+mod container;
+mod deployment;
 mod harness;
 mod images;
+mod imports;
 mod oras;
+mod s3;
 mod signatures;

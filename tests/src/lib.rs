@@ -113,16 +113,18 @@ impl RegistryProcess {
 
     /// Serves the folder `data` of a sandbox, with further options.
     pub fn start_with(sandbox: &Sandbox, data: &str, options: &[&str]) -> Result<Self> {
+        Self::serve(sandbox, &[&["--data", data], options].concat())
+    }
+
+    /// Serves what a configuration file says.
+    pub fn start_configured(sandbox: &Sandbox, config: &str) -> Result<Self> {
+        Self::serve(sandbox, &["--config", config])
+    }
+
+    fn serve(sandbox: &Sandbox, options: &[&str]) -> Result<Self> {
         let mut child = sandbox
             .command()
-            .args([
-                "registry",
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--data",
-                data,
-            ])
+            .args(["registry", "serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .stderr(Stdio::piped())
             .spawn()?;

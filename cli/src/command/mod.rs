@@ -1,5 +1,6 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
@@ -15,14 +16,28 @@ pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
 pub(crate) mod quickstart;
+pub(crate) mod registry_authz_explain;
 pub(crate) mod registry_check;
+pub(crate) mod registry_doctor;
+pub(crate) mod registry_export;
+pub(crate) mod registry_fsck;
+pub(crate) mod registry_gc;
 pub(crate) mod registry_healthcheck;
+pub(crate) mod registry_import;
+pub(crate) mod registry_login;
+pub(crate) mod registry_logout;
+pub(crate) mod registry_rebuild;
 pub(crate) mod registry_serve;
+pub(crate) mod registry_token_create;
+pub(crate) mod registry_token_list;
+pub(crate) mod registry_token_revoke;
+pub(crate) mod registry_user_add;
+pub(crate) mod registry_user_remove;
 pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Bundle, Command, Key, Pack, Profile, Registry},
+    args::{Authz, Bench, Bundle, Command, Key, Pack, Profile, Registry, Token, User},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -46,7 +61,22 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
+        Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
         Command::Registry(Registry::Healthcheck(healthcheck)) => healthcheck.run(),
+        Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
+        Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
+        Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Export(export)) => export.run(environment, output),
+        Command::Registry(Registry::Import(import)) => import.run(environment, output),
+        Command::Registry(Registry::Login(login)) => login.run(environment, output),
+        Command::Registry(Registry::Logout(logout)) => logout.run(environment, output),
+        Command::Registry(Registry::User(User::Add(add))) => add.run(output),
+        Command::Registry(Registry::User(User::Remove(remove))) => remove.run(output),
+        Command::Registry(Registry::Token(Token::Create(create))) => create.run(output),
+        Command::Registry(Registry::Token(Token::List(list))) => list.run(output),
+        Command::Registry(Registry::Token(Token::Revoke(revoke))) => revoke.run(output),
+        Command::Registry(Registry::Authz(Authz::Explain(explain))) => explain.run(output),
+        Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),
         Command::Sign(sign) => sign.run(environment, output),
         Command::Verify(verify) => verify.run(environment, output),

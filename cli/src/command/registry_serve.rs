@@ -1,16 +1,21 @@
 //! `cairn registry serve`: serves a registry until it is told to stop.
 
-use std::{net::SocketAddr, path::PathBuf};
+#[cfg(unix)]
+use std::io::IsTerminal as _;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
-use cairn_registry::{Config, StorageConfig};
+use cairn_registry::{Config, StorageConfig, TlsConfig};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::runtime,
-    command::registry_check::load,
+    command::registry_check,
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::Output,
@@ -19,7 +24,7 @@ use crate::{
 /// Serve a registry
 ///
 /// Any OCI client can push to it and pull from it. Content is kept in a folder that one process
-/// holds at a time. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
+/// holds at a time, or, as the configuration file says, in an S3 bucket that many share. Stops on Ctrl-C or SIGTERM, after requests under way have ended.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryServe {
     /// A configuration file (YAML); variables `CAIRN_REGISTRY_…` and other options win over it
@@ -34,6 +39,15 @@ pub(crate) struct RegistryServe {
     /// Tags that keep their content forever: globs over repositories [default: packs/**]
     #[arg(long = "immutable", value_name = "GLOB")]
     immutable_tags: Vec<String>,
+    /// The server's certificate (PEM), read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Let whoever reaches the address push and delete; needed beyond this machine without `auth`
+    #[arg(long)]
+    open_to_everyone: bool,
 }
 
 impl RegistryServe {
@@ -47,7 +61,9 @@ impl RegistryServe {
             let address = listener
                 .local_addr()
                 .context("failed to learn the address")?;
-            output.message(&format!("serving on http://{address}/ (Ctrl-C stops)"));
+            app.check_address(address).map_err(refuse)?;
+            let scheme = if app.is_secure() { "https" } else { "http" };
+            output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
             stop_on_signal(&shutdown)?;
             app.run(listener, shutdown)
                 .await
@@ -56,16 +72,26 @@ impl RegistryServe {
     }
 
     fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
-        let mut config = load(self.config.as_deref(), environment, output)?;
+        let file = self.config.as_deref();
+        let mut config = load(file, self.data.as_deref(), environment, output)?;
         if let Some(address) = self.listen {
             config.listen = address;
-        }
-        if let Some(folder) = &self.data {
-            config.storage = StorageConfig::Directory(folder.clone());
         }
         if !self.immutable_tags.is_empty() {
             config.immutable_tags.clone_from(&self.immutable_tags);
         }
+        if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            let clients = config.tls.take();
+            config.tls = Some(TlsConfig {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_ca: clients.as_ref().and_then(|tls| tls.client_ca.clone()),
+                client_certificates: clients
+                    .map(|tls| tls.client_certificates)
+                    .unwrap_or_default(),
+            });
+        }
+        config.open_to_everyone |= self.open_to_everyone;
         Ok(config)
     }
 }
@@ -75,16 +101,53 @@ fn socket(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000")
 }
 
-fn refuse(error: cairn_registry::Error) -> Failure {
+/// The configuration in a file and in variables, or the default, with the folder that was given
+/// besides.
+pub(crate) fn load(
+    file: Option<&Path>,
+    data: Option<&Path>,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Config, Failure> {
+    let mut config = registry_check::load(file, environment, output)?;
+    if let Some(folder) = data {
+        config.storage = StorageConfig::Directory(folder.to_owned());
+    }
+    Ok(config)
+}
+
+pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
     use cairn_registry::Error;
     let (code, hint) = match &error {
         Error::InUse { .. } => (
             ExitCode::Conflict,
             "one process holds a folder at a time: stop the other one, or choose another folder with --data",
         ),
-        Error::Config { .. } => (
+        Error::Config { setting, .. } if setting.starts_with("storage.s3.") => (
+            ExitCode::InvalidInput,
+            "`cairn registry doctor` shows what the store can do",
+        ),
+        Error::Config {
+            setting: "immutableTags",
+            ..
+        } => (
             ExitCode::InvalidInput,
             "globs are such as `packs/**`, or `apps/*:v*` for tags",
+        ),
+        Error::Config { .. } => (
+            ExitCode::InvalidInput,
+            "correct it in the configuration file",
+        ),
+        Error::Invalid(_) => (ExitCode::InvalidInput, "mend what is named there"),
+        Error::OpenToEveryone { .. } => (
+            ExitCode::InvalidInput,
+            "say who may do what under `auth` in a configuration file, listen on 127.0.0.1, or mean it with --open-to-everyone",
+        ),
+        // The store's own answer says what to do.
+        Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
+        Error::Corrupt { .. } => (
+            ExitCode::Error,
+            "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",
         ),
         _ => (
             ExitCode::Error,
@@ -104,17 +167,26 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Cancels `shutdown` on Ctrl-C, and on SIGTERM, which service managers send.
+/// Cancels `shutdown` on Ctrl-C, on SIGTERM, which service managers send, and on SIGHUP when the
+/// terminal goes away. Without a terminal, SIGHUP is what rotates logs, and ends nothing.
 pub(crate) fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()> {
     let shutdown = shutdown.clone();
     #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .context("failed to listen for SIGTERM")?;
+    let (mut terminate, mut hangup) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        (
+            signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?,
+            signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?,
+        )
+    };
+    #[cfg(unix)]
+    let has_terminal = std::io::stdin().is_terminal();
     let wait = async move {
         #[cfg(unix)]
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
+            () = async { while hangup.recv().await.is_some() && !has_terminal {} } => {}
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;

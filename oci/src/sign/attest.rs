@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Client, Error, PrivateKey, PublicKey, remote,
-    store::{Push, Resolve as _, Store},
+    store::{Fetch, Push, Resolve},
 };
 
 /// An attestation that verifies.
@@ -84,7 +84,7 @@ pub async fn verify_attestations(
 
 /// All attestations by `keys` on a manifest in any store.
 pub async fn verify_attestations_in(
-    store: &impl Store,
+    store: &(impl Fetch + Resolve),
     subject: &Descriptor,
     predicate_type: Option<&str>,
     keys: &[PublicKey],

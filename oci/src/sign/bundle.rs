@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, PrivateKey, PublicKey, limits,
-    store::{Fetch, Push, Store, fetch_manifest, push_artifact},
+    store::{Fetch, Push, Resolve, fetch_manifest, push_artifact},
 };
 
 const CONTENT: &str = "dev.sigstore.bundle.content";
@@ -60,7 +60,7 @@ pub(super) struct Opened<'k> {
 }
 
 pub(super) async fn sign(
-    store: &impl Store,
+    store: &impl Push,
     subject: &Descriptor,
     key: &PrivateKey,
     options: &SignOptions,
@@ -77,7 +77,7 @@ pub(super) async fn sign(
 }
 
 pub(super) async fn verify(
-    store: &impl Store,
+    store: &(impl Fetch + Resolve),
     subject: &Descriptor,
     keys: &[PublicKey],
 ) -> Result<Vec<VerifiedSignature>, Error> {
@@ -157,7 +157,7 @@ pub(super) fn artifact(
 
 /// All bundles on a manifest that one of `keys` signed.
 pub(super) async fn open_all<'k>(
-    store: &impl Store,
+    store: &(impl Fetch + Resolve),
     subject: &Descriptor,
     keys: &'k [PublicKey],
     wanted: Wanted,

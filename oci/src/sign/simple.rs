@@ -163,7 +163,7 @@ fn config(layers: &[Descriptor]) -> Vec<u8> {
 }
 
 pub(super) async fn verify(
-    store: &impl Store,
+    store: &(impl Fetch + Resolve),
     subject: &Descriptor,
     keys: &[PublicKey],
 ) -> Result<Vec<VerifiedSignature>, Error> {

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cairn_spec::Digest;
 use globset::{GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,7 @@ pub struct KeyEntry {
 #[derive(Debug, Clone)]
 pub struct TrustPolicy {
     rules: Vec<Rule>,
+    digest: Digest,
 }
 
 /// A rule that is ready to be used.
@@ -132,11 +134,18 @@ impl TrustPolicy {
                 |reason: &dyn fmt::Display| refuse(format!("`rules[{index}]`: {reason}"));
             rules.push(Rule::new(entry, &read).map_err(|error| refuse_rule(&error))?);
         }
-        let policy = Self { rules };
+        let digest = digest_of(&rules);
+        let policy = Self { rules, digest };
         match policy.duplicate_glob() {
             Some(glob) => Err(refuse(format!("the glob `{glob}` stands in two places"))),
             None => Ok(policy),
         }
+    }
+
+    /// Names what the policy says: policies that decide alike for every input share a digest, as
+    /// long as their rules stand in the same order. A verdict is as good as this is the same.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
     }
 
     /// The rule that decides for a `host/repository`: the one with the longest matching glob,
@@ -166,6 +175,23 @@ impl TrustPolicy {
             .find(|pair| pair[0] == pair[1])
             .map(|pair| pair[0])
     }
+}
+
+/// Over the keys themselves, not over the files they were read from.
+fn digest_of(rules: &[Rule]) -> Digest {
+    let said: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            let globs: Vec<&str> = rule.globs.iter().map(|(text, _)| text.as_str()).collect();
+            let keys: Vec<_> = rule
+                .keys
+                .iter()
+                .map(|trusted| (&trusted.name, trusted.key.id()))
+                .collect();
+            serde_json::json!([globs, keys, rule.threshold, rule.attestations])
+        })
+        .collect();
+    Digest::sha256(serde_json::Value::from(said).to_string().as_bytes())
 }
 
 impl Rule {

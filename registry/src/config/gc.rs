@@ -50,7 +50,7 @@ const MIN_GRACE_S: u64 = 60;
 
 impl GcConfig {
     /// Refuses what would be unsafe, or would never rest.
-    pub(super) fn check(&self, limits: &Limits) -> Result<()> {
+    pub(super) fn validate(&self, limits: &Limits) -> Result<()> {
         let refuse = |setting, value: u64, reason: String| {
             Err(Error::Config {
                 setting,
@@ -84,7 +84,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut GcConfig, &mut Limits)) -> Option<&'static str> {
         let (mut gc, mut limits) = (GcConfig::default(), Limits::default());
         change(&mut gc, &mut limits);
-        match gc.check(&limits) {
+        match gc.validate(&limits) {
             Err(Error::Config { setting, .. }) => Some(setting),
             _ => None,
         }

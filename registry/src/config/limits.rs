@@ -49,6 +49,16 @@ pub struct Limits {
     pub referrers_page_bytes: usize,
     /// How long content that nothing references is kept.
     pub grace_s: u64,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout_s: u64,
+    /// Passwords that are verified at a time. Each takes the memory and time its hash asks for.
+    pub password_checks: usize,
+    /// Wrong passwords that an address may send at once, and how many more in each minute.
+    pub failed_logins_per_minute: u32,
+    /// How often files of users, tokens, policies and certificates are looked at for changes.
+    pub file_interval_ms: u64,
+    /// The shortest time between two requests for an OIDC issuer's keys.
+    pub jwks_interval_ms: u64,
 }
 
 impl Default for Limits {
@@ -70,6 +80,11 @@ impl Default for Limits {
             page_entries: 10_000,
             referrers_page_bytes: 4 * 1024 * 1024 - 64 * 1024,
             grace_s: 24 * 60 * 60,
+            handshake_timeout_s: 10,
+            password_checks: 2,
+            failed_logins_per_minute: 20,
+            file_interval_ms: 1000,
+            jwks_interval_ms: 10_000,
         }
     }
 }

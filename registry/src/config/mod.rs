@@ -4,6 +4,7 @@
 //! what types cannot say. [`read_config`] reads all of it from text.
 
 mod audit;
+mod auth;
 mod clients;
 mod file;
 mod gc;
@@ -11,6 +12,8 @@ mod limits;
 mod metrics;
 mod problems;
 mod storage;
+mod tls;
+mod trust;
 mod webhooks;
 
 use std::{
@@ -22,12 +25,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use audit::AuditConfig;
+pub use auth::{AuthConfig, CertificateUser, JwksConfig, OidcConfig, TokenServiceConfig};
 pub use clients::{Rate, RateLimits};
 pub use file::{VARIABLE_PREFIX, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
-pub use storage::StorageConfig;
+pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
+pub use tls::{ClientCertificates, TlsConfig};
+pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 pub use webhooks::{EventKind, WebhookConfig};
 
 pub(crate) use clients::networks;
@@ -36,8 +42,9 @@ pub(crate) use problems::Problems;
 use clients::check_networks;
 
 use crate::{
-    App, Error, Maintenance, Result,
-    http::Server,
+    App, Maintenance, Result,
+    auth::{Auth, Invalid},
+    http::{self, Server},
     maintenance,
     operations::{
         metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
@@ -45,6 +52,7 @@ use crate::{
     },
     service::Registry,
     storage::{Metadata, Payloads},
+    tls::Tls,
 };
 
 /// The configuration of `cairn registry serve`.
@@ -63,23 +71,39 @@ pub struct Config {
     /// never immutable, for clients collect signatures and referrers under them. By default,
     /// versions of packs are written once.
     pub immutable_tags: Vec<String>,
+    /// Who may use the registry. Without it everybody may do everything, and only on this machine
+    /// unless `openToEveryone` says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+    /// Everybody who reaches the address may push and delete, and that is wanted.
+    pub open_to_everyone: bool,
+    /// TLS of the listener; without it, the registry speaks plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// Where clients reach the registry, such as `https://registry.example.com`; by default, where
+    /// each request says it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Whose signatures content needs, and what happens without them; left out, nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustConfig>,
     /// Bounds on what clients may ask for.
     pub limits: Limits,
+    /// When garbage is collected, and what is garbage.
+    pub gc: GcConfig,
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
     /// A log of who pushed, deleted or was denied what; none is written by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
-    /// The networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`. None are
-    /// by default: anybody can send the header.
+    /// The networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, such as
+    /// `10.0.0.0/8`. None are by default: anybody can send the headers.
     pub trusted_proxies: Vec<String>,
     /// How often each client may ask; unlimited by default.
     pub rate_limits: RateLimits,
     /// Who is told about changes; nobody is by default. Each event is one more record to write.
     pub webhooks: Vec<WebhookConfig>,
-    /// When garbage is collected, and what is garbage.
-    pub gc: GcConfig,
 }
 
 impl Default for Config {
@@ -89,13 +113,18 @@ impl Default for Config {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)),
             storage: StorageConfig::default(),
             immutable_tags: vec!["packs/**".to_owned()],
+            auth: None,
+            open_to_everyone: false,
+            tls: None,
+            public_url: None,
+            trust: None,
             limits: Limits::default(),
+            gc: GcConfig::default(),
             metrics: None,
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
             webhooks: Vec::new(),
-            gc: GcConfig::default(),
         }
     }
 }
@@ -104,10 +133,8 @@ impl Config {
     /// Opens the storage and prepares the server.
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
-        let endpoints = self.webhooks.iter().map(Endpoint::open);
-        let endpoints = endpoints
-            .map(|endpoint| endpoint.map(Arc::new))
-            .collect::<Result<Vec<_>>>()?;
+        self.check_access()?;
+        let endpoints = endpoints(&self.webhooks)?;
         let mut registry = self.open(&metrics).await?;
         let outbox = Outbox {
             metadata: Arc::clone(&registry.metadata),
@@ -121,10 +148,12 @@ impl Config {
                 clock: Arc::clone(&outbox.clock),
             });
         }
-        let mut app = App::new(Server::new(registry, metrics, &self)?);
-        if let Some(config) = &self.metrics {
-            app.serve_metrics(config.listen).await?;
-        }
+        let store = Arc::clone(&registry.metadata);
+        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
+        drop(store);
+        let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
+        let server = Server::new(registry, auth, metrics, &self)?;
+        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
         for endpoint in endpoints {
             let outbox = outbox.clone();
             app.workers
@@ -135,24 +164,48 @@ impl Config {
             app.workers
                 .add("gc", |stop| maintenance::run(registry, self.gc, stop));
         }
+        if let Some(config) = &self.metrics {
+            app.serve_metrics(config.listen).await?;
+        }
         Ok(app)
     }
 
     /// Opens the storage for maintenance, without a server.
     ///
-    /// A directory must not be held by a server meanwhile: that fails with [`Error::InUse`].
+    /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
         let registry = self.open(&Arc::default()).await?;
         Ok(Maintenance::new(registry, self.gc))
     }
 
     async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
-        self.gc.check(&self.limits)?;
+        self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
         if self.metrics.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }
         Registry::new(payloads, metadata, self)
+    }
+
+    /// Settings of who may use the registry that contradict each other.
+    fn check_access(&self) -> Result<()> {
+        let by_certificate = self
+            .auth
+            .as_ref()
+            .is_some_and(|auth| auth.client_certificates.is_some());
+        let has_authority = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        if by_certificate && !has_authority {
+            let reason =
+                "client certificates name users only if `tls.clientCa` says which to accept";
+            return Err(Invalid::new("auth.clientCertificates", reason).into());
+        }
+        if let Some(url) = &self.public_url
+            && !http::is_origin(url)
+        {
+            let reason = "expected `https://HOST[:PORT]` without a path";
+            return Err(Invalid::new("publicUrl", reason).into());
+        }
+        Ok(())
     }
 
     /// What is wrong although every key has the right type.
@@ -162,19 +215,23 @@ impl Config {
                 .below("immutableTags")
                 .glob(&index.to_string(), pattern);
         }
+        problems.refused(self.check_access());
+        if let Some(trust) = &self.trust {
+            trust.check(&mut problems.below("trust"));
+        }
         self.limits.check(&mut problems.below("limits"));
+        problems.refused(self.gc.validate(&self.limits));
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
         webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
-        if let Err(Error::Config {
-            setting, source, ..
-        }) = self.gc.check(&self.limits)
-        {
-            problems.setting(setting, &source.to_string());
-        }
     }
+}
+
+fn endpoints(webhooks: &[WebhookConfig]) -> Result<Vec<Arc<Endpoint>>> {
+    let opened = webhooks.iter().map(Endpoint::open);
+    opened.map(|endpoint| endpoint.map(Arc::new)).collect()
 }
 
 fn measured(

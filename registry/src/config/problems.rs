@@ -1,7 +1,11 @@
 //! What is wrong with settings that are well-formed: all of it, each with the path of its key.
 
+use std::fmt::Display;
+
 use cairn_spec::{Diagnostic, Diagnostics, Node, Origins};
 use globset::Glob;
+
+use crate::{Error, Result};
 
 /// The code of these findings, as `spec/diagnostics.md` lists it.
 const CODE: &str = "registry-config";
@@ -32,9 +36,9 @@ impl<'a> Problems<'a> {
     }
 
     /// Of the part under `key`, which may be the index of a list's item.
-    pub(crate) fn below(&mut self, key: impl ToString) -> Problems<'_> {
+    pub(crate) fn below(&mut self, key: impl Display) -> Problems<'_> {
         Problems {
-            pointer: format!("{}/{}", self.pointer, key.to_string()),
+            pointer: format!("{}/{key}", self.pointer),
             places: self.places,
             diagnostics: self.diagnostics,
         }
@@ -49,10 +53,21 @@ impl<'a> Problems<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Reports that a setting, named by its dotted path, cannot be used.
-    pub(crate) fn setting(&mut self, path: &str, message: &str) {
-        let key = path.replace('.', "/");
-        self.add(&key, message, "leave the key out for its default");
+    /// Reports the setting that an error of opening the registry is about, if it is one.
+    pub(crate) fn refused(&mut self, opened: Result<()>) {
+        if let Err(Error::Config {
+            setting,
+            value,
+            source,
+        }) = opened
+        {
+            let key = setting.replace('.', "/");
+            self.add(
+                &key,
+                format!("`{value}` cannot be used"),
+                source.to_string(),
+            );
+        }
     }
 
     /// Reports a pattern that is no glob.

@@ -18,13 +18,13 @@ use tracing::Instrument;
 use ulid::Ulid;
 
 use super::{
-    Server,
-    connection::Peer,
+    Peer, Server,
     context::{Context, client_address},
     response::{self, DOCKER_UPLOAD_UUID, Failure},
 };
 use crate::{
     Error, Limits, Result,
+    auth::Actor,
     operations::metrics::{Counted, MethodClass, RouteClass},
 };
 
@@ -79,10 +79,13 @@ pub(super) async fn limit_and_log(
     let upload = upload.and_then(|upload| upload.to_str().ok());
     let response_bytes = length(response.headers());
     let failure = response.extensions().get::<Failure>();
+    let actor = response.extensions().get::<Arc<Actor>>();
+    let user = actor.filter(|actor| !actor.is_anonymous());
+    let user = user.map(|actor| actor.name.as_str());
     if let Some(Failure(error)) = failure.filter(|_| status.is_server_error()) {
         tracing::error!(
             http.method = %method, http.path = %path, http.status = status.as_u16(),
-            http.agent = agent, http.request_bytes = request_bytes,
+            http.agent = agent, http.request_bytes = request_bytes, http.user = user,
             client.address = %client, upload.id = upload, duration_ms, error = %chain(error),
             "{method} {path}: {status}",
         );
@@ -90,7 +93,7 @@ pub(super) async fn limit_and_log(
         let error = failure.map(|Failure(error)| error.to_string());
         tracing::info!(
             http.method = %method, http.path = %path, http.status = status.as_u16(),
-            http.agent = agent, http.request_bytes = request_bytes,
+            http.agent = agent, http.request_bytes = request_bytes, http.user = user,
             http.response_bytes = response_bytes, client.address = %client, upload.id = upload,
             duration_ms, error,
             "{method} {path}: {status}",

@@ -1,5 +1,7 @@
 //! Which requests are written to the audit log, and what is said about them.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode, header};
 
@@ -9,12 +11,10 @@ use super::{
     response::{DOCKER_CONTENT_DIGEST, Failure},
 };
 use crate::{
+    auth::{ANONYMOUS, Actor},
     operations::audit::{AuditAction, AuditOutcome, AuditRecord},
     service::Reference,
 };
-
-/// Who is recorded when nobody has to say who they are.
-const ANONYMOUS: &str = "anonymous";
 
 /// A request that may be worth a record, taken down before it is served.
 pub(super) struct Audited {
@@ -66,6 +66,7 @@ impl Audited {
         };
         let digest = response.headers().get(DOCKER_CONTENT_DIGEST);
         let failure = response.extensions().get::<Failure>();
+        let actor = response.extensions().get::<Arc<Actor>>();
         Some(AuditRecord {
             time: cairn_spec::rfc_3339(now_unix_s),
             action,
@@ -75,7 +76,7 @@ impl Audited {
             reference: self.reference,
             digest: digest.and_then(|digest| Some(digest.to_str().ok()?.to_owned())),
             reason: failure.map(|Failure(error)| error.public_message()),
-            actor: ANONYMOUS.to_owned(),
+            actor: actor.map_or(ANONYMOUS, |actor| &actor.name).to_owned(),
             remote_address: self.context.client.to_string(),
             request_id: self.context.request_id.to_string(),
             user_agent: self.user_agent,
@@ -114,7 +115,7 @@ fn subject(
         Some(Endpoint::Uploads(name) | Endpoint::Upload(name, _)) => {
             (AuditAction::PushBlob, Some(name.to_string()), None)
         }
-        Some(Endpoint::Tags(name) | Endpoint::Referrers(name, _)) => {
+        Some(Endpoint::Tags(name) | Endpoint::Referrers(name, _) | Endpoint::Trust(name, _)) => {
             (AuditAction::Read, Some(name.to_string()), None)
         }
         Some(Endpoint::Base | Endpoint::Catalog | Endpoint::Discover) | None => {

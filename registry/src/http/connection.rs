@@ -21,11 +21,14 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use tokio_rustls::server::TlsStream;
 use tower_http::add_extension::AddExtension;
 
+use super::Peer;
 use crate::{
     Limits,
     operations::metrics::{Counted, Metrics},
+    tls::Tls,
 };
 
 /// Streams of one HTTP/2 connection at a time.
@@ -36,46 +39,57 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// What is read from the socket at once, in bytes; a request's headers have to fit.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Who is at the other end of a request's connection; every request carries it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
-}
-
 /// A connection that was accepted; it counts as open until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Accepted {
-    stream: TcpStream,
-    peer: Peer,
-    metrics: Arc<Metrics>,
-    _open: Counted,
+pub(crate) struct Accepted<S> {
+    stream: S,
+    pub(crate) peer: Peer,
+    open: Counted,
 }
 
-impl Accepted {
-    pub(crate) fn new(stream: TcpStream, address: SocketAddr, metrics: Arc<Metrics>) -> Self {
+impl<S> Accepted<S> {
+    pub(crate) fn new(stream: S, address: SocketAddr, metrics: &Arc<Metrics>) -> Self {
         metrics.connections_accepted.add(1);
         Self {
             stream,
-            peer: Peer { address },
-            _open: Counted::new(&metrics, |metrics| &metrics.connections),
-            metrics,
+            peer: Peer {
+                address,
+                is_secure: false,
+                certificate: None,
+            },
+            open: Counted::new(metrics, |metrics| &metrics.connections),
         }
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Accepted<S> {
+    /// The same connection after a TLS handshake.
+    pub(crate) async fn secured(self, tls: &Tls) -> io::Result<Accepted<TlsStream<S>>> {
+        let (stream, names) = tls.accept(self.stream).await?;
+        Ok(Accepted {
+            stream,
+            peer: Peer {
+                address: self.peer.address,
+                is_secure: true,
+                certificate: names.map(Arc::new),
+            },
+            open: self.open,
+        })
+    }
+}
+
 /// Serves a connection until it ends or, after its current request, until shutdown.
-pub(crate) async fn serve(accepted: Accepted, router: Router, limits: &Limits, watcher: Watcher) {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    accepted: Accepted<S>,
+    router: Router,
+    limits: &Limits,
+    watcher: Watcher,
+) {
     let Accepted {
         stream,
         peer,
-        metrics,
-        _open,
+        open: _open,
     } = accepted;
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
-    }
-    let idle_timeout = Duration::from_secs(limits.idle_timeout_s);
-    let stream = StallGuard::new(stream, idle_timeout, metrics);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -99,7 +113,8 @@ pub(crate) async fn serve(accepted: Accepted, router: Router, limits: &Limits, w
 }
 
 /// Fails a write that the client does not let proceed: nobody holds a download open for nothing.
-struct StallGuard {
+#[derive(Debug)]
+pub(crate) struct StallGuard {
     stream: TcpStream,
     timeout: Duration,
     /// Set while a write waits.
@@ -108,7 +123,11 @@ struct StallGuard {
 }
 
 impl StallGuard {
-    fn new(stream: TcpStream, timeout: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(stream: TcpStream, limits: &Limits, metrics: Arc<Metrics>) -> Self {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "failed to set TCP_NODELAY");
+        }
+        let timeout = Duration::from_secs(limits.idle_timeout_s);
         Self {
             stream,
             timeout,

@@ -1,9 +1,11 @@
 //! Which endpoint a path names: read from the right, for repository names contain slashes.
 
 use cairn_spec::{Digest, RepositoryName};
-use ulid::Ulid;
 
-use crate::{Error, Result, service::Reference};
+use crate::{
+    Error, Result,
+    service::{Reference, UploadId},
+};
 
 /// An endpoint with what its path carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +19,13 @@ pub(super) enum Endpoint {
     /// `/v2/<name>/blobs/uploads/`
     Uploads(RepositoryName),
     /// `/v2/<name>/blobs/uploads/<id>`
-    Upload(RepositoryName, Ulid),
+    Upload(RepositoryName, UploadId),
     /// `/v2/<name>/blobs/<digest>`
     Blob(RepositoryName, Digest),
     /// `/v2/<name>/manifests/<reference>`
     Manifest(RepositoryName, Reference),
+    /// `/v2/<name>/_cairn/trust/<reference>`
+    Trust(RepositoryName, Reference),
     /// `/v2/<name>/tags/list`
     Tags(RepositoryName),
     /// `/v2/<name>/referrers/<digest>`
@@ -56,14 +60,15 @@ impl Endpoint {
         };
         match (third, second, last) {
             ("blobs", "uploads", "") => Ok(Self::Uploads(name(3)?)),
-            ("blobs", "uploads", id) => {
-                let unknown = |_| Error::UploadUnknown(id.to_owned());
-                Ok(Self::Upload(name(3)?, id.parse().map_err(unknown)?))
-            }
+            ("blobs", "uploads", id) => Ok(Self::Upload(name(3)?, id.parse()?)),
             (_, "blobs", "uploads") => Ok(Self::Uploads(name(2)?)),
             (_, "blobs", digest) => Ok(Self::Blob(name(2)?, digest.parse()?)),
             (_, "manifests", reference) => {
                 Ok(Self::Manifest(name(2)?, parse_reference(reference)?))
+            }
+            // No component of a repository's name begins with an underscore.
+            ("_cairn", "trust", reference) => {
+                Ok(Self::Trust(name(3)?, parse_reference(reference)?))
             }
             (_, "tags", "list") => Ok(Self::Tags(name(2)?)),
             (_, "referrers", digest) => Ok(Self::Referrers(name(2)?, digest.parse()?)),
@@ -118,11 +123,13 @@ mod tests {
         assert_snapshot!(parsed("/v2/tags/list/tags/list"), @r#"Tags(RepositoryName("tags/list"))"#);
         assert_snapshot!(parsed("/v2/a/blobs/uploads/"), @r#"Uploads(RepositoryName("a"))"#);
         assert_snapshot!(parsed("/v2/a/blobs/uploads"), @r#"Uploads(RepositoryName("a"))"#);
-        assert_snapshot!(parsed("/v2/a/blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV"), @r#"Upload(RepositoryName("a"), Ulid(1777027686520646174104517696511196507))"#);
+        assert_snapshot!(parsed("/v2/a/blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV-sha256-000102030405060708090a0b0c0d0e0f"), @r#"Upload(RepositoryName("a"), UploadId { ulid: Ulid(1777027686520646174104517696511196507), algorithm: Sha256, mac: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] })"#);
+        assert_snapshot!(parsed("/v2/a/blobs/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV"), @"there is no upload `01ARZ3NDEKTSV4RRFFQ69G5FAV`: start a new one");
         assert_snapshot!(parsed("/v2/a/blobs/uploads/0"), @"there is no upload `0`: start a new one");
         assert_snapshot!(parsed("/v2/a/blobs/uploads/manifests/v1"), @r#"Manifest(RepositoryName("a/blobs/uploads"), Tag(Tag("v1")))"#);
         assert_snapshot!(parsed("/v2/a/manifests/sha256%3A44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"), @r#"Manifest(RepositoryName("a"), Digest(sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a))"#);
         assert_snapshot!(parsed("/v2/a/blobs/sha256:bad"), @"`sha256:bad` is not a digest: the hash has the wrong length");
+        assert_snapshot!(parsed("/v2/a/b/_cairn/trust/v1"), @r#"Trust(RepositoryName("a/b"), Tag(Tag("v1")))"#);
         assert_snapshot!(parsed("/v2/A/tags/list"), @"`A` is not a repository name: use lower-case letters and digits, separated by `.`, `_`, `__`, `-` or `/`");
         assert_snapshot!(parsed("/v2/manifests/v1"), @"there is no endpoint at `/v2/manifests/v1`");
         assert_snapshot!(parsed("/v2/a/b"), @"there is no endpoint at `/v2/a/b`");

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::{
     Server,
     query::{Query, encoded},
-    response::{OCI_FILTERS_APPLIED, json_body, value},
+    response::{OCI_FILTERS_APPLIED, json_body, json_bytes, value},
+    routes::Call,
 };
 use crate::{Result, service::Page};
 
@@ -31,11 +32,15 @@ pub(super) async fn tags(
     Ok(paged(&body, &path, entries, &page))
 }
 
-/// The repositories, as Docker's registry lists them.
-pub(super) async fn catalog(server: &Server, query: &Query) -> Result<Response> {
-    let entries = query.page_entries()?;
-    let last = query.get("last");
-    let page = server.registry.repositories(entries, last).await?;
+/// The repositories that the client may pull, as Docker's registry lists them.
+pub(super) async fn catalog(server: &Server, call: Call) -> Result<Response> {
+    let entries = call.query.page_entries()?;
+    let last = call.query.get("last");
+    let readable = server.auth.readable(&call.session);
+    let page = server
+        .registry
+        .repositories(entries, last, &readable)
+        .await?;
     let body = json!({"repositories": page.names});
     Ok(paged(&body, "/v2/_catalog", entries, &page))
 }
@@ -53,12 +58,11 @@ pub(super) async fn referrers(
         .registry
         .referrers(&repository, &subject, filter, last.as_ref())
         .await?;
-    let body = json!({
-        "schemaVersion": 2,
-        "mediaType": media_type::OCI_INDEX,
-        "manifests": page.descriptors,
-    });
-    let mut response = json_body(media_type::OCI_INDEX, &body);
+    // The descriptors are JSON already, and there may be megabytes of them.
+    let media_type = media_type::OCI_INDEX;
+    let head = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":["#);
+    let body = [head.as_bytes(), &page.json, b"]}"].concat();
+    let mut response = json_bytes(media_type, body);
     let headers = response.headers_mut();
     if filter.is_some() {
         let applied = HeaderValue::from_static("artifactType");

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use axum::{body::Body, response::Response};
 use cairn_spec::{Digest, RepositoryName, Tag};
 use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::json;
 
 use super::{
     Server, body,
     response::{
         self, DOCKER_CONTENT_DIGEST, IMMUTABLE, OCI_SUBJECT, OCI_TAG, REVALIDATE, etag, is_known,
-        value, with_headers,
+        json_body, value, warning, with_headers,
     },
     routes::Call,
 };
 use crate::{
     Error, Result,
-    service::{ManifestPush, Reference, Stored},
+    service::{Admission, ManifestPush, Reference, Stored},
 };
 
 /// end-3: a manifest exactly as it was pushed, whatever `Accept` says.
@@ -27,11 +28,13 @@ pub(super) async fn get(
     call: Call,
 ) -> Result<Response> {
     let stored = server.registry.manifest(&repository, &reference).await?;
+    let is_head = call.method == Method::HEAD;
+    let admission = server.registry.admit(&repository, &stored, is_head).await?;
     let caching = match reference {
         Reference::Digest(_) => IMMUTABLE,
         Reference::Tag(_) => REVALIDATE,
     };
-    let response = with_headers(
+    let mut response = with_headers(
         Response::default(),
         [
             (header::ETAG, etag(&stored.digest)),
@@ -39,8 +42,11 @@ pub(super) async fn get(
             (DOCKER_CONTENT_DIGEST, value(stored.digest.as_str())),
         ],
     );
+    if let Admission::Warned(reason) = admission {
+        let headers = response.headers_mut();
+        headers.insert(header::WARNING, warning(&format!("not trusted: {reason}")));
+    }
     if is_known(&call.headers, &stored.digest) {
-        let mut response = response;
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
@@ -54,7 +60,7 @@ pub(super) async fn get(
             ),
         ],
     );
-    if call.method != Method::HEAD {
+    if !is_head {
         *response.body_mut() = Body::from(stored.bytes);
     }
     Ok(response)
@@ -117,6 +123,35 @@ pub(super) async fn delete_tag(
     let deleting = async move { registry.delete_tag(&repository, &tag).await };
     server.detached(deleting).await?;
     Ok(response::empty(StatusCode::ACCEPTED))
+}
+
+/// What the trust policy says of a manifest: a Cairn extension of the distribution API.
+pub(super) async fn trust(
+    server: &Server,
+    repository: RepositoryName,
+    reference: Reference,
+) -> Result<Response> {
+    let stored = server.registry.manifest(&repository, &reference).await?;
+    let verdict = server.registry.trust_of(&repository, &stored).await?;
+    let body = match verdict {
+        None => json!({"digest": stored.digest, "verdict": "none"}),
+        Some(verdict) => match verdict.refusal {
+            None => json!({
+                "digest": stored.digest,
+                "verdict": "trusted",
+                "policy": verdict.policy,
+                "signers": verdict.signers,
+            }),
+            Some(refusal) => json!({
+                "digest": stored.digest,
+                "verdict": "refused",
+                "policy": verdict.policy,
+                "reason": refusal.reason,
+                "hint": refusal.hint,
+            }),
+        },
+    };
+    Ok(json_body("application/json", &body))
 }
 
 fn tag_parameters(query: &super::query::Query, limit: usize) -> Result<Vec<Tag>> {

@@ -6,23 +6,30 @@
 
 mod access_log;
 mod audit;
+mod authentication;
 mod blobs;
 mod body;
 mod connection;
 mod context;
 mod endpoint;
+mod jwks;
 mod lists;
 mod manifests;
 mod metrics;
+mod needs;
+mod peer;
 mod query;
 mod ranges;
 mod response;
 mod route_class;
 mod routes;
+mod token;
 mod uploads;
 
-pub(crate) use connection::{Accepted, serve};
+pub(crate) use connection::{Accepted, StallGuard, serve};
+pub(crate) use jwks::jwks_fetch;
 pub(crate) use metrics::serve_metrics;
+pub(crate) use peer::{Peer, is_origin};
 pub(crate) use routes::router;
 
 use std::sync::{
@@ -31,10 +38,12 @@ use std::sync::{
 };
 
 use ipnet::IpNet;
+use peer::Origin;
 use tracing::Instrument;
 
 use crate::{
     Config, Error, RateLimits, Result,
+    auth::Auth,
     config::networks,
     operations::{audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits},
     service::Registry,
@@ -44,6 +53,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) auth: Arc<Auth>,
+    origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
     /// Present if any client is limited.
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
@@ -54,12 +65,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(registry: Registry, metrics: Arc<Metrics>, config: &Config) -> Result<Self> {
+    pub(crate) fn new(
+        registry: Registry,
+        auth: Auth,
+        metrics: Arc<Metrics>,
+        config: &Config,
+    ) -> Result<Self> {
         let audit = config.audit.as_ref();
         let audit = audit.map(|audit| AuditLog::open(&audit.file)).transpose()?;
         let is_limited = config.rate_limits != RateLimits::default();
         Ok(Self {
             registry: Arc::new(registry),
+            auth: Arc::new(auth),
+            origin: Arc::new(Origin::new(config)),
             metrics,
             client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
             audit: audit.map(Arc::new),

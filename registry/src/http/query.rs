@@ -18,6 +18,12 @@ impl Query {
             .unwrap_or_default()
     }
 
+    /// The fields of a form; none if they are malformed.
+    pub(super) fn of_form(form: &str) -> Self {
+        let uri = Uri::builder().path_and_query(format!("/?{form}")).build();
+        uri.map(|uri| Self::of(&uri)).unwrap_or_default()
+    }
+
     /// The first value of a parameter.
     pub(super) fn get<'a>(&'a self, name: &str) -> Option<&'a str> {
         self.all(name).next()

@@ -29,6 +29,9 @@ pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// How long a client waits that was told to try again, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
+/// How long whoever failed to log in too often waits, in seconds.
+const RETRY_LOGIN_AFTER_S: HeaderValue = HeaderValue::from_static("60");
+
 /// A header's value from text that has none but visible ASCII characters.
 pub(super) fn value(text: impl AsRef<str>) -> HeaderValue {
     HeaderValue::from_str(text.as_ref()).unwrap_or(HeaderValue::from_static(""))
@@ -50,6 +53,22 @@ pub(super) fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
         .any(|tag| tag == "*" || tag.trim_matches('"') == digest.as_str())
 }
 
+/// The longest text of a warning, in bytes: clients show it, and headers are bounded.
+const WARNING_BYTES: usize = 1024;
+
+/// A warning as the specification has it: code 299, no agent, no date.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
+pub(super) fn warning(text: &str) -> HeaderValue {
+    let shown = |c: char| match c {
+        '"' | '\\' => '\'',
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        _ => '?',
+    };
+    let text: String = text.chars().take(WARNING_BYTES).map(shown).collect();
+    value(format!("299 - \"{text}\""))
+}
+
 /// A response without body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();
@@ -68,7 +87,12 @@ pub(super) fn with_headers<const N: usize>(
 
 /// A JSON body whose type has no parameters: some clients compare it by equality.
 pub(super) fn json_body(media_type: &'static str, body: &serde_json::Value) -> Response {
-    let response = Response::new(Body::from(body.to_string()));
+    json_bytes(media_type, body.to_string().into_bytes())
+}
+
+/// The same, written already.
+pub(super) fn json_bytes(media_type: &'static str, body: Vec<u8>) -> Response {
+    let response = Response::new(Body::from(body));
     let media_type = HeaderValue::from_static(media_type);
     with_headers(response, [(header::CONTENT_TYPE, media_type)])
 }
@@ -98,7 +122,11 @@ impl IntoResponse for Error {
                 upload,
                 repository,
                 received_bytes,
-            } => headers.extend(uploads::position(repository, *upload, *received_bytes)),
+            } => headers.extend(uploads::position(repository, upload, *received_bytes)),
+            Self::Unauthenticated { challenge, .. } => {
+                headers.insert(header::WWW_AUTHENTICATE, value(challenge));
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
             _ => {}
         }
         if matches!(
@@ -107,6 +135,7 @@ impl IntoResponse for Error {
         ) {
             let retry_after = match &self {
                 Self::RateLimited { retry_after_s } => HeaderValue::from(*retry_after_s),
+                Self::TooManyFailures => RETRY_LOGIN_AFTER_S,
                 _ => RETRY_AFTER_S,
             };
             headers.insert(header::RETRY_AFTER, retry_after);

@@ -2,6 +2,8 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints>
 
+use std::{net::Ipv4Addr, sync::Arc};
+
 use axum::{
     Router,
     body::Body,
@@ -15,10 +17,18 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    Server, access_log, audit::Audited, blobs, context::Context, endpoint::Endpoint, lists,
-    manifests, query::Query, response, uploads,
+    Peer, Server, access_log,
+    audit::Audited,
+    authentication::{Envelope, TOKEN_PATH, admit},
+    blobs,
+    context::Context,
+    endpoint::Endpoint,
+    lists, manifests,
+    needs::needs,
+    query::Query,
+    response, token, uploads,
 };
-use crate::{Error, Result, service::Reference};
+use crate::{Error, Result, auth::Session, service::Reference};
 
 /// A request to an endpoint below `/v2/`, taken apart.
 pub(super) struct Call {
@@ -26,6 +36,8 @@ pub(super) struct Call {
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
+    /// Who makes the request; that they may is settled.
+    pub(super) session: Session,
 }
 
 /// The server as a service.
@@ -33,6 +45,7 @@ pub(crate) fn router(server: Server) -> Router {
     Router::new()
         .route("/healthz", any(live))
         .route("/readyz", any(ready))
+        .route(TOKEN_PATH, any(token::serve))
         .route("/v2", any(distribution))
         .route("/v2/", any(distribution))
         .route("/v2/{*path}", any(distribution))
@@ -80,8 +93,11 @@ async fn route(server: &Server, endpoint: Endpoint, call: Call) -> Result<Respon
         ("GET" | "HEAD", At::Referrers(name, subject)) => {
             lists::referrers(server, name, subject, &call.query).await
         }
+        ("GET" | "HEAD", At::Trust(name, reference)) => {
+            manifests::trust(server, name, reference).await
+        }
         // Not in the specification, but asked for by every user interface.
-        ("GET" | "HEAD", At::Catalog) => lists::catalog(server, &call.query).await,
+        ("GET" | "HEAD", At::Catalog) => lists::catalog(server, call).await,
         ("GET" | "HEAD", At::Discover) => Ok(lists::extensions()),
         (_, endpoint) => Err(Error::MethodNotAllowed {
             allowed: allowed(&endpoint),
@@ -100,36 +116,29 @@ fn allowed(endpoint: &Endpoint) -> &'static str {
 }
 
 async fn distribution(State(server): State<Server>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let query = Query::of(&parts.uri);
+    let query = Query::of(request.uri());
     // A mirror's client names the registry it means; the same content answers for all of them.
     let namespace = query.get("ns").map(HeaderValue::from_str);
-    let call = Call {
-        method: parts.method,
-        query,
-        headers: parts.headers,
-        body,
-    };
-    let endpoint = Endpoint::parse(parts.uri.path());
+    let endpoint = Endpoint::parse(request.uri().path());
     let audited = server.audit.as_ref().and_then(|log| {
-        let context = parts.extensions.get::<Context>()?.clone();
+        let context = request.extensions().get::<Context>()?.clone();
         let endpoint = endpoint.as_ref().ok();
         Some((
             log,
-            Audited::new(endpoint, &call.method, &call.headers, context),
+            Audited::new(endpoint, request.method(), request.headers(), context),
         ))
     });
     let answered = match endpoint {
-        Ok(endpoint) => route(&server, endpoint, call).await,
+        Ok(endpoint) => admitted(&server, endpoint, query, request).await,
         // What can never be a tag is one more tag that nobody pushed.
-        Err(Error::Name(ReferenceError::Tag(tag))) if is_read(&call.method) => {
+        Err(Error::Name(ReferenceError::Tag(tag))) if is_read(request.method()) => {
             Err(Error::TagUnknown(tag))
         }
         Err(error) => Err(error),
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     if let Some((log, audited)) = audited
-        && let Some(record) = audited.record(&response, server.registry.clock.unix_now_s())
+        && let Some(record) = audited.record(&response, server.registry.now_unix_s())
     {
         log.record(record).await;
     }
@@ -138,6 +147,49 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         headers.insert(response::OCI_NAMESPACE, namespace);
     }
     response
+}
+
+/// Serves a request once it is known that whoever makes it may. Nothing is looked up before.
+async fn admitted(
+    server: &Server,
+    endpoint: Endpoint,
+    query: Query,
+    request: Request,
+) -> Result<Response> {
+    let Some(need) = needs(&endpoint, request.method(), &query) else {
+        let allowed = allowed(&endpoint);
+        return Err(Error::MethodNotAllowed { allowed });
+    };
+    let peer = peer_of(&request);
+    let (parts, body) = request.into_parts();
+    let envelope = Envelope {
+        peer: &peer,
+        uri: &parts.uri,
+        headers: &parts.headers,
+    };
+    let session = admit(server, envelope, &need).await?;
+    let actor = Arc::clone(&session.actor);
+    let call = Call {
+        method: parts.method,
+        query,
+        headers: parts.headers,
+        body,
+        session,
+    };
+    let answered = route(server, endpoint, call).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(actor);
+    Ok(response)
+}
+
+/// The other end of the connection that a request came by.
+pub(super) fn peer_of(request: &Request) -> Peer {
+    let peer = request.extensions().get::<Peer>().cloned();
+    peer.unwrap_or_else(|| Peer {
+        address: (Ipv4Addr::UNSPECIFIED, 0).into(),
+        is_secure: false,
+        certificate: None,
+    })
 }
 
 fn is_read(method: &Method) -> bool {

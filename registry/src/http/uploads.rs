@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::response::Response;
 use cairn_spec::{Digest, DigestAlgorithm, DigestError, RepositoryName};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use ulid::Ulid;
 
 use super::{
     Server, body,
@@ -14,12 +13,15 @@ use super::{
     response::{self, DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID, value, with_headers},
     routes::Call,
 };
-use crate::{Result, service::UploadStatus};
+use crate::{
+    Result,
+    service::{UploadId, UploadStatus},
+};
 
 /// Where an upload stands, as headers. Without any byte the range is `0-0`, too.
 pub(super) fn position(
     repository: &RepositoryName,
-    upload: Ulid,
+    upload: &UploadId,
     received_bytes: u64,
 ) -> [(HeaderName, HeaderValue); 3] {
     let last = received_bytes.saturating_sub(1);
@@ -43,11 +45,13 @@ pub(super) async fn start(
     if let Some(mount) = call.query.get("mount") {
         let digest: Digest = mount.parse()?;
         let from = call.query.get("from").map(str::parse::<RepositoryName>);
-        // A source that cannot exist holds nothing.
+        let readable = server.auth.readable(&call.session);
+        // A source that cannot exist holds nothing, nor does one that the client may not read.
         if let Ok(from) = from.transpose() {
             let registry = Arc::clone(&server.registry);
             let (to, blob) = (repository.clone(), digest.clone());
-            let mounting = async move { registry.mount(&to, &blob, from.as_ref()).await };
+            let mounting =
+                async move { registry.mount(&to, &blob, from.as_ref(), &readable).await };
             if server.detached(mounting).await? {
                 return Ok(created(&repository, &digest));
             }
@@ -70,14 +74,14 @@ pub(super) async fn start(
     }
     let algorithm = announced_algorithm(&call.query)?;
     let started = server.registry.start_upload(&repository, algorithm).await?;
-    Ok(standing(StatusCode::ACCEPTED, &repository, started))
+    Ok(standing(StatusCode::ACCEPTED, &repository, &started))
 }
 
 /// end-5
 pub(super) async fn append(
     server: &Server,
     repository: RepositoryName,
-    id: Ulid,
+    id: UploadId,
     call: Call,
 ) -> Result<Response> {
     let registry = Arc::clone(&server.registry);
@@ -87,7 +91,7 @@ pub(super) async fn append(
     let status = server
         .detached(async move {
             let appended = match chunk {
-                Ok(chunk) => registry.append(&to, id, chunk, &mut chunks).await,
+                Ok(chunk) => registry.append(&to, &id, chunk, &mut chunks).await,
                 Err(error) => Err(error),
             };
             if appended.is_err() {
@@ -96,14 +100,14 @@ pub(super) async fn append(
             appended
         })
         .await?;
-    Ok(standing(StatusCode::ACCEPTED, &repository, status))
+    Ok(standing(StatusCode::ACCEPTED, &repository, &status))
 }
 
 /// end-6
 pub(super) async fn finish(
     server: &Server,
     repository: RepositoryName,
-    id: Ulid,
+    id: UploadId,
     call: Call,
 ) -> Result<Response> {
     let registry = Arc::clone(&server.registry);
@@ -116,7 +120,7 @@ pub(super) async fn finish(
             let finished = match (announced, chunk) {
                 (Ok(digest), Ok(chunk)) => {
                     let input = (chunk, &mut chunks);
-                    let finished = registry.finish(&to, id, &digest, input).await;
+                    let finished = registry.finish(&to, &id, &digest, input).await;
                     finished.map(|()| digest)
                 }
                 (Err(error), _) | (_, Err(error)) => Err(error),
@@ -134,26 +138,26 @@ pub(super) async fn finish(
 pub(super) async fn status(
     server: &Server,
     repository: RepositoryName,
-    id: Ulid,
+    id: UploadId,
 ) -> Result<Response> {
-    let status = server.registry.upload_status(&repository, id).await?;
-    Ok(standing(StatusCode::NO_CONTENT, &repository, status))
+    let status = server.registry.upload_status(&repository, &id).await?;
+    Ok(standing(StatusCode::NO_CONTENT, &repository, &status))
 }
 
 /// end-14
 pub(super) async fn cancel(
     server: &Server,
     repository: RepositoryName,
-    id: Ulid,
+    id: UploadId,
 ) -> Result<Response> {
     let registry = Arc::clone(&server.registry);
-    let cancelling = async move { registry.cancel_upload(&repository, id).await };
+    let cancelling = async move { registry.cancel_upload(&repository, &id).await };
     server.detached(cancelling).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-fn standing(status: StatusCode, repository: &RepositoryName, upload: UploadStatus) -> Response {
-    let headers = position(repository, upload.id, upload.received_bytes);
+fn standing(status: StatusCode, repository: &RepositoryName, upload: &UploadStatus) -> Response {
+    let headers = position(repository, &upload.id, upload.received_bytes);
     with_headers(response::empty(status), headers)
 }
 

@@ -78,6 +78,14 @@ pub struct Checked {
     pub repaired: u64,
 }
 
+/// A finding to be, and what can be done about it.
+struct Broken {
+    invariant: Invariant,
+    problem: String,
+    remedy: &'static str,
+    repair: Repair,
+}
+
 /// What can be done about a finding.
 pub(super) enum Repair {
     /// Nothing, without the content.
@@ -148,8 +156,16 @@ impl<'a> Check<'a> {
                     let problem = "its key is malformed".to_owned();
                     let remedy = "tell the developers: nothing writes such a key";
                     let invariant = Invariant::Tracked;
-                    self.report(invariant, name, problem, remedy, Repair::Impossible)
-                        .await
+                    self.report(
+                        name,
+                        Broken {
+                            invariant,
+                            problem,
+                            remedy,
+                            repair: Repair::Impossible,
+                        },
+                    )
+                    .await
                 }
             })
             .await?;
@@ -178,8 +194,16 @@ impl<'a> Check<'a> {
             Err(Error::Corrupt { reason, .. }) => {
                 let remedy = "restore the metadata from a backup, or delete and push again";
                 let invariant = Invariant::Intact;
-                self.report(invariant, key, reason, remedy, Repair::Impossible)
-                    .await
+                self.report(
+                    key,
+                    Broken {
+                        invariant,
+                        problem: reason,
+                        remedy,
+                        repair: Repair::Impossible,
+                    },
+                )
+                .await
             }
             outcome => outcome,
         }
@@ -209,8 +233,16 @@ impl<'a> Check<'a> {
         let remedy =
             "remove it with --repair, then push the content again: clients upload what is missing";
         let repair = Repair::Remove(key.clone(), entry.clone());
-        self.report(Invariant::Intact, key, problem, remedy, repair)
-            .await
+        self.report(
+            key,
+            Broken {
+                invariant: Invariant::Intact,
+                problem,
+                remedy,
+                repair,
+            },
+        )
+        .await
     }
 
     async fn hash(
@@ -251,8 +283,16 @@ impl<'a> Check<'a> {
         let remedy =
             "remove it with --repair, then push the content again: clients upload what is missing";
         let repair = Repair::Remove(key.clone(), entry.clone());
-        self.report(Invariant::Intact, key, problem.to_owned(), remedy, repair)
-            .await
+        self.report(
+            key,
+            Broken {
+                invariant: Invariant::Intact,
+                problem: problem.to_owned(),
+                remedy,
+                repair,
+            },
+        )
+        .await
     }
 
     async fn manifest(
@@ -273,8 +313,16 @@ impl<'a> Check<'a> {
                 let problem = format!("it refers to `{child}`, which the repository does not hold");
                 let remedy = "push it again, or delete it";
                 let invariant = Invariant::Complete;
-                self.report(invariant, key, problem, remedy, Repair::Impossible)
-                    .await?;
+                self.report(
+                    key,
+                    Broken {
+                        invariant,
+                        problem,
+                        remedy,
+                        repair: Repair::Impossible,
+                    },
+                )
+                .await?;
             }
         }
         let Some(subject) = &manifest.subject else {
@@ -284,8 +332,16 @@ impl<'a> Check<'a> {
             let problem = format!("it is missing among the referrers of `{subject}`");
             let remedy = "add it with --repair";
             let repair = Repair::Referrer(repository.clone(), subject.clone(), digest.clone());
-            self.report(Invariant::Referred, key, problem, remedy, repair)
-                .await?;
+            self.report(
+                key,
+                Broken {
+                    invariant: Invariant::Referred,
+                    problem,
+                    remedy,
+                    repair,
+                },
+            )
+            .await?;
         }
         Ok(())
     }
@@ -326,7 +382,15 @@ impl<'a> Check<'a> {
             let remedy = "remove it with --repair, or push what it pointed to again";
             let repair = Repair::Remove(key.clone(), entry.clone());
             return self
-                .report(Invariant::Tagged, key, problem, remedy, repair)
+                .report(
+                    key,
+                    Broken {
+                        invariant: Invariant::Tagged,
+                        problem,
+                        remedy,
+                        repair,
+                    },
+                )
                 .await;
         }
         let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
@@ -335,7 +399,15 @@ impl<'a> Check<'a> {
             let remedy = "write the hint with --repair";
             let repair = Repair::Hint(repository.clone(), digest.clone(), tag.clone());
             return self
-                .report(Invariant::Tagged, key, problem, remedy, repair)
+                .report(
+                    key,
+                    Broken {
+                        invariant: Invariant::Tagged,
+                        problem,
+                        remedy,
+                        repair,
+                    },
+                )
                 .await;
         }
         Ok(())
@@ -360,8 +432,16 @@ impl<'a> Check<'a> {
                 let problem = format!("it lists `{referrer}`, which is no referrer of the subject");
                 let remedy = "remove the entry with --repair";
                 let repair = Repair::Referrer(repository.clone(), subject.clone(), referrer);
-                self.report(Invariant::Referred, key, problem, remedy, repair)
-                    .await?;
+                self.report(
+                    key,
+                    Broken {
+                        invariant: Invariant::Referred,
+                        problem,
+                        remedy,
+                        repair,
+                    },
+                )
+                .await?;
             }
         }
         Ok(())
@@ -388,8 +468,16 @@ impl<'a> Check<'a> {
                 let remedy = "queue it with --repair";
                 let repair = Repair::Queue(repository.clone(), digest.clone());
                 let problem = problem.to_owned();
-                self.report(Invariant::Tracked, &key, problem, remedy, repair)
-                    .await
+                self.report(
+                    &key,
+                    Broken {
+                        invariant: Invariant::Tracked,
+                        problem,
+                        remedy,
+                        repair,
+                    },
+                )
+                .await
             })
             .await?;
             for_each_key(self.registry, &Prefix::Family(Family::Blobs), async |key| {
@@ -409,33 +497,34 @@ impl<'a> Check<'a> {
                 let repair = Repair::Queue(repair::nobody()?, digest.clone());
                 let problem = problem.to_owned();
                 let key = Key::Blob(digest);
-                self.report(Invariant::Tracked, key, problem, remedy, repair)
-                    .await
+                self.report(
+                    key,
+                    Broken {
+                        invariant: Invariant::Tracked,
+                        problem,
+                        remedy,
+                        repair,
+                    },
+                )
+                .await
             })
             .await?;
         }
         Ok(())
     }
 
-    async fn report(
-        &mut self,
-        invariant: Invariant,
-        key: impl std::fmt::Display,
-        problem: String,
-        remedy: &'static str,
-        repair: Repair,
-    ) -> Result<()> {
-        let repaired = self.options.repair && repair::apply(self.registry, repair).await?;
+    async fn report(&mut self, key: impl std::fmt::Display, broken: Broken) -> Result<()> {
+        let repaired = self.options.repair && repair::apply(self.registry, broken.repair).await?;
         if repaired {
             self.checked.repaired += 1;
         } else {
             self.checked.broken += 1;
         }
         (self.found)(Finding {
-            invariant,
+            invariant: broken.invariant,
             key: key.to_string(),
-            problem,
-            remedy,
+            problem: broken.problem,
+            remedy: broken.remedy,
             repaired,
         });
         Ok(())

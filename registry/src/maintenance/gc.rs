@@ -351,10 +351,17 @@ impl Collector {
 
     /// Says what a pass would remove.
     pub(super) async fn explain(&self, found: &mut (dyn FnMut(Found) + Send)) -> Result<()> {
-        self.explain_uploads(found).await?;
         let mut last = None;
         let mut seen = HashSet::new();
-        while let Some((name, due)) = self.due(last.as_deref()).await? {
+        let mut of_uploads = Some(self.explain_uploads(found).await?);
+        loop {
+            let (name, due) = match of_uploads.take() {
+                Some(due) => (None, due),
+                None => match self.due(last.as_deref()).await? {
+                    Some((name, due)) => (Some(name), due),
+                    None => return Ok(()),
+                },
+            };
             for (repository, due) in by_repository(due) {
                 let referenced = self.referenced(&repository, &due).await?;
                 for due in due {
@@ -369,9 +376,8 @@ impl Collector {
                     }
                 }
             }
-            last = Some(name);
+            last = name;
         }
-        Ok(())
     }
 
     async fn explain_one(&self, candidate: &Candidate, is_referenced: bool) -> Result<Vec<Found>> {

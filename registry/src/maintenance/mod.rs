@@ -20,8 +20,11 @@
 //! record forever; so none has to stay behind as a marker.
 
 mod blobs;
+mod export;
 mod fsck;
 mod gc;
+mod import;
+mod layout;
 mod lease;
 mod listing;
 mod manifests;
@@ -35,10 +38,12 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use cairn_spec::RepositoryName;
 use tokio_util::sync::CancellationToken;
 
+pub use export::{Copied, Selection, Watch};
 pub use fsck::{Checked, Finding, FsckOptions, Invariant};
 pub use gc::Found;
 pub use repair::Rebuilt;
@@ -114,6 +119,27 @@ impl Maintenance {
     /// collection look at everything once.
     pub async fn rebuild(&self) -> Result<Rebuilt> {
         repair::rebuild(&self.registry).await
+    }
+
+    /// Writes repositories, or all of them, to an OCI image layout in a new folder.
+    pub async fn export(
+        &self,
+        selections: &[Selection],
+        to: &Path,
+        watch: Watch<'_>,
+    ) -> Result<Copied> {
+        export::export(&self.registry, selections, to, watch).await
+    }
+
+    /// Copies the content of an OCI image layout, or of distribution's files, into the registry.
+    /// Entries of a layout that do not name a repository go to `repository`.
+    pub async fn import(
+        &self,
+        from: &Path,
+        repository: Option<&RepositoryName>,
+        watch: Watch<'_>,
+    ) -> Result<Copied> {
+        import::import(&self.registry, from, repository, watch).await
     }
 
     fn collector(&self, grace_s: Option<u64>) -> Collector {

@@ -25,7 +25,7 @@ struct Anchor {
     unix_s: u64,
     steady_s: u64,
     /// When the wall clock was first seen to have jumped forward, in steady time.
-    jumped_s: Option<u64>,
+    jumped_at: Option<u64>,
 }
 
 impl PrudentClock {
@@ -33,7 +33,7 @@ impl PrudentClock {
         let anchor = Anchor {
             unix_s: clock.unix_now_s(),
             steady_s: clock.steady_s(),
-            jumped_s: None,
+            jumped_at: None,
         };
         Self {
             clock,
@@ -50,17 +50,17 @@ impl PrudentClock {
         let follow = Anchor {
             unix_s,
             steady_s,
-            jumped_s: None,
+            jumped_at: None,
         };
         if unix_s <= believed_s {
             *anchor = follow;
             return unix_s;
         }
         if unix_s <= believed_s + TOLERANCE_S {
-            anchor.jumped_s = None;
+            anchor.jumped_at = None;
             return unix_s;
         }
-        let jumped_s = *anchor.jumped_s.get_or_insert(steady_s);
+        let jumped_s = *anchor.jumped_at.get_or_insert(steady_s);
         if steady_s - jumped_s < self.grace_s {
             return believed_s;
         }

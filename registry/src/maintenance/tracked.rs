@@ -8,7 +8,7 @@ use std::{
 use super::listing::for_each_key;
 use crate::{
     Result,
-    records::{self, Manifest},
+    records::{self, Manifest, Upload},
     service::Registry,
     storage::{Family, Key, Prefix},
 };
@@ -57,6 +57,21 @@ impl Tracked {
             if let Ok(Key::Candidate { candidate, .. }) = key {
                 let (repository, digest) = (candidate.repository(), candidate.digest());
                 tracked.insert(hasher.hash_one((repository, digest)));
+                tracked.insert(hasher.hash_one(digest));
+            }
+            Ok(())
+        })
+        .await?;
+        for_each_key(registry, &Prefix::Uploads, async |key| {
+            let Ok(key @ Key::Upload(_)) = key else {
+                return Ok(());
+            };
+            let Some(entry) = registry.metadata.get(&key).await? else {
+                return Ok(());
+            };
+            let (upload, _): (Upload, _) = records::decode(&key, &entry)?;
+            if let Some(digest) = &upload.finishing {
+                tracked.insert(hasher.hash_one((&upload.repository, digest)));
                 tracked.insert(hasher.hash_one(digest));
             }
             Ok(())

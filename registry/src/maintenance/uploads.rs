@@ -1,25 +1,35 @@
 //! Uploads that nobody will finish, and payloads that no upload knows of.
 
+use bytes::Bytes;
+use futures_util::{TryStreamExt, stream};
 use ulid::Ulid;
 
-use super::{Collector, gc::Found};
+use super::{
+    Collector,
+    gc::{Due, Found},
+};
 use crate::{
     Error, Result,
     records::{self, Location, Upload},
-    storage::{Batch, Entry, Key, PayloadKey, Prefix, Write},
+    service::FIRST_BYTE_S,
+    storage::{Batch, Candidate, Entry, Key, PayloadKey, Prefix, Write},
 };
 
 /// Uploads looked at at a time.
 const PAGE_NAMES: usize = 1000;
+/// Uploads ended side by side.
+const CONCURRENT: usize = 16;
 
 impl Collector {
     /// Ends uploads that have rested for too long: their payload goes first, then their record.
     pub(super) async fn end_abandoned_uploads(&self) -> Result<()> {
         let mut last = None;
         while let Some((name, abandoned)) = self.abandoned(last.as_deref()).await? {
-            for (id, entry, upload) in abandoned {
-                self.end_upload(id, entry, &upload).await?;
-            }
+            stream::iter(abandoned.into_iter().map(Ok))
+                .try_for_each_concurrent(CONCURRENT, |(id, entry, upload)| async move {
+                    self.end_upload(id, entry, &upload).await
+                })
+                .await?;
             last = Some(name);
         }
         Ok(())
@@ -34,8 +44,19 @@ impl Collector {
                 registry.payloads.delete(PayloadKey(id)).await?;
             }
         }
-        let write = Write::delete_if(Key::Upload(id), entry.version);
-        match registry.metadata.write(Batch::durable([write])).await {
+        let mut writes = Vec::new();
+        // The record stood for a candidate, too.
+        if let Some(digest) = upload.finishing.clone() {
+            let candidate = Candidate::Blob(upload.repository.clone(), digest);
+            let due_unix_s = self.clock.unix_now_s();
+            let key = Key::Candidate {
+                due_unix_s,
+                candidate,
+            };
+            writes.push(Write::put(key, Bytes::new()));
+        }
+        writes.push(Write::delete_if(Key::Upload(id), entry.version));
+        match registry.metadata.write(Batch::durable(writes)).await {
             Err(Error::Conflict { .. }) => return Ok(()),
             ended => ended?,
         };
@@ -61,27 +82,30 @@ impl Collector {
         Ok(())
     }
 
-    /// What the two functions above would remove.
+    /// What the two functions above would remove; and the candidates they would queue.
     pub(super) async fn explain_uploads(
         &self,
         found: &mut (dyn FnMut(Found) + Send),
-    ) -> Result<()> {
+    ) -> Result<Vec<Due>> {
         let mut last = None;
+        let mut queued = Vec::new();
         while let Some((name, abandoned)) = self.abandoned(last.as_deref()).await? {
             for (id, _, upload) in abandoned {
-                let is_blob = self.became_a_blob(id, &upload).await?;
-                found(Found {
-                    kind: "upload",
-                    repository: Some(upload.repository),
-                    name: id.to_string(),
-                    size_bytes: if is_blob { 0 } else { upload.received_bytes },
-                    since_unix_s: upload.updated_unix_s,
-                    reason: if is_blob {
-                        "it succeeded, but its record was left over"
-                    } else {
-                        "nobody went on with it"
-                    },
-                });
+                if let Some(digest) = upload.finishing {
+                    queued.push(Due {
+                        key: Key::Upload(id),
+                        candidate: Candidate::Blob(upload.repository, digest),
+                    });
+                } else if !upload.ended {
+                    found(Found {
+                        kind: "upload",
+                        repository: Some(upload.repository),
+                        name: id.to_string(),
+                        size_bytes: upload.received_bytes,
+                        since_unix_s: upload.updated_unix_s,
+                        reason: "nobody went on with it",
+                    });
+                }
             }
             last = Some(name);
         }
@@ -95,7 +119,7 @@ impl Collector {
                 reason: "no upload knows of it",
             });
         }
-        Ok(())
+        Ok(queued)
     }
 
     /// A page of abandoned uploads with the name of the last one looked at; `None` at the end.
@@ -112,13 +136,18 @@ impl Collector {
                 continue;
             };
             // The names are in the order of their time.
-            if !self.is_abandoned(id.timestamp_ms() / 1000) {
+            if !self.is_older(id.timestamp_ms() / 1000, self.shortest_ttl_s()) {
                 break;
             }
             let key = Key::Upload(id);
             if let Some(entry) = metadata.get(&key).await? {
                 let (upload, _): (Upload, _) = records::decode(&key, &entry)?;
-                if self.is_abandoned(upload.updated_unix_s) {
+                let ttl_s = if self.is_over(&upload).await? {
+                    self.shortest_ttl_s()
+                } else {
+                    self.config.upload_ttl_s
+                };
+                if self.is_older(upload.updated_unix_s, ttl_s) {
                     abandoned.push((id, entry, upload));
                 }
             }
@@ -132,7 +161,7 @@ impl Collector {
         let mut lost = Vec::new();
         for key in self.registry.payloads.uncommitted().await? {
             let upload = Key::Upload(key.0);
-            if self.is_abandoned(key.0.timestamp_ms() / 1000)
+            if self.is_older(key.0.timestamp_ms() / 1000, self.config.upload_ttl_s)
                 && self.registry.metadata.get(&upload).await?.is_none()
             {
                 lost.push(key);
@@ -141,8 +170,23 @@ impl Collector {
         Ok(lost)
     }
 
-    fn is_abandoned(&self, updated_unix_s: u64) -> bool {
-        let ttl_s = self.config.upload_ttl_s;
+    /// Nobody can go on with the upload. Its last request may take days.
+    async fn is_over(&self, upload: &Upload) -> Result<bool> {
+        match &upload.finishing {
+            _ if upload.ended => Ok(true),
+            None => Ok(false),
+            Some(digest) => self.registry.holds_blob(&upload.repository, digest).await,
+        }
+    }
+
+    /// How long the record of an upload stays that is over: its blob has its grace period, and its
+    /// identifier must not pass for a new one.
+    fn shortest_ttl_s(&self) -> u64 {
+        let ttl_s = self.grace_s.max(FIRST_BYTE_S);
+        ttl_s.min(self.config.upload_ttl_s)
+    }
+
+    fn is_older(&self, updated_unix_s: u64, ttl_s: u64) -> bool {
         updated_unix_s.saturating_add(ttl_s) <= self.clock.unix_now_s()
     }
 }

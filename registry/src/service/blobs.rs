@@ -9,12 +9,16 @@ use futures_util::{StreamExt, stream};
 use super::{Attempts, Registry};
 use crate::{
     Error, Result,
+    auth::Readable,
     records::{self, Blob, Location, State},
-    storage::{Batch, Candidate, Chunks, Entry, Key, PayloadKey, Prefix, Version, Write},
+    storage::{Batch, Candidate, Change, Chunks, Entry, Key, PayloadKey, Prefix, Write},
 };
 
 /// Repositories looked at when a mount names none; any one that holds the blob will do.
 const MOUNT_SOURCES: usize = 8;
+/// How many of them are listed at once, and in all, to find some that the client may read.
+const MOUNT_PAGE: usize = 64;
+const MOUNT_SEARCHED: usize = 4096;
 
 /// A blob that a repository holds.
 #[derive(Debug, Clone)]
@@ -53,6 +57,22 @@ pub(super) enum Published {
     Offered,
     /// Content that was there before.
     Existing,
+}
+
+/// How garbage collection will find a blob that is being published, should a crash leave it half
+/// done or nobody refer to it.
+#[derive(Debug, Clone)]
+pub(super) enum Tracking {
+    /// A record tells it already.
+    UnderWay,
+    /// This write is to come first.
+    Begin(Write),
+}
+
+impl Tracking {
+    fn is_of(&self, key: &str) -> bool {
+        matches!(self, Self::Begin(write) if write.key.to_string() == key)
+    }
 }
 
 /// A blob's record as it was read.
@@ -131,16 +151,19 @@ impl Registry {
         }
     }
 
-    /// Makes a blob that another repository holds visible in this one; false when none does.
+    /// Makes a blob that another repository holds visible in this one; false when none does that
+    /// the client may read.
     pub(crate) async fn mount(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         from: Option<&RepositoryName>,
+        readable: &Readable,
     ) -> Result<bool> {
         let sources = match from {
-            Some(from) => vec![from.clone()],
-            None => self.holders(digest).await?,
+            Some(from) if readable.includes(from) => vec![from.clone()],
+            Some(_) => Vec::new(),
+            None => self.holders(digest, readable).await?,
         };
         for source in sources {
             let key = Key::RepositoryBlob(digest.clone(), source);
@@ -151,11 +174,30 @@ impl Registry {
         Ok(false)
     }
 
-    /// Some repositories that hold a blob.
-    async fn holders(&self, digest: &Digest) -> Result<Vec<RepositoryName>> {
+    /// Some repositories that hold a blob and may be read.
+    async fn holders(&self, digest: &Digest, readable: &Readable) -> Result<Vec<RepositoryName>> {
         let prefix = Prefix::BlobRepositories(digest.clone());
-        let names = self.metadata.list(&prefix, None, MOUNT_SOURCES).await?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        let mut holders = Vec::new();
+        let mut last: Option<String> = None;
+        for _ in 0..MOUNT_SEARCHED / MOUNT_PAGE {
+            let names = self
+                .metadata
+                .list(&prefix, last.as_deref(), MOUNT_PAGE)
+                .await?;
+            let names_read: Vec<RepositoryName> =
+                names.iter().filter_map(|name| name.parse().ok()).collect();
+            holders.extend(
+                names_read
+                    .into_iter()
+                    .filter(|name| readable.includes(name)),
+            );
+            if holders.len() >= MOUNT_SOURCES || names.len() < MOUNT_PAGE {
+                break;
+            }
+            last = names.last().cloned();
+        }
+        holders.truncate(MOUNT_SOURCES);
+        Ok(holders)
     }
 
     /// Makes a stored blob visible in a repository; false when it is not stored.
@@ -164,7 +206,8 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool> {
-        let linked = self.publish(repository, digest, None, None).await;
+        let tracking = self.track_blob(repository, digest);
+        let linked = self.publish(repository, digest, None, tracking).await;
         Ok(linked?.is_some())
     }
 
@@ -176,15 +219,14 @@ impl Registry {
 
     /// Makes verified content a blob of a repository.
     ///
-    /// If the blob is stored already, the content offered is not used. `upload`, the record of the
-    /// upload this ends, is removed in the same step unless its payload is left over for the
-    /// caller to delete. Returns `None` if the blob is neither stored nor offered.
+    /// If the blob is stored already, the content offered is not used; a payload is then left over
+    /// for the caller to delete. Returns `None` if the blob is neither stored nor offered.
     pub(super) async fn publish(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         offered: Option<&BlobInfo>,
-        mut upload: Option<(Key, Version)>,
+        mut tracking: Tracking,
     ) -> Result<Option<Published>> {
         let blob_key = Key::Blob(digest.clone());
         let mut started_s = self.clock.steady_s();
@@ -200,9 +242,12 @@ impl Registry {
                 (None, Some(offered)) => (Published::Offered, offered.clone()),
                 (None, None) => return Ok(None),
             };
-            // A crash may stop between any two of these: the candidate finds the blob, and a blob
+            // A crash may stop between any two of these: the first one finds the blob, and a blob
             // without repository is invisible.
-            let mut writes = vec![self.review(Candidate::Blob(repository.clone(), digest.clone()))];
+            let mut writes = Vec::new();
+            if let Tracking::Begin(write) = &tracking {
+                writes.push(write.clone());
+            }
             let membership = self.join(repository, digest, &content).await?;
             match outcome {
                 Published::Offered => {
@@ -224,17 +269,14 @@ impl Registry {
                     writes.extend(membership);
                 }
             }
-            let payload_left_over = outcome == Published::Existing
-                && offered.is_some_and(|info| matches!(info.content, BlobContent::Payload(_)));
-            if let Some((key, version)) = upload.clone()
-                && !payload_left_over
-            {
-                writes.push(Write::delete_if(key, version));
-            }
             match self.metadata.write(Batch::durable(writes)).await {
-                Err(Error::Conflict { key }) => {
-                    // Somebody else ended the upload; its content is verified all the same.
-                    upload.take_if(|(upload, _)| upload.to_string() == key);
+                Err(Error::Conflict { key }) if tracking.is_of(&key) => {
+                    return Err(Error::Conflict { key });
+                }
+                Err(Error::Conflict { .. }) => {
+                    if self.has_begun(&tracking).await? {
+                        tracking = Tracking::UnderWay;
+                    }
                     continue;
                 }
                 written => {
@@ -252,6 +294,35 @@ impl Registry {
             }
             started_s = self.clock.steady_s();
         }
+    }
+
+    /// The candidate that lets garbage collection find a blob.
+    pub(super) fn track_blob(&self, repository: &RepositoryName, digest: &Digest) -> Tracking {
+        let candidate = Candidate::Blob(repository.clone(), digest.clone());
+        Tracking::Begin(self.review(candidate))
+    }
+
+    /// Of a batch that met a conflict, the first write may have happened all the same.
+    async fn has_begun(&self, tracking: &Tracking) -> Result<bool> {
+        let Tracking::Begin(Write {
+            key,
+            change: Change::Put(value) | Change::PutNew(value) | Change::PutIf(_, value),
+        }) = tracking
+        else {
+            return Ok(true);
+        };
+        let present = self.metadata.get(key).await?;
+        Ok(present.is_some_and(|entry| entry.value == *value))
+    }
+
+    /// A repository holds a blob.
+    pub(crate) async fn holds_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let key = Key::RepositoryBlob(digest.clone(), repository.clone());
+        Ok(self.read_blob(&key).await?.is_some())
     }
 
     /// Looks once more whether the blob is there that a repository was given after a long wait;

@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) body: Bytes,
     /// The stored record's version, if it is stored.
     pub(super) version: Option<Version>,
+    /// A client was told the identifier and may come back with it.
+    pub(super) is_known_to_client: bool,
     /// What this request has received is counted here and in `hashes` and `content` only.
     pub(super) received_bytes: u64,
     pub(super) hashes: Hashes,
@@ -60,6 +62,15 @@ impl Session {
     /// The upload's record among the others.
     pub(super) fn key(&self) -> Key {
         Key::Upload(self.id)
+    }
+
+    /// The write that stores the record as it is now.
+    pub(super) fn write(&self, body: &[u8]) -> Result<Write> {
+        let value = records::encode(&self.record, body)?;
+        Ok(match self.version.clone() {
+            None => Write::put_new(self.key(), value),
+            Some(version) => Write::put_if(self.key(), version, value),
+        })
     }
 
     /// The key of the upload's payload, should it need one.
@@ -165,11 +176,7 @@ impl Registry {
             session.record.finishing = Some(finishing.clone());
         }
         session.record.updated_unix_s = self.now_unix_s();
-        let value = records::encode(&session.record, &session.body)?;
-        let write = match session.version.clone() {
-            None => Write::put_new(session.key(), value),
-            Some(version) => Write::put_if(session.key(), version, value),
-        };
+        let write = session.write(&session.body)?;
         let metadata = std::sync::Arc::clone(&self.metadata);
         session.announcement = Some(self.tasks.spawn(async move {
             let versions = metadata.write(Batch::durable([write])).await?;

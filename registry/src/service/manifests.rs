@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use moka::future::Cache;
 
 use super::{
     Attempts, Reference, Registry,
+    admission::digest_of,
     documents::{Child, Document},
 };
 use crate::{
@@ -16,6 +18,8 @@ use crate::{
     storage::{Batch, Candidate, Entry, Key, Prefix, Write},
 };
 
+/// Manifests kept in memory to answer for their tags, in bytes: some thousands of them.
+const KNOWN_MANIFESTS_BYTES: u64 = 16 * 1024 * 1024;
 /// Children of one manifest that are looked up at a time.
 const CHILD_LOOKUPS: usize = 16;
 /// Tags on one manifest that are removed with it in one batch.
@@ -41,6 +45,23 @@ pub(crate) struct Stored {
     pub(crate) bytes: Bytes,
 }
 
+/// A manifest that was read and verified.
+#[derive(Debug, Clone)]
+pub(super) struct KnownManifest {
+    stored: Stored,
+    touched_unix_s: u64,
+}
+
+impl KnownManifest {
+    /// A cache of them that forgets what was not asked for.
+    pub(super) fn cache() -> Cache<Key, Self> {
+        Cache::builder()
+            .max_capacity(KNOWN_MANIFESTS_BYTES)
+            .weigher(|_, known: &Self| u32::try_from(known.stored.bytes.len()).unwrap_or(u32::MAX))
+            .build()
+    }
+}
+
 /// A push that was understood and whose children are present.
 struct Checked {
     repository: RepositoryName,
@@ -50,11 +71,25 @@ struct Checked {
     bytes: Bytes,
 }
 
+impl Checked {
+    fn stored(&self) -> Stored {
+        Stored {
+            digest: self.digest.clone(),
+            media_type: self.document.media_type.clone(),
+            subject: self.document.subject.clone(),
+            bytes: self.bytes.clone(),
+        }
+    }
+}
+
 impl Registry {
     /// Stores a manifest and puts tags on it.
     pub(crate) async fn push_manifest(&self, push: ManifestPush) -> Result<Stored> {
         let started_s = self.clock.steady_s();
         let checked = self.check(push).await?;
+        let (repository, tags) = (&checked.repository, &checked.tags);
+        self.require_trust_for_tags(repository, tags, &checked.stored())
+            .await?;
         let key = Key::Manifest(checked.repository.clone(), checked.digest.clone());
         let locks = self.locks.acquire(lock_names(&checked, &key)).await;
         let mut attempts = Attempts::at(&key);
@@ -76,12 +111,10 @@ impl Registry {
             if self.is_late(started_s) {
                 self.verify_push(&checked).await?;
             }
-            return Ok(Stored {
-                digest: checked.digest,
-                media_type: checked.document.media_type,
-                subject: checked.document.subject,
-                bytes: checked.bytes,
-            });
+            let stored = checked.stored();
+            self.signatures_arrived(repository, stored.subject.as_ref(), tags)
+                .await;
+            return Ok(stored);
         }
     }
 
@@ -95,25 +128,39 @@ impl Registry {
             repository: repository.clone(),
             reference: reference.to_string(),
         };
-        let digest = match reference {
-            Reference::Digest(digest) => digest.clone(),
+        let (digest, tagged) = match reference {
+            Reference::Digest(digest) => (digest.clone(), None),
             Reference::Tag(tag) => {
                 let tag = self.read_tag(repository, tag).await?;
-                tag.ok_or_else(unknown)?.1.digest
+                let tag = tag.ok_or_else(unknown)?.1;
+                (tag.digest, Some(tag.media_type))
             }
         };
         let key = Key::Manifest(repository.clone(), digest.clone());
+        // A tag proves that its manifest exists, and what a digest names never changes.
+        if let Some(media_type) = tagged
+            && let Some(known) = self.known_manifests.get(&key).await
+            && known.stored.media_type == media_type
+            && !self.is_stale(known.touched_unix_s)
+        {
+            return Ok(known.stored);
+        }
         let (manifest, bytes) = self.present(&key).await?.ok_or_else(unknown)?;
         // Clients that only ask whether it is there, such as cosign, would never notice.
         if !digest.matches(&bytes) {
             return Err(Error::corrupt(&key, "its content has another digest"));
         }
-        Ok(Stored {
-            digest,
-            media_type: manifest.media_type,
-            subject: manifest.subject,
-            bytes,
-        })
+        let known = KnownManifest {
+            touched_unix_s: manifest.touched_unix_s,
+            stored: Stored {
+                digest,
+                media_type: manifest.media_type,
+                subject: manifest.subject,
+                bytes,
+            },
+        };
+        self.known_manifests.insert(key, known.clone()).await;
+        Ok(known.stored)
     }
 
     /// Deletes a manifest with all tags on it.
@@ -136,15 +183,19 @@ impl Registry {
             }
             attempts.next().await?;
             let (manifest, _) = records::decode::<Manifest>(&key, &entry)?;
+            let subject = manifest.subject.as_ref();
             let mut writes = self.review_after(repository, digest, &manifest);
-            if let Some(subject) = &manifest.subject {
+            if let Some(subject) = subject {
                 writes.extend(self.remove_referrer(repository, subject, digest).await?);
             }
+            writes.extend(self.void_verdict(repository, subject).await?);
+            writes.extend(self.void_verdict(repository, Some(digest)).await?);
             writes.push(Write::delete_if(key.clone(), entry.version));
             match self.metadata.write(Batch::durable(distinct(writes))).await {
-                Err(Error::Conflict { .. }) => {}
-                deleted => return deleted.map(drop),
-            }
+                Err(Error::Conflict { .. }) => continue,
+                deleted => deleted?,
+            };
+            return self.signature_left(repository, subject).await;
         }
     }
 
@@ -321,6 +372,8 @@ impl Registry {
             }
             None => {}
         }
+        let signed = digest_of(tag);
+        writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
         writes.push(self.hint(repository, digest, tag)?);
         let record = records::Tag {
             digest: digest.clone(),
@@ -352,6 +405,8 @@ impl Registry {
         let mut hints = Vec::new();
         for name in &names {
             let tag: Tag = name.parse()?;
+            let signed = digest_of(&tag);
+            writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), digest.clone(), tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 hints.push(Write::delete_if(hint, entry.version));

@@ -9,6 +9,7 @@
 //! - a committed payload that became no blob is found from its upload's record;
 //! - the referrers of a subject are exactly the manifests that name it.
 
+mod admission;
 mod blobs;
 pub(crate) mod documents;
 mod hashes;
@@ -17,6 +18,7 @@ mod locks;
 mod manifests;
 mod referrers;
 mod tags;
+mod upload_id;
 mod uploads;
 
 #[cfg(test)]
@@ -27,7 +29,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use tokio::sync::Semaphore;
+use moka::future::Cache;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
@@ -37,12 +40,17 @@ use crate::{
     maintenance::Tally,
     records::{self, TagHint},
     storage::{Candidate, Key, Metadata, Payloads, Write},
+    trust::Trust,
 };
 
+pub(crate) use admission::Admission;
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
+use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
 pub(crate) use referrers::Descriptor;
 pub(crate) use tags::Page;
+pub(crate) use upload_id::FIRST_BYTE_S;
+pub use upload_id::UploadId;
 pub(crate) use uploads::{Chunk, UploadStatus};
 
 /// How often a compare-and-swap is tried before the request gives up.
@@ -60,8 +68,11 @@ pub(crate) struct Registry {
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
     immutable: GlobSet,
+    trust: Option<Trust>,
     locks: locks::KeyedLocks,
     upload_slots: Arc<Semaphore>,
+    upload_secret: OnceCell<Bytes>,
+    known_manifests: Cache<Key, KnownManifest>,
 }
 
 impl Registry {
@@ -78,8 +89,11 @@ impl Registry {
             tally: Tally::default(),
             tasks: TaskTracker::new(),
             immutable: globs(&config.immutable_tags)?,
+            trust: config.trust.as_ref().map(Trust::open).transpose()?,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
+            upload_secret: OnceCell::new(),
+            known_manifests: KnownManifest::cache(),
         })
     }
 
@@ -216,8 +230,7 @@ impl Attempts {
 
 /// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
 fn is_derived_from_digest(tag: &Tag) -> bool {
-    let name = tag.as_str().split('.').next().unwrap_or_default();
-    name.replacen('-', ":", 1).parse::<Digest>().is_ok()
+    admission::digest_of(tag).is_some()
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
+use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::{Attempts, Reference, Registry, documents::Document};
@@ -36,6 +37,8 @@ pub(crate) struct Descriptor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReferrersPage {
     pub(crate) descriptors: Vec<Descriptor>,
+    /// The same as JSON, with commas between them.
+    pub(crate) json: Vec<u8>,
     /// Further referrers follow the last one.
     pub(crate) has_more: bool,
 }
@@ -61,27 +64,36 @@ impl Registry {
         last: Option<&Digest>,
     ) -> Result<ReferrersPage> {
         let mut found: BTreeMap<Digest, Descriptor> = BTreeMap::new();
-        for page in self.list_pages(repository, subject).await? {
+        let (pages, fallback) = try_join(
+            self.list_pages(repository, subject),
+            self.fallback(repository, subject),
+        )
+        .await?;
+        for page in pages {
             let entries = page.descriptors.into_iter();
             found.extend(entries.map(|entry| (entry.digest.clone(), entry)));
         }
-        for entry in self.fallback(repository, subject).await? {
+        for entry in fallback {
             found.entry(entry.digest.clone()).or_insert(entry);
         }
         let mut page = ReferrersPage {
             descriptors: Vec::new(),
+            json: Vec::new(),
             has_more: false,
         };
-        let mut size_bytes = 0;
         for (digest, descriptor) in found {
             let matches = artifact_type
                 .is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted));
             if !matches || last.is_some_and(|last| digest <= *last) {
                 continue;
             }
-            // One byte for the comma.
-            size_bytes += encoded(&descriptor)?.len() + 1;
-            if size_bytes > self.limits.referrers_page_bytes && !page.descriptors.is_empty() {
+            let before_bytes = page.json.len();
+            if before_bytes > 0 {
+                page.json.push(b',');
+            }
+            encode(&mut page.json, &descriptor)?;
+            if page.json.len() > self.limits.referrers_page_bytes && before_bytes > 0 {
+                page.json.truncate(before_bytes);
                 page.has_more = true;
                 break;
             }
@@ -297,6 +309,13 @@ impl ListPage {
 }
 
 fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value)
+    let mut json = Vec::new();
+    encode(&mut json, value)?;
+    Ok(json)
+}
+
+/// Appends a value as JSON.
+fn encode<T: Serialize>(json: &mut Vec<u8>, value: &T) -> Result<()> {
+    serde_json::to_writer(json, value)
         .map_err(|source| Error::storage("encode descriptors".to_owned(), source))
 }

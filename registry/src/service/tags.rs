@@ -2,11 +2,16 @@
 
 use cairn_spec::{RepositoryName, Tag};
 
-use super::{Attempts, Registry};
+use super::{Attempts, Registry, admission::digest_of};
 use crate::{
-    Error, Result, records,
+    Error, Result,
+    auth::Readable,
+    records,
     storage::{Batch, Candidate, Entry, Key, Prefix, Write},
 };
+
+/// Repositories that are read at a time, at least, when some of them may not be shown.
+const SCANNED_NAMES: usize = 256;
 
 /// A page of names, in the order of their bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +29,51 @@ impl Registry {
         entries: Option<usize>,
         last: Option<&str>,
     ) -> Result<Page> {
+        let prefix = Prefix::Tags(repository.clone());
+        let page = self.page(&prefix, entries, last).await?;
         let key = Key::Repository(repository.clone());
-        if self.metadata.get(&key).await?.is_none() {
+        // A tag proves its repository.
+        if page.names.is_empty() && self.metadata.get(&key).await?.is_none() {
             return Err(Error::RepositoryUnknown(repository.clone()));
         }
-        let prefix = Prefix::Tags(repository.clone());
-        self.page(&prefix, entries, last).await
+        Ok(page)
     }
 
-    /// The repositories that follow `last`.
+    /// The repositories that follow `last` and may be read. Pages are full, and their ends tell
+    /// nothing of what may not be read.
     pub(crate) async fn repositories(
         &self,
         entries: Option<usize>,
         last: Option<&str>,
+        readable: &Readable,
     ) -> Result<Page> {
-        self.page(&Prefix::Repositories, entries, last).await
+        let entries = self.page_entries(entries);
+        let mut page = Page {
+            names: Vec::new(),
+            has_more: false,
+        };
+        let mut last = last.map(str::to_owned);
+        if entries == 0 {
+            return Ok(page);
+        }
+        loop {
+            let wanted = (entries + 1 - page.names.len()).max(SCANNED_NAMES);
+            let names = self
+                .metadata
+                .list(&Prefix::Repositories, last.as_deref(), wanted)
+                .await?;
+            last = names.last().cloned();
+            let is_end = names.len() < wanted;
+            let is_readable =
+                |name: &String| name.parse().is_ok_and(|name| readable.includes(&name));
+            page.names.extend(names.into_iter().filter(is_readable));
+            if is_end || page.names.len() > entries {
+                break;
+            }
+        }
+        page.has_more = page.names.len() > entries;
+        page.names.truncate(entries);
+        Ok(page)
     }
 
     /// Removes a tag; the manifest stays.
@@ -58,14 +93,17 @@ impl Registry {
                 self.review(candidate),
                 Write::delete_if(key.clone(), entry.version),
             ];
+            let signed = digest_of(tag);
+            writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), record.digest, tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 writes.push(Write::delete_if(hint, entry.version));
             }
             match self.metadata.write(Batch::durable(writes)).await {
-                Err(Error::Conflict { .. }) => {}
-                deleted => return deleted.map(drop),
-            }
+                Err(Error::Conflict { .. }) => continue,
+                deleted => deleted?,
+            };
+            return self.signature_left(repository, signed.as_ref()).await;
         }
     }
 
@@ -83,14 +121,18 @@ impl Registry {
         Ok(Some((entry, record)))
     }
 
+    fn page_entries(&self, asked: Option<usize>) -> usize {
+        let most = self.limits.page_entries;
+        asked.map_or(most, |entries| entries.min(most))
+    }
+
     async fn page(
         &self,
         prefix: &Prefix,
         entries: Option<usize>,
         last: Option<&str>,
     ) -> Result<Page> {
-        let most = self.limits.page_entries;
-        let entries = entries.map_or(most, |entries| entries.min(most));
+        let entries = self.page_entries(entries);
         if entries == 0 {
             return Ok(Page {
                 names: Vec::new(),

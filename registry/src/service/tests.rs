@@ -6,14 +6,17 @@ use bytes::Bytes;
 use cairn_spec::{Digest, DigestAlgorithm, RepositoryName, media_type};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{ManifestPush, Reference, Registry};
 use crate::{
     Config, Error, Result,
     records::{self, Upload},
     storage::{
-        Chunks, Key, MemoryMetadata, MemoryPayloads, Metadata, PayloadKey, Payloads, Prefix,
+        Chunks, EmbeddedMetadata, FilePayloads, Key, MemoryMetadata, MemoryPayloads, Metadata,
+        PayloadKey, Payloads, Prefix,
         faults::{FaultyMetadata, FaultyPayloads, Fuse},
+        s3::{self, tests::Shelf},
     },
 };
 
@@ -21,33 +24,82 @@ use crate::{
 const ENDLESS: u32 = 10_000;
 
 /// Stores that outlive the processes over them.
-#[derive(Default)]
 struct Machine {
-    payloads: Arc<MemoryPayloads>,
-    metadata: Arc<MemoryMetadata>,
+    payloads: Arc<dyn Payloads>,
+    metadata: Arc<dyn Metadata>,
+    held: Held,
 }
 
-/// The tests move their tags.
-fn mutable() -> Config {
-    Config {
-        immutable_tags: Vec::new(),
-        ..Config::default()
+/// What a machine's stores are, so that a test can look at them from outside.
+enum Held {
+    Memory(Arc<MemoryPayloads>),
+    Directory(TempDir),
+    Bucket(Arc<Shelf>, String),
+}
+
+/// Makes one machine after the other, each with nothing in its stores.
+enum Storage {
+    Memory,
+    Directory,
+    Bucket(Arc<Shelf>),
+}
+
+impl Storage {
+    fn machine(&self) -> Machine {
+        match self {
+            Self::Memory => Machine::default(),
+            Self::Directory => {
+                let directory = tempfile::tempdir().unwrap();
+                let payloads = FilePayloads::open(directory.path()).unwrap();
+                let metadata = EmbeddedMetadata::open(&directory.path().join("records"));
+                Machine {
+                    payloads: Arc::new(payloads),
+                    metadata: Arc::new(metadata.unwrap()),
+                    held: Held::Directory(directory),
+                }
+            }
+            Self::Bucket(bucket) => {
+                let prefix = ulid::Ulid::new().to_string();
+                let (payloads, metadata) = bucket.stores(&prefix);
+                Machine {
+                    payloads: Arc::new(payloads),
+                    metadata: Arc::new(metadata),
+                    held: Held::Bucket(Arc::clone(bucket), prefix),
+                }
+            }
+        }
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        let payloads = Arc::new(MemoryPayloads::default());
+        Self {
+            payloads: Arc::clone(&payloads) as Arc<dyn Payloads>,
+            metadata: Arc::new(MemoryMetadata::default()),
+            held: Held::Memory(payloads),
+        }
     }
 }
 
 impl Machine {
     /// A process that crashes after some changes.
     fn start(&self, fuse: &Fuse) -> Registry {
-        self.start_with(fuse, &mutable())
+        let config = Config {
+            // The tests move a tag.
+            immutable_tags: Vec::new(),
+            ..Config::default()
+        };
+        self.start_with(fuse, &config)
     }
 
     fn start_with(&self, fuse: &Fuse, config: &Config) -> Registry {
         let payloads = FaultyPayloads {
-            inner: Arc::clone(&self.payloads) as Arc<dyn Payloads>,
+            inner: Arc::clone(&self.payloads),
             fuse: fuse.clone(),
         };
         let metadata = FaultyMetadata {
-            inner: Arc::clone(&self.metadata) as Arc<dyn Metadata>,
+            inner: Arc::clone(&self.metadata),
             fuse: fuse.clone(),
         };
         Registry::new(Arc::new(payloads), Arc::new(metadata), config).unwrap()
@@ -55,6 +107,30 @@ impl Machine {
 
     async fn names(&self, prefix: &Prefix) -> Vec<String> {
         self.metadata.list(prefix, None, 10_000).await.unwrap()
+    }
+
+    /// All committed payloads.
+    fn committed(&self) -> Vec<PayloadKey> {
+        let key = |name: &str| name.rsplit('/').next()?.parse().ok().map(PayloadKey);
+        match &self.held {
+            Held::Memory(payloads) => payloads.committed(),
+            Held::Directory(directory) => {
+                let shards = std::fs::read_dir(directory.path().join("data")).unwrap();
+                let files =
+                    shards.flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
+                files
+                    .filter_map(|file| key(file.unwrap().file_name().to_str()?))
+                    .collect()
+            }
+            Held::Bucket(bucket, prefix) => {
+                let payloads = format!("{prefix}/data/");
+                let objects = bucket.server.objects().into_iter();
+                objects
+                    .filter(|(name, _)| name.starts_with(&payloads))
+                    .filter_map(|(name, _)| key(&name))
+                    .collect()
+            }
+        }
     }
 }
 
@@ -83,12 +159,12 @@ async fn push_in_two_requests(registry: &Registry, content: &Bytes) -> Result<Di
         .await?;
     let half = content.slice(..content.len() / 2);
     registry
-        .append(&repository, upload.id, None, &mut body(&half))
+        .append(&repository, &upload.id, None, &mut body(&half))
         .await?;
     let rest = content.slice(content.len() / 2..);
     let input = (None, &mut body(&rest));
     registry
-        .finish(&repository, upload.id, &digest, input)
+        .finish(&repository, &upload.id, &digest, input)
         .await?;
     Ok(digest)
 }
@@ -174,7 +250,7 @@ async fn assert_invariants(machine: &Machine) {
             }
         }
     }
-    for payload in machine.payloads.committed() {
+    for payload in machine.committed() {
         assert!(known.contains(&payload), "{payload} is lost");
     }
     // Referrers that were listed exist, or a candidate says that this has to be looked at.
@@ -187,13 +263,13 @@ async fn assert_invariants(machine: &Machine) {
 
 /// Crashes a scenario at each of its changes; each time, checks the invariants, repeats the
 /// scenario without a crash and checks that it then holds what it promises.
-async fn crash_everywhere<S, P>(scenario: S, promise: P)
+async fn crash_everywhere<S, P>(storage: &Storage, scenario: S, promise: P)
 where
     S: AsyncFn(&Registry) -> Result<()>,
     P: AsyncFn(&Registry),
 {
     for changes in 0.. {
-        let machine = Machine::default();
+        let machine = storage.machine();
         let fuse = Fuse::after(changes);
         let registry = machine.start(&fuse);
         let outcome = scenario(&registry).await;
@@ -215,8 +291,73 @@ where
     }
 }
 
-#[tokio::test]
-async fn blobs_survive_crashes() {
+mod memory {
+    use super::Storage::Memory;
+
+    #[tokio::test]
+    async fn blobs_survive_crashes() {
+        super::blobs_survive_crashes(&Memory).await;
+    }
+
+    #[tokio::test]
+    async fn manifests_with_tags_and_subjects_survive_crashes() {
+        super::manifests_with_tags_and_subjects_survive_crashes(&Memory).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_stays_deleted() {
+        super::what_was_deleted_stays_deleted(&Memory).await;
+    }
+}
+
+mod bucket {
+    use std::sync::Arc;
+
+    use super::{Storage, s3::tests::Shelf};
+
+    async fn bucket() -> Storage {
+        Storage::Bucket(Arc::new(Shelf::start().await))
+    }
+
+    #[tokio::test]
+    async fn blobs_survive_crashes() {
+        super::blobs_survive_crashes(&bucket().await).await;
+    }
+
+    #[tokio::test]
+    async fn manifests_with_tags_and_subjects_survive_crashes() {
+        super::manifests_with_tags_and_subjects_survive_crashes(&bucket().await).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_stays_deleted() {
+        super::what_was_deleted_stays_deleted(&bucket().await).await;
+    }
+}
+
+mod directory {
+    use super::Storage::Directory;
+
+    #[tokio::test]
+    #[ignore = "takes minutes"]
+    async fn blobs_survive_crashes() {
+        super::blobs_survive_crashes(&Directory).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "takes minutes"]
+    async fn manifests_with_tags_and_subjects_survive_crashes() {
+        super::manifests_with_tags_and_subjects_survive_crashes(&Directory).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "takes minutes"]
+    async fn what_was_deleted_stays_deleted() {
+        super::what_was_deleted_stays_deleted(&Directory).await;
+    }
+}
+
+async fn blobs_survive_crashes(storage: &Storage) {
     for content in [small(), large()] {
         let digest = Digest::sha256(&content);
         let promise = async |registry: &Registry| {
@@ -224,19 +365,18 @@ async fn blobs_survive_crashes() {
         };
         let stepwise =
             async |registry: &Registry| push_in_two_requests(registry, &content).await.map(drop);
-        crash_everywhere(stepwise, promise).await;
+        crash_everywhere(storage, stepwise, promise).await;
         let at_once = async |registry: &Registry| push_at_once(registry, &content).await.map(drop);
-        crash_everywhere(at_once, promise).await;
+        crash_everywhere(storage, at_once, promise).await;
         let twice = async |registry: &Registry| {
             push_at_once(registry, &content).await?;
             push_in_two_requests(registry, &content).await.map(drop)
         };
-        crash_everywhere(twice, promise).await;
+        crash_everywhere(storage, twice, promise).await;
     }
 }
 
-#[tokio::test]
-async fn manifests_with_tags_and_subjects_survive_crashes() {
+async fn manifests_with_tags_and_subjects_survive_crashes(storage: &Storage) {
     let subject = Digest::sha256(&manifest(None));
     let referrer = Digest::sha256(&manifest(Some(&subject)));
     let scenario = async |registry: &Registry| {
@@ -253,11 +393,10 @@ async fn manifests_with_tags_and_subjects_survive_crashes() {
         let listed = referrers_of(registry, &subject).await;
         assert_eq!(listed, BTreeSet::from([referrer.clone()]));
     };
-    crash_everywhere(scenario, promise).await;
+    crash_everywhere(storage, scenario, promise).await;
 }
 
-#[tokio::test]
-async fn what_was_deleted_stays_deleted() {
+async fn what_was_deleted_stays_deleted(storage: &Storage) {
     let subject = Digest::sha256(&manifest(None));
     let referrer = Digest::sha256(&manifest(Some(&subject)));
     let scenario = async |registry: &Registry| {
@@ -278,7 +417,7 @@ async fn what_was_deleted_stays_deleted() {
         let tags = registry.tags(&repository(), None, None).await.unwrap();
         assert!(tags.names.is_empty());
     };
-    crash_everywhere(scenario, promise).await;
+    crash_everywhere(storage, scenario, promise).await;
 }
 
 #[tokio::test]
@@ -317,7 +456,7 @@ async fn a_referrers_list_spills_to_further_pages() {
 #[tokio::test]
 async fn relying_on_old_content_renews_it() {
     let machine = Machine::default();
-    let mut config = mutable();
+    let mut config = Config::default();
     config.limits.grace_s = 0;
     let registry = machine.start_with(&Fuse::after(ENDLESS), &config);
     let digest = push_at_once(&registry, &small()).await.unwrap();
@@ -372,9 +511,20 @@ async fn a_push_revives_what_garbage_collection_took() {
     let gone = registry.blob(&repository(), &digest).await;
     assert!(matches!(gone, Err(Error::BlobUnknown { .. })));
     let other = "b".parse().unwrap();
-    assert!(!registry.mount(&other, &digest, None).await.unwrap());
+    let everything = crate::auth::Readable::everything();
+    assert!(
+        !registry
+            .mount(&other, &digest, None, &everything)
+            .await
+            .unwrap()
+    );
 
     push_in_two_requests(&registry, &large()).await.unwrap();
     assert_eq!(read_blob(&registry, &digest).await.unwrap(), large());
-    assert!(registry.mount(&other, &digest, None).await.unwrap());
+    assert!(
+        registry
+            .mount(&other, &digest, None, &everything)
+            .await
+            .unwrap()
+    );
 }

@@ -8,25 +8,25 @@ use bytes::{Bytes, BytesMut};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher, RepositoryName};
 use futures_util::StreamExt;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
-use ulid::Ulid;
 
 use super::{
     BlobContent, BlobInfo, Registry,
-    blobs::Published,
+    blobs::{Published, Tracking},
     hashes::Hashes,
     intake::{Content, Received, Session},
     locks::KeyedGuard,
+    upload_id::UploadId,
 };
 use crate::{
     Error, Result,
     records::{self, Upload},
-    storage::{Batch, Chunks, Key, PayloadKey, Version, Write},
+    storage::{Batch, Chunks, Key, PayloadKey, Version},
 };
 
 /// Where an upload stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UploadStatus {
-    pub(crate) id: Ulid,
+    pub(crate) id: UploadId,
     pub(crate) received_bytes: u64,
 }
 
@@ -38,19 +38,22 @@ pub(crate) struct Chunk {
     pub(crate) last: u64,
 }
 
+/// An upload's record as it was read.
+struct StoredUpload {
+    version: Version,
+    record: Upload,
+    body: Bytes,
+}
+
 impl Registry {
-    /// Opens an upload. A crash may forget it as long as it is empty.
+    /// Opens an upload. Nothing is written: the identifier alone stands for an empty one.
     pub(crate) async fn start_upload(
         &self,
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
     ) -> Result<UploadStatus> {
-        let session = self.new_session(repository, algorithm);
-        let value = records::encode(&session.record, &[])?;
-        let write = Write::put_new(session.key(), value);
-        self.metadata.write(Batch::eventual([write])).await?;
         Ok(UploadStatus {
-            id: session.id,
+            id: self.issue_upload_id(repository, algorithm).await?,
             received_bytes: 0,
         })
     }
@@ -59,13 +62,13 @@ impl Registry {
     pub(crate) async fn upload_status(
         &self,
         repository: &RepositoryName,
-        id: Ulid,
+        id: &UploadId,
     ) -> Result<UploadStatus> {
         let _lock = self.lock_upload(id).await?;
-        let (_, record, _) = self.upload_record(repository, id).await?;
+        let stored = self.stored_upload(repository, id).await?;
         Ok(UploadStatus {
-            id,
-            received_bytes: record.received_bytes,
+            id: id.clone(),
+            received_bytes: stored.map_or(0, |stored| stored.record.received_bytes),
         })
     }
 
@@ -73,7 +76,7 @@ impl Registry {
     pub(crate) async fn append(
         &self,
         repository: &RepositoryName,
-        id: Ulid,
+        id: &UploadId,
         chunk: Option<Chunk>,
         body: &mut Chunks,
     ) -> Result<UploadStatus> {
@@ -87,7 +90,7 @@ impl Registry {
             fits(chunk, session.received_bytes - before_bytes)?;
         }
         let status = UploadStatus {
-            id,
+            id: id.clone(),
             received_bytes: session.received_bytes,
         };
         if session.received_bytes > before_bytes {
@@ -105,7 +108,7 @@ impl Registry {
     pub(crate) async fn finish(
         &self,
         repository: &RepositoryName,
-        id: Ulid,
+        id: &UploadId,
         digest: &Digest,
         (chunk, body): (Option<Chunk>, &mut Chunks),
     ) -> Result<()> {
@@ -157,11 +160,21 @@ impl Registry {
     }
 
     /// Ends an upload without a blob.
-    pub(crate) async fn cancel_upload(&self, repository: &RepositoryName, id: Ulid) -> Result<()> {
+    pub(crate) async fn cancel_upload(
+        &self,
+        repository: &RepositoryName,
+        id: &UploadId,
+    ) -> Result<()> {
         let _lock = self.lock_upload(id).await?;
-        let (version, _, _) = self.upload_record(repository, id).await?;
-        self.payloads.discard(PayloadKey(id)).await?;
-        let write = Write::delete_if(Key::Upload(id), version);
+        let mut session = self.new_session(repository, id.algorithm());
+        session.id = id.ulid;
+        if let Some(stored) = self.stored_upload(repository, id).await? {
+            self.payloads.discard(PayloadKey(id.ulid)).await?;
+            session.record = stored.record;
+            session.version = Some(stored.version);
+        }
+        session.record.ended = true;
+        let write = session.write(&[])?;
         match self.metadata.write(Batch::durable([write])).await {
             Err(Error::Conflict { .. }) => Err(Error::UploadUnknown(id.to_string())),
             cancelled => cancelled.map(drop),
@@ -171,23 +184,18 @@ impl Registry {
     /// Makes what was received durable, and the upload resumable.
     async fn park(&self, mut session: Session) -> Result<()> {
         self.settle(&mut session).await?;
-        let key = session.key();
-        let mut record = session.record;
-        record.received_bytes = session.received_bytes;
-        record.updated_unix_s = self.now_unix_s();
-        record.hashes = session.hashes.states();
-        let body = match session.content {
+        session.record.received_bytes = session.received_bytes;
+        session.record.updated_unix_s = self.now_unix_s();
+        session.record.hashes = session.hashes.states();
+        let placeholder = Content::Inline(BytesMut::new());
+        let body = match std::mem::replace(&mut session.content, placeholder) {
             Content::Inline(bytes) => bytes.freeze(),
             Content::Payload(writer) => {
-                record.payload = Some(writer.park().await?);
+                session.record.payload = Some(writer.park().await?);
                 Bytes::new()
             }
         };
-        let value = records::encode(&record, &body)?;
-        let write = match session.version {
-            None => Write::put_new(key, value),
-            Some(version) => Write::put_if(key, version, value),
-        };
+        let write = session.write(&body)?;
         match self.metadata.write(Batch::durable([write])).await {
             Err(Error::Conflict { .. }) => Err(Error::UploadUnknown(session.id.to_string())),
             parked => parked.map(drop),
@@ -214,9 +222,19 @@ impl Registry {
                     size_bytes,
                     content,
                 };
-                let upload = session.version.clone().map(|v| (session.key(), v));
-                let published = self.publish(&repository, digest, Some(&blob), upload);
-                published.await.map(drop)
+                let tracking = if session.is_known_to_client {
+                    session.record.updated_unix_s = self.now_unix_s();
+                    Tracking::Begin(session.write(&session.body)?)
+                } else {
+                    self.track_blob(&repository, digest)
+                };
+                let published = self.publish(&repository, digest, Some(&blob), tracking);
+                match published.await {
+                    Err(Error::Conflict { .. }) => {
+                        Err(Error::UploadUnknown(session.id.to_string()))
+                    }
+                    published => published.map(drop),
+                }
             }
             Content::Payload(writer) => {
                 if let Some(actual) = known.as_ref().filter(|actual| *actual != digest) {
@@ -228,8 +246,8 @@ impl Registry {
                 if known.is_some() && self.is_stored(digest).await? {
                     writer.abort().await?;
                     self.settle(&mut session).await?;
-                    let published = self.publish(&repository, digest, None, None).await?;
-                    self.forget(session).await?;
+                    let tracking = Tracking::UnderWay;
+                    let published = self.publish(&repository, digest, None, tracking).await?;
                     // Garbage collection was faster: the client has to send the bytes again.
                     return published.map(drop).ok_or(Error::Contended {
                         what: digest.to_string(),
@@ -262,7 +280,7 @@ impl Registry {
                 .await?;
             if actual != *digest {
                 self.payloads.delete(key).await?;
-                self.forget(session).await?;
+                self.end(session).await?;
                 return Err(mismatch(digest, actual));
             }
         }
@@ -271,12 +289,10 @@ impl Registry {
             size_bytes,
             content,
         };
-        let upload = session.version.clone().map(|v| (session.key(), v));
-        let repository = session.record.repository.clone();
-        let published = self.publish(&repository, digest, Some(&blob), upload);
+        let repository = &session.record.repository;
+        let published = self.publish(repository, digest, Some(&blob), Tracking::UnderWay);
         if published.await? == Some(Published::Existing) {
             self.payloads.delete(key).await?;
-            self.forget(session).await?;
         }
         Ok(())
     }
@@ -303,40 +319,58 @@ impl Registry {
         if let Content::Payload(writer) = std::mem::replace(&mut session.content, placeholder) {
             writer.abort().await?;
         }
-        self.forget(session).await
+        self.end(session).await
     }
 
-    /// Removes a session's record. If a crash brings it back, garbage collection removes it.
-    async fn forget(&self, session: Session) -> Result<()> {
-        let Some(version) = session.version.clone() else {
+    /// Writes down that a session ended without a blob.
+    async fn end(&self, mut session: Session) -> Result<()> {
+        if session.version.is_none() && !session.is_known_to_client {
             return Ok(());
-        };
-        let write = Write::delete_if(session.key(), version);
-        match self.metadata.write(Batch::eventual([write])).await {
+        }
+        session.record.ended = true;
+        let write = session.write(&[])?;
+        match self.metadata.write(Batch::durable([write])).await {
             Err(Error::Conflict { .. }) => Ok(()),
-            forgotten => forgotten.map(drop),
+            ended => ended.map(drop),
         }
     }
 
     async fn open_session(
         &self,
         repository: &RepositoryName,
-        id: Ulid,
+        id: &UploadId,
         chunk: Option<Chunk>,
     ) -> Result<Session> {
-        let (version, record, body) = self.upload_record(repository, id).await?;
+        let Some(stored) = self.stored_upload(repository, id).await? else {
+            if chunk.is_some_and(|chunk| chunk.first != 0) {
+                return Err(Error::UploadOutOfOrder {
+                    upload: id.clone(),
+                    repository: repository.clone(),
+                    received_bytes: 0,
+                });
+            }
+            let mut session = self.new_session(repository, id.algorithm());
+            session.id = id.ulid;
+            session.is_known_to_client = true;
+            return Ok(session);
+        };
+        let StoredUpload {
+            version,
+            record,
+            body,
+        } = stored;
         if chunk.is_some_and(|chunk| chunk.first != record.received_bytes) {
             return Err(Error::UploadOutOfOrder {
-                upload: id,
+                upload: id.clone(),
                 repository: repository.clone(),
                 received_bytes: record.received_bytes,
             });
         }
         let hashes = Hashes::resume(&record.hashes)
-            .ok_or_else(|| Error::corrupt(Key::Upload(id), "its hash states are damaged"))?;
+            .ok_or_else(|| Error::corrupt(Key::Upload(id.ulid), "its hash states are damaged"))?;
         let content = match record.payload.clone() {
             None => Content::Inline(BytesMut::from(&body[..])),
-            Some(parked) => match self.payloads.resume(PayloadKey(id), parked).await {
+            Some(parked) => match self.payloads.resume(PayloadKey(id.ulid), parked).await {
                 // It was committed by a request that then failed: only a new upload helps.
                 Err(Error::PayloadMissing { .. }) => {
                     return Err(Error::UploadUnknown(id.to_string()));
@@ -345,7 +379,8 @@ impl Registry {
             },
         };
         Ok(Session {
-            id,
+            id: id.ulid,
+            is_known_to_client: true,
             received_bytes: record.received_bytes,
             record,
             body,
@@ -369,9 +404,11 @@ impl Registry {
                 hashes: hashes.states(),
                 payload: None,
                 finishing: None,
+                ended: false,
             },
             body: Bytes::new(),
             version: None,
+            is_known_to_client: false,
             received_bytes: 0,
             hashes,
             content: Content::Inline(BytesMut::new()),
@@ -379,23 +416,41 @@ impl Registry {
         }
     }
 
-    async fn upload_record(
+    /// What is stored of an upload that is under way; `None` if nothing has to be yet.
+    async fn stored_upload(
         &self,
         repository: &RepositoryName,
-        id: Ulid,
-    ) -> Result<(Version, Upload, Bytes)> {
+        id: &UploadId,
+    ) -> Result<Option<StoredUpload>> {
         let unknown = || Error::UploadUnknown(id.to_string());
-        let key = Key::Upload(id);
-        let entry = self.metadata.get(&key).await?.ok_or_else(unknown)?;
+        self.check_upload_id(repository, id).await?;
+        let key = Key::Upload(id.ulid);
+        let Some(entry) = self.metadata.get(&key).await? else {
+            return if self.may_be_empty(id) {
+                Ok(None)
+            } else {
+                Err(unknown())
+            };
+        };
         let (record, body): (Upload, _) = records::decode(&key, &entry)?;
-        if record.repository != *repository {
+        if record.ended || record.repository != *repository {
             return Err(unknown());
         }
-        Ok((entry.version, record, body))
+        // A closing request that failed halfway may be repeated; one that succeeded may not.
+        if let Some(digest) = &record.finishing
+            && self.holds_blob(repository, digest).await?
+        {
+            return Err(unknown());
+        }
+        Ok(Some(StoredUpload {
+            version: entry.version,
+            record,
+            body,
+        }))
     }
 
-    async fn lock_upload(&self, id: Ulid) -> Result<KeyedGuard<'_>> {
-        let lock = self.locks.acquire(vec![Key::Upload(id).to_string()]);
+    async fn lock_upload(&self, id: &UploadId) -> Result<KeyedGuard<'_>> {
+        let lock = self.locks.acquire(vec![Key::Upload(id.ulid).to_string()]);
         timeout(Duration::from_secs(self.limits.upload_wait_s), lock)
             .await
             .map_err(|_| Error::TooMany {

@@ -4,12 +4,18 @@
 //! thread, which takes every request that waits, applies them in one transaction, commits once and
 //! then acknowledges them all: under load the cost of a durable write is shared.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+    thread,
+};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use redb::{
-    Database, Durability as RedbDurability, ReadableDatabase, ReadableTable, Table, TableDefinition,
+    Database, Durability as RedbDurability, ReadOnlyTable, ReadableDatabase, ReadableTable, Table,
+    TableDefinition,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -43,7 +49,7 @@ struct Request {
 /// Records in a database file that this process holds alone.
 #[derive(Debug)]
 pub struct EmbeddedMetadata {
-    database: Arc<Database>,
+    latest: Latest,
     /// Taken on drop: closing it is what ends the writer.
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<thread::JoinHandle<()>>,
@@ -60,21 +66,26 @@ impl EmbeddedMetadata {
                 redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse {
                     path: path.display().to_string(),
                 },
+                source if is_damage(&source) => {
+                    let reason = source.to_string();
+                    Error::corrupt(path.display(), reason)
+                }
                 source => failed(source.into()),
             })?;
         let sequence = prepare(&database).map_err(failed)?;
-        let database = Arc::new(database);
+        let latest = Latest::of(&database).map_err(failed)?;
         let (requests, queue) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer {
-            database: Arc::clone(&database),
+            database,
             sequence,
+            latest: latest.clone(),
         };
         let writer = thread::Builder::new()
             .name("metadata-writer".to_owned())
             .spawn(move || writer.run(queue))
             .map_err(|source| Error::storage("start the metadata writer".to_owned(), source))?;
         Ok(Self {
-            database,
+            latest,
             requests: Some(requests),
             writer: Some(writer),
         })
@@ -98,7 +109,7 @@ impl Metadata for EmbeddedMetadata {
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Entry>>> {
         let text = key.to_string();
         async move {
-            get(&self.database, &text)
+            get(&self.latest.records(), &text)
                 .map_err(|source| database_error(format!("read `{text}`"), source))?
                 .map(|stored| decode(&text, &stored))
                 .transpose()
@@ -125,10 +136,10 @@ impl Metadata for EmbeddedMetadata {
     ) -> BoxFuture<'_, Result<Vec<String>>> {
         let prefix = prefix.to_string();
         let after = format!("{prefix}{}", start_after.unwrap_or_default());
-        let database = Arc::clone(&self.database);
+        let records = self.latest.records();
         async move {
             spawn_blocking(move || {
-                list(&database, &prefix, &after, limit)
+                list(&records, &prefix, &after, limit)
                     .map_err(|source| database_error(format!("list `{prefix}`"), source))
             })
             .await
@@ -138,9 +149,42 @@ impl Metadata for EmbeddedMetadata {
     }
 }
 
+/// The records as the last commit left them.
+///
+/// Beginning a transaction and opening its table costs more than a lookup, so all readers between
+/// two commits share one.
+#[derive(Clone)]
+struct Latest(Arc<RwLock<Arc<Records>>>);
+
+type Records = ReadOnlyTable<&'static str, &'static [u8]>;
+
+impl Latest {
+    fn of(database: &Database) -> std::result::Result<Self, redb::Error> {
+        let records = database.begin_read()?.open_table(RECORDS)?;
+        Ok(Self(Arc::new(RwLock::new(Arc::new(records)))))
+    }
+
+    fn records(&self) -> Arc<Records> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn follow(&self, database: &Database) -> std::result::Result<(), redb::Error> {
+        let records = Arc::new(database.begin_read()?.open_table(RECORDS)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = records;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Latest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Latest").finish_non_exhaustive()
+    }
+}
+
 struct Writer {
-    database: Arc<Database>,
+    database: Database,
     sequence: u64,
+    latest: Latest,
 }
 
 impl Writer {
@@ -187,6 +231,8 @@ impl Writer {
         };
         transaction.commit()?;
         self.sequence = sequence;
+        // Before anybody is told, for whoever was told must read what was written.
+        self.latest.follow(&self.database)?;
         Ok(outcomes)
     }
 }
@@ -236,6 +282,20 @@ fn fail_all(waiting: Vec<oneshot::Sender<Written>>, error: &redb::Error) {
     }
 }
 
+/// The file is not what a database wrote, so trying again does not help.
+fn is_damage(error: &redb::DatabaseError) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        redb::DatabaseError::RepairAborted
+        | redb::DatabaseError::UpgradeRequired(_)
+        | redb::DatabaseError::Storage(redb::StorageError::Corrupted(_)) => true,
+        redb::DatabaseError::Storage(redb::StorageError::Io(error)) => {
+            matches!(error.kind(), InvalidData | UnexpectedEof)
+        }
+        _ => false,
+    }
+}
+
 /// Creates the tables and returns the highest version given so far.
 fn prepare(database: &Database) -> std::result::Result<u64, redb::Error> {
     let transaction = database.begin_write()?;
@@ -248,19 +308,17 @@ fn prepare(database: &Database) -> std::result::Result<u64, redb::Error> {
     Ok(sequence)
 }
 
-fn get(database: &Database, key: &str) -> std::result::Result<Option<Bytes>, redb::Error> {
-    let records = database.begin_read()?.open_table(RECORDS)?;
+fn get(records: &Records, key: &str) -> std::result::Result<Option<Bytes>, redb::Error> {
     let stored = records.get(key)?;
     Ok(stored.map(|stored| Bytes::copy_from_slice(stored.value())))
 }
 
 fn list(
-    database: &Database,
+    records: &Records,
     prefix: &str,
     after: &str,
     limit: usize,
 ) -> std::result::Result<Vec<String>, redb::Error> {
-    let records = database.begin_read()?.open_table(RECORDS)?;
     let mut names = Vec::new();
     for record in records.range::<&str>(after..)? {
         let (key, _) = record?;
@@ -321,6 +379,23 @@ mod tests {
         assert_eq!((&entry.value[..], &entry.version), (&b"a"[..], &first));
         let second = metadata.put_if(key, first.clone(), "b".into()).await;
         assert_ne!(second.unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_told_from_one_that_cannot_be_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.redb");
+        drop(EmbeddedMetadata::open(&path).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        let mut torn = whole.clone();
+        torn[..64].fill(0);
+        for damaged in [&torn, &vec![b'x'; whole.len()]] {
+            std::fs::write(&path, damaged).unwrap();
+            let error = EmbeddedMetadata::open(&path).unwrap_err();
+            assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        }
+        let missing = EmbeddedMetadata::open(&directory.path().join("none/m.redb"));
+        assert!(matches!(missing, Err(Error::Storage { .. })));
     }
 
     #[tokio::test]

@@ -11,21 +11,22 @@ use std::{
     sync::Arc,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Chunks, Parked, PayloadKey, PayloadWriter, Payloads};
+use super::{Chunks, Parked, PayloadKey, PayloadWriter, Payloads, buffers::Buffers};
 use crate::{Error, Result};
 
 /// How much of a payload is read at once, in bytes: large enough that handing the read to a
-/// blocking thread costs little beside it.
-const READ_CHUNK_BYTES: u64 = 512 * 1024;
+/// blocking thread costs little beside it, and small enough to be sent from the processor's cache.
+const READ_CHUNK_BYTES: usize = 256 * 1024;
 
 /// A directory of payloads.
 #[derive(Debug, Clone)]
 pub struct FilePayloads {
     root: Arc<Path>,
+    buffers: Arc<Buffers>,
 }
 
 impl FilePayloads {
@@ -46,7 +47,10 @@ impl FilePayloads {
                 source,
             )
         })?;
-        Ok(Self { root: root.into() })
+        Ok(Self {
+            root: root.into(),
+            buffers: Buffers::new(READ_CHUNK_BYTES),
+        })
     }
 
     fn data_path(&self, key: PayloadKey) -> PathBuf {
@@ -112,14 +116,8 @@ impl Payloads for FilePayloads {
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>> {
         let path = self.data_path(key);
         async move {
-            let start = range.start;
-            let open = move || {
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(start))?;
-                Ok(file)
-            };
-            match blocking(format!("open the payload {key}"), open).await {
-                Ok(file) => Ok(read_ahead(key, file, range.end - range.start)),
+            match blocking(format!("open the payload {key}"), || File::open(path)).await {
+                Ok(file) => Ok(Reading::new(file, range, &self.buffers).into_chunks(key)),
                 Err(error) if error.is_not_found() => Err(Error::PayloadMissing { key }),
                 Err(error) => Err(error),
             }
@@ -212,33 +210,98 @@ impl PayloadWriter for FileWriter {
     }
 }
 
-/// Streams `remaining` bytes; while one piece is sent, the next is read.
-fn read_ahead(key: PayloadKey, file: File, remaining: u64) -> Chunks {
-    let first = next_chunk(file, remaining);
-    stream::unfold(first, move |pending| async move {
-        match pending?.await {
-            Ok(Ok((chunk, file, remaining))) => Some((Ok(chunk), next_chunk(file, remaining))),
-            Ok(Err(source)) => {
-                let error = Error::storage(format!("read the payload {key}"), source);
-                Some((Err(error), None))
-            }
-            Err(_) => Some((Err(Error::Closed), None)),
-        }
-    })
-    .boxed()
+/// A range of a file on its way to a client.
+struct Reading {
+    file: Arc<File>,
+    position: u64,
+    end: u64,
+    buffers: Arc<Buffers>,
+    /// The next piece, being read from the disk while the last one is sent.
+    ahead: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
-type PendingChunk = JoinHandle<io::Result<(Bytes, File, u64)>>;
+impl Reading {
+    fn new(file: File, range: Range<u64>, buffers: &Arc<Buffers>) -> Self {
+        Self {
+            file: Arc::new(file),
+            position: range.start,
+            end: range.end,
+            buffers: Arc::clone(buffers),
+            ahead: None,
+        }
+    }
 
-fn next_chunk(mut file: File, remaining: u64) -> Option<PendingChunk> {
-    (remaining > 0).then(|| {
-        spawn_blocking(move || {
-            let length_bytes = remaining.min(READ_CHUNK_BYTES);
-            let mut chunk = BytesMut::zeroed(usize::try_from(length_bytes).unwrap_or(usize::MAX));
-            file.read_exact(&mut chunk)?;
-            Ok((chunk.freeze(), file, remaining - length_bytes))
+    fn into_chunks(self, key: PayloadKey) -> Chunks {
+        stream::unfold(Some(self), move |reading| async move {
+            let mut reading = reading?;
+            match reading.next().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(reading))),
+                Ok(None) => None,
+                Err(source) => {
+                    let error = Error::storage(format!("read the payload {key}"), source);
+                    Some((Err(error), None))
+                }
+            }
         })
-    })
+        .boxed()
+    }
+
+    /// The next piece: at once if the system has it in memory, else from a blocking thread.
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let ahead = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None if self.position >= self.end => return Ok(None),
+            None => {
+                let length_bytes = self.next_bytes();
+                let mut buffer = self.buffers.take();
+                let wanted = &mut buffer.as_mut_slice()[..length_bytes];
+                if let Some(read_bytes) = read_cached(&self.file, wanted, self.position) {
+                    self.position += read_bytes as u64;
+                    return Ok(Some(buffer.freeze(read_bytes)));
+                }
+                self.read_ahead()
+            }
+        };
+        let chunk = ahead.await.map_err(io::Error::other)??;
+        self.position += chunk.len() as u64;
+        if self.position < self.end {
+            self.ahead = Some(self.read_ahead());
+        }
+        Ok(Some(chunk))
+    }
+
+    fn next_bytes(&self) -> usize {
+        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+        left.min(READ_CHUNK_BYTES)
+    }
+
+    fn read_ahead(&self) -> JoinHandle<io::Result<Bytes>> {
+        let (position, length_bytes) = (self.position, self.next_bytes());
+        let (file, buffers) = (Arc::clone(&self.file), Arc::clone(&self.buffers));
+        spawn_blocking(move || {
+            let mut buffer = buffers.take();
+            let mut file = &*file;
+            file.seek(SeekFrom::Start(position))?;
+            file.read_exact(&mut buffer.as_mut_slice()[..length_bytes])?;
+            Ok(buffer.freeze(length_bytes))
+        })
+    }
+}
+
+/// Reads what is in the page cache; `None` when the disk would have to be waited for, or nobody
+/// knows.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, buffer: &mut [u8], position: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let slices = &mut [io::IoSliceMut::new(buffer)];
+    let read = preadv2(file, slices, position, ReadWriteFlags::NOWAIT);
+    // A file that is too short is left to the reader that says so.
+    read.ok().filter(|read_bytes| *read_bytes > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+    None
 }
 
 fn remove(key: PayloadKey, path: PathBuf) -> BoxFuture<'static, Result<()>> {

@@ -45,6 +45,8 @@ pub enum Key {
     /// The referrers of a subject (`records::Referrers`). Page 0 is the newest; full
     /// pages move to 1, 2, ….
     Referrers(RepositoryName, Digest, u32),
+    /// What the trust policy says of a manifest (`records::Verdict`).
+    Verdict(RepositoryName, Digest),
     /// A repository (`records::Repository`).
     Repository(RepositoryName),
     /// An upload under way (`records::Upload`).
@@ -61,6 +63,8 @@ pub enum Key {
         /// What to look at.
         candidate: Candidate,
     },
+    /// A record of the registry itself, one of each name.
+    System(&'static str),
     /// Who does one part of the garbage collection (`maintenance::lease`).
     Lease(u8),
 }
@@ -88,6 +92,7 @@ impl fmt::Display for Key {
             Self::Referrers(repository, subject, page) => {
                 write!(f, "ref/{repository}/:/{subject}/{page:08}")
             }
+            Self::Verdict(repository, digest) => write!(f, "trust/{repository}/:/{digest}"),
             Self::Repository(repository) => write!(f, "{}{repository}", Prefix::Repositories),
             Self::Upload(id) => write!(f, "{}{id}", Prefix::Uploads),
             Self::Delivery(webhook, event) => {
@@ -98,6 +103,7 @@ impl fmt::Display for Key {
                 due_unix_s,
                 candidate,
             } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
+            Self::System(name) => write!(f, "sys/{name}"),
             Self::Lease(shard) => write!(f, "lease/gc/{shard:02x}"),
         }
     }
@@ -106,7 +112,8 @@ impl fmt::Display for Key {
 impl FromStr for Key {
     type Err = ();
 
-    /// Reads what `Display` wrote.
+    /// Reads what `Display` wrote, except the names of leases and of the registry's own records,
+    /// which are never listed.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (family, rest) = text.split_once('/').ok_or(())?;
         let scoped = || rest.split_once("/:/").ok_or(());
@@ -135,6 +142,10 @@ impl FromStr for Key {
                 let (repository, rest) = scoped()?;
                 let (subject, page) = rest.split_once('/').unwrap_or((rest, "0"));
                 Self::Referrers(parsed(repository)?, parsed(subject)?, parsed(page)?)
+            }
+            "trust" => {
+                let (repository, digest) = scoped()?;
+                Self::Verdict(parsed(repository)?, parsed(digest)?)
             }
             "repo" => Self::Repository(parsed(rest)?),
             "up" => Self::Upload(parsed(rest)?),
@@ -321,6 +332,10 @@ mod tests {
                 Key::Referrers(repository.clone(), digest.clone(), 7),
                 format!("ref/a/b/:/sha256:{hex}/00000007"),
             ),
+            (
+                Key::Verdict(repository.clone(), digest.clone()),
+                format!("trust/a/b/:/sha256:{hex}"),
+            ),
             (Key::Repository(repository), "repo/a/b".to_owned()),
             (
                 Key::Candidate {
@@ -333,6 +348,7 @@ mod tests {
             assert_eq!(key.to_string(), expected);
             assert_eq!(expected.parse(), Ok(key));
         }
+        assert_eq!(Key::System("probe").to_string(), "sys/probe");
         assert_eq!(Key::Lease(10).to_string(), "lease/gc/0a");
         assert_eq!(candidate.to_string().parse(), Ok(candidate));
     }

@@ -5,10 +5,13 @@
 //! written once under a key nobody reuses and never copied; records change only by
 //! compare-and-swap. Nothing here knows what a blob or a manifest is.
 
+mod buffers;
+pub(crate) mod checks;
 mod embedded;
 mod files;
 mod key;
 mod memory;
+pub(crate) mod s3;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -25,10 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
+pub use checks::{Answer, Check};
 pub use embedded::EmbeddedMetadata;
 pub use files::FilePayloads;
 pub use key::{Candidate, Family, Key, PayloadKey, Prefix};
 pub use memory::{MemoryMetadata, MemoryPayloads};
+pub use s3::{S3Metadata, S3Payloads};
 
 /// The bytes of a payload, in order, in pieces.
 pub type Chunks = BoxStream<'static, Result<Bytes>>;
@@ -60,8 +65,9 @@ pub trait Payloads: fmt::Debug + Send + Sync + 'static {
     /// Removes an uncommitted payload. Removing what is not there succeeds.
     fn discard(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>>;
 
-    /// The payloads that were begun and not committed: some are being written, some are parked,
-    /// and some were lost by a crash, which only this finds.
+    /// The payloads that were begun and not committed, as far as they left anything in the store:
+    /// some are being written, some are parked, and some were lost by a crash, which only this
+    /// finds.
     fn uncommitted(&self) -> BoxFuture<'_, Result<Vec<PayloadKey>>>;
 }
 
@@ -125,7 +131,7 @@ pub trait MetadataExt: Metadata {
         single(self.write(Batch::durable([Write::put_if(key, version, value)])))
     }
 
-    /// Deletes a record that must still have `version`.
+    /// Deletes a record that must still have `version`. It may succeed if the record is gone.
     fn delete_if(&self, key: Key, version: Version) -> impl Future<Output = Result<()>> + Send {
         let deleted = self.write(Batch::durable([Write::delete_if(key, version)]));
         async move { deleted.await.map(drop) }
@@ -241,7 +247,7 @@ pub enum Change {
     PutNew(Bytes),
     /// The key must have this version.
     PutIf(Version, Bytes),
-    /// The key must have this version.
+    /// The key must have this version, or be absent: stores differ on whether that is a conflict.
     DeleteIf(Version),
 }
 

@@ -1,10 +1,12 @@
 //! A server in this process, and a client with the verbs of a registry.
 
-use std::{net::SocketAddr, path::Path, sync::OnceLock};
+use std::{net::SocketAddr, ops::Deref, path::Path, sync::OnceLock};
 
-use cairn_registry::{Config, StorageConfig};
+use crate::ON_S3;
+use cairn_registry::{Config, S3Config, S3Credentials, Secret, StorageConfig};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use cairn_test_s3::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -12,17 +14,32 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// A running server.
+/// A running server, with a client that does not say who it is.
 pub(crate) struct Server {
-    pub(crate) address: String,
+    api: Api,
     metrics_address: Option<SocketAddr>,
-    client: Client,
     shutdown: CancellationToken,
     running: JoinHandle<cairn_registry::Result<()>>,
+    /// Ends with the server.
+    _bucket: Option<S3Server>,
+}
+
+/// A client of one server.
+pub(crate) struct Api {
+    pub(crate) address: String,
+    client: Client,
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 impl Server {
-    /// A server that forgets.
+    /// A server over a storage of its own that ends with it.
     pub(crate) async fn start() -> Self {
         Self::with(in_memory()).await
     }
@@ -37,19 +54,26 @@ impl Server {
         .await
     }
 
-    pub(crate) async fn with(config: Config) -> Self {
+    pub(crate) async fn with(mut config: Config) -> Self {
+        let mut bucket = None;
+        if ON_S3 && config.storage == StorageConfig::Memory {
+            let started = S3Server::start().await;
+            config.storage = in_bucket(&started);
+            bucket = Some(started);
+        }
         let app = config.build().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let metrics_address = app.metrics_address();
         let shutdown = CancellationToken::new();
         let running = TaskTracker::new().spawn(app.run(listener, shutdown.clone()));
+        let client = builder().build().unwrap();
         Self {
-            address,
+            api: Api { address, client },
             metrics_address,
-            client: client(),
             shutdown,
             running,
+            _bucket: bucket,
         }
     }
 
@@ -63,6 +87,25 @@ impl Server {
         self.shutdown.cancel();
     }
 
+    /// What a scraper gets.
+    pub(crate) async fn metrics(&self) -> Response {
+        let url = format!("http://{}/metrics", self.metrics_address.unwrap());
+        self.client.get(url).send().await.unwrap()
+    }
+
+    /// A client that sends this with every request.
+    pub(crate) fn signed_in(&self, authorization: &str) -> Api {
+        let value = authorization.parse().unwrap();
+        let headers = [(reqwest::header::AUTHORIZATION, value)].into_iter();
+        let client = builder().default_headers(headers.collect()).build();
+        Api {
+            address: self.address.clone(),
+            client: client.unwrap(),
+        }
+    }
+}
+
+impl Api {
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("http://{}{path}", self.address);
@@ -71,12 +114,6 @@ impl Server {
 
     pub(crate) async fn send(&self, method: &str, path: &str) -> Response {
         self.request(method, path).send().await.unwrap()
-    }
-
-    /// What a scraper gets.
-    pub(crate) async fn metrics(&self) -> Response {
-        let url = format!("http://{}/metrics", self.metrics_address.unwrap());
-        self.client.get(url).send().await.unwrap()
     }
 
     pub(crate) async fn status(&self, method: &str, path: &str) -> StatusCode {
@@ -153,13 +190,29 @@ pub(crate) fn in_memory() -> Config {
     }
 }
 
-fn client() -> Client {
+/// The bucket of a server of the tests; parts are small, so that few bytes make several.
+pub(crate) fn in_bucket(server: &S3Server) -> StorageConfig {
+    StorageConfig::S3(S3Config {
+        bucket: BUCKET.to_owned(),
+        endpoint: Some(server.endpoint()),
+        path_style: true,
+        credentials: Some(S3Credentials {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+        }),
+        part_bytes: 256 * 1024,
+        request_timeout_s: 2,
+        ..S3Config::default()
+    })
+}
+
+pub(crate) fn builder() -> ClientBuilder {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         // Even a client of plain HTTP wants one; another test may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    Client::new()
+    Client::builder()
 }
 
 pub(crate) fn digest_of(manifest: &Value) -> Digest {

@@ -7,6 +7,9 @@
     reason = "helpers of tests fail as tests do: at once"
 )]
 
+mod auth_harness;
+mod authentication;
+mod authorization;
 mod blobs;
 mod clients;
 mod errors;
@@ -19,4 +22,9 @@ mod operations;
 mod ranges;
 mod referrers;
 mod restarts;
+mod tls;
+mod trust;
 mod uploads;
+
+/// What the server is started over, unless a test says otherwise.
+const ON_S3: bool = false;

@@ -1,6 +1,9 @@
 //! What is collected, what is not, and when.
 
+use std::{sync::Arc, time::Duration};
+
 use cairn_spec::{Digest, DigestAlgorithm, Tag};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{gc::Found, repair::rebuild},
@@ -42,7 +45,12 @@ async fn what_tags_reach_stays() {
     push_blob(&registry, &a, &layer).await.unwrap();
     assert!(
         registry
-            .mount(&b, &Digest::sha256(&layer), None)
+            .mount(
+                &b,
+                &Digest::sha256(&layer),
+                None,
+                &crate::auth::Readable::everything()
+            )
             .await
             .unwrap()
     );
@@ -100,7 +108,7 @@ async fn abandoned_uploads_end() {
     let upload = registry.start_upload(&a, DigestAlgorithm::Sha256);
     let upload = upload.await.unwrap();
     registry
-        .append(&a, upload.id, None, &mut body(&layer))
+        .append(&a, &upload.id, None, &mut body(&layer))
         .await
         .unwrap();
     // Begun, but its record was never written.
@@ -114,12 +122,35 @@ async fn abandoned_uploads_end() {
     world.assert_clean().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_worker_collects_until_it_is_told_to_stop() {
+    let world = World::new();
+    let registry = world.registry();
+    push_blob(&registry, &name("a"), &content("orphan"))
+        .await
+        .unwrap();
+    world.clock.advance(2 * GRACE_S);
+    let stop = CancellationToken::new();
+    let worker = crate::maintenance::run(Arc::clone(&registry), world.gc.clone(), stop.clone());
+    let watch = async {
+        while registry.tally.progress().passes < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(worker, watch);
+    let done = registry.tally.progress();
+    assert_eq!((done.memberships, done.blobs, done.blob_bytes), (1, 1, 54));
+    assert_eq!((done.failures, done.backlog_age_s), (0, 0));
+    world.assert_clean().await;
+}
+
 #[tokio::test]
 async fn clocks_that_jump_lose_nothing() {
     let world = World::new();
     let registry = world.registry();
     let collector = world.collector(&registry);
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     let (a, layer) = (name("a"), content("layer"));
     let start_unix_s = 1_700_000_000;
     let digest = push_blob(&registry, &a, &layer).await.unwrap();
@@ -184,8 +215,11 @@ async fn a_dry_run_explains_what_a_pass_does() {
     push(&registry, &a, &image(&layer, "2", None), None)
         .await
         .unwrap();
+    let upload = registry.start_upload(&a, DigestAlgorithm::Sha256);
+    let upload = upload.await.unwrap();
+    let begun = content("begun");
     registry
-        .start_upload(&a, DigestAlgorithm::Sha256)
+        .append(&a, &upload.id, None, &mut body(&begun))
         .await
         .unwrap();
     world.clock.advance(2 * GRACE_S);
@@ -193,7 +227,7 @@ async fn a_dry_run_explains_what_a_pass_does() {
     insta::assert_snapshot!(explained, @r"
     blob a 54: no manifest refers to it
     manifest a 434: no tag or index refers to it
-    upload a 0: nobody went on with it
+    upload a 45: nobody went on with it
     ");
     assert_eq!(explain(&world).await, explained);
     world.collect().await.unwrap();

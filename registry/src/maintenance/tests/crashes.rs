@@ -41,7 +41,15 @@ async fn collecting_blobs_survives_crashes() {
         push_blob(registry, &name("a"), &content("orphan")).await?;
         push_blob(registry, &name("a"), &"tiny".into()).await?;
         let digest = Digest::sha256(&content("orphan"));
-        registry.mount(&name("b"), &digest, None).await.map(drop)
+        registry
+            .mount(
+                &name("b"),
+                &digest,
+                None,
+                &crate::auth::Readable::everything(),
+            )
+            .await
+            .map(drop)
     };
     crash_everywhere(orphan, 1).await;
 }
@@ -87,7 +95,7 @@ async fn ending_uploads_survives_crashes() {
         let upload = registry.start_upload(&a, DigestAlgorithm::Sha256).await?;
         let parked = content("parked");
         registry
-            .append(&a, upload.id, None, &mut body(&parked))
+            .append(&a, &upload.id, None, &mut body(&parked))
             .await
             .map(drop)
     };
@@ -103,12 +111,19 @@ async fn whatever_crashed_requests_leave_behind_is_collected() {
         let digest = Digest::sha256(&layer);
         let half = layer.slice(..20);
         registry
-            .append(&a, upload.id, None, &mut body(&half))
+            .append(&a, &upload.id, None, &mut body(&half))
             .await?;
         let rest = (None, &mut body(&layer.slice(20..)));
-        registry.finish(&a, upload.id, &digest, rest).await?;
+        registry.finish(&a, &upload.id, &digest, rest).await?;
         push_blob(registry, &a, &layer).await?;
-        registry.mount(&name("b"), &digest, Some(&a)).await?;
+        registry
+            .mount(
+                &name("b"),
+                &digest,
+                Some(&a),
+                &crate::auth::Readable::everything(),
+            )
+            .await?;
         let subject = push(registry, &a, &image(&layer, "1", None), Some("v1")).await?;
         let referrer = image(&layer, "2", Some(&subject));
         push(registry, &a, &referrer, Some("v2")).await?;

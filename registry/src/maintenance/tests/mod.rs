@@ -1,6 +1,7 @@
 //! Garbage collection against crashes, races and clocks.
 
 mod collection;
+mod copies;
 mod crashes;
 mod races;
 mod world;

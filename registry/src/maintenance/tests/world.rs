@@ -63,17 +63,19 @@ impl World {
 
     /// A process that works undisturbed.
     pub(super) fn registry(&self) -> Arc<Registry> {
-        self.over(self.payloads.clone(), self.metadata.clone())
+        let payloads = Arc::<MemoryPayloads>::clone(&self.payloads);
+        let metadata = Arc::<MemoryMetadata>::clone(&self.metadata);
+        self.over(payloads, metadata)
     }
 
     /// A process that crashes after some changes.
     pub(super) fn crashing(&self, fuse: &Fuse) -> Arc<Registry> {
         let payloads = FaultyPayloads {
-            inner: self.payloads.clone(),
+            inner: Arc::<MemoryPayloads>::clone(&self.payloads),
             fuse: fuse.clone(),
         };
         let metadata = FaultyMetadata {
-            inner: self.metadata.clone(),
+            inner: Arc::<MemoryMetadata>::clone(&self.metadata),
             fuse: fuse.clone(),
         };
         self.over(Arc::new(payloads), Arc::new(metadata))
@@ -81,16 +83,13 @@ impl World {
 
     /// A process that gives way before each step.
     pub(super) fn yielding(&self) -> Arc<Registry> {
-        let payloads = TurnsPayloads(self.payloads.clone());
-        let metadata = TurnsMetadata(self.metadata.clone());
+        let payloads = TurnsPayloads(Arc::<MemoryPayloads>::clone(&self.payloads));
+        let metadata = TurnsMetadata(Arc::<MemoryMetadata>::clone(&self.metadata));
         self.over(Arc::new(payloads), Arc::new(metadata))
     }
 
     fn over(&self, payloads: Arc<dyn Payloads>, metadata: Arc<dyn Metadata>) -> Arc<Registry> {
-        let mut config = Config {
-            immutable_tags: Vec::new(),
-            ..Config::default()
-        };
+        let mut config = Config::default();
         config.limits.grace_s = GRACE_S;
         config.limits.inline_blob_bytes = 8;
         let mut registry = Registry::new(payloads, metadata, &config).unwrap();

@@ -1,4 +1,4 @@
-//! Numbers about a running registry, in the text format of OpenMetrics.
+//! Numbers about a running registry, in the text format of `OpenMetrics`.
 //!
 //! Counting is a few relaxed atomic additions and never a lock or an allocation: every label has
 //! a fixed, small set of values, so each counter has its place in an array. No label carries

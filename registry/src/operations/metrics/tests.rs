@@ -13,7 +13,7 @@ use crate::storage::{
     Write, conformance,
 };
 
-/// Fails unless the text follows the rules of OpenMetrics that scrapers rely on: each family is
+/// Fails unless the text follows the rules of `OpenMetrics` that scrapers rely on: each family is
 /// described before its samples and once, samples carry the suffixes of their type, no series
 /// occurs twice, buckets do not fall, and the text ends with `# EOF`.
 pub(crate) fn lint(text: &str) -> BTreeMap<String, f64> {

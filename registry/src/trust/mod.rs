@@ -1,0 +1,114 @@
+//! Trust: which content the policy trusts, and what is enforced where.
+//!
+//! The policy is the one of `spec/signing.md`, decided by the same function as in the command line.
+//! Here are the parts that know no records: what an operator configured, a repository as the
+//! verifier reads it, and which manifests are about others instead of content of their own. When
+//! verdicts are made and kept is in `service/admission.rs`.
+
+mod kind;
+mod view;
+
+use cairn_oci::trust::TrustPolicy;
+use cairn_spec::{Digest, RepositoryName, Tag};
+use globset::{Glob, GlobMatcher};
+
+use crate::{
+    Error, Result,
+    config::{EnforceConfig, TrustConfig, TrustMode},
+};
+
+pub(crate) use kind::is_about_another;
+pub(crate) use view::RepositoryView;
+
+/// A trust policy at work.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    policy: TrustPolicy,
+    host: String,
+    enforcements: Vec<Enforcement>,
+}
+
+#[derive(Debug)]
+struct Enforcement {
+    repositories: GlobMatcher,
+    tags: GlobMatcher,
+    mode: TrustMode,
+}
+
+impl Trust {
+    /// Reads the policy and its keys.
+    pub(crate) fn open(config: &TrustConfig) -> Result<Self> {
+        let policy = TrustPolicy::load(&config.policy).map_err(|source| Error::Config {
+            setting: "trust.policy",
+            value: config.policy.display().to_string(),
+            source: source.into(),
+        })?;
+        let enforcements = config.enforce.iter().map(Enforcement::new);
+        Ok(Self {
+            policy,
+            host: config.host.clone(),
+            enforcements: enforcements.collect::<Result<_>>()?,
+        })
+    }
+
+    pub(crate) fn policy(&self) -> &TrustPolicy {
+        &self.policy
+    }
+
+    /// Changes whenever a verdict could.
+    pub(crate) fn fingerprint(&self) -> &Digest {
+        self.policy.digest()
+    }
+
+    /// The name under which the policy knows a repository.
+    pub(crate) fn name_of(&self, repository: &RepositoryName) -> String {
+        format!("{}/{repository}", self.host)
+    }
+
+    /// What untrusted manifests of a repository get instead of an answer; none if nothing is
+    /// enforced on reading.
+    pub(crate) fn on_pull(&self, repository: &RepositoryName) -> Option<TrustMode> {
+        let modes = || {
+            let matching = self.enforcements.iter();
+            matching
+                .filter(|entry| entry.repositories.is_match(repository.as_str()))
+                .map(|entry| entry.mode)
+        };
+        [TrustMode::Pull, TrustMode::Report]
+            .into_iter()
+            .find(|mode| modes().any(|other| other == *mode))
+    }
+
+    /// A tag moves only to what is trusted.
+    pub(crate) fn guards(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        self.enforcements.iter().any(|entry| {
+            entry.mode == TrustMode::Tag
+                && entry.repositories.is_match(repository.as_str())
+                && entry.tags.is_match(tag.as_str())
+        })
+    }
+
+    /// Something in a repository depends on verdicts.
+    pub(crate) fn covers(&self, repository: &RepositoryName) -> bool {
+        let mut entries = self.enforcements.iter();
+        entries.any(|entry| entry.repositories.is_match(repository.as_str()))
+    }
+}
+
+impl Enforcement {
+    fn new(config: &EnforceConfig) -> Result<Self> {
+        let glob = |pattern: &str| {
+            let glob = Glob::new(pattern).map_err(|source| Error::Config {
+                setting: "trust.enforce",
+                value: pattern.to_owned(),
+                source: source.into(),
+            });
+            glob.map(|glob| glob.compile_matcher())
+        };
+        Ok(Self {
+            repositories: glob(&config.repositories)?,
+            tags: glob(&config.tags)?,
+            mode: config.mode,
+        })
+    }
+}

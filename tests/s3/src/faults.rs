@@ -1,0 +1,118 @@
+//! Faults to order: for the next request of a kind, or for a share of all of them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use crate::traffic::{Operation, Request};
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// `500 InternalError`; nothing happened.
+    InternalError,
+    /// `503 SlowDown`; nothing happened.
+    SlowDown,
+    /// `409 ConditionalRequestConflict`, if the request is conditional; nothing happened.
+    ConditionalRequestConflict,
+    /// No answer; nothing happened.
+    Silence,
+    /// The connection breaks; nothing happened.
+    BrokenBefore,
+    /// It happened, but the connection breaks before the answer.
+    BrokenAfter,
+    /// It happened, but the answer is `500 InternalError`.
+    InternalErrorAfter,
+    /// The body of the answer ends too early.
+    Truncated,
+    /// The answer names another entity tag.
+    WrongEtag,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: &[Self] = &[
+        Self::InternalError,
+        Self::SlowDown,
+        Self::ConditionalRequestConflict,
+        Self::Silence,
+        Self::BrokenBefore,
+        Self::BrokenAfter,
+        Self::InternalErrorAfter,
+        Self::Truncated,
+        Self::WrongEtag,
+    ];
+
+    fn applies_to(self, request: &Request) -> bool {
+        match self {
+            Self::ConditionalRequestConflict => {
+                request.is_conditional && request.operation == Operation::PutObject
+            }
+            Self::Truncated => request.operation == Operation::GetObject,
+            Self::WrongEtag => matches!(
+                request.operation,
+                Operation::GetObject | Operation::PutObject | Operation::UploadPart
+            ),
+            _ => true,
+        }
+    }
+}
+
+/// Which requests fail, and how.
+#[derive(Debug)]
+pub(crate) struct Faults(Mutex<Orders>);
+
+#[derive(Debug)]
+struct Orders {
+    random: StdRng,
+    share: f64,
+    kinds: Vec<Fault>,
+    next: Vec<(Operation, Fault)>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self(Mutex::new(Orders {
+            random: StdRng::seed_from_u64(0),
+            share: 0.0,
+            kinds: Vec::new(),
+            next: Vec::new(),
+        }))
+    }
+}
+
+impl Faults {
+    pub(crate) fn share(&self, seed: u64, share: f64, kinds: &[Fault]) {
+        let mut orders = self.orders();
+        orders.random = StdRng::seed_from_u64(seed);
+        orders.share = share;
+        orders.kinds = kinds.to_vec();
+    }
+
+    pub(crate) fn next(&self, operation: Operation, fault: Fault) {
+        self.orders().next.push((operation, fault));
+    }
+
+    /// What happens to a request.
+    pub(crate) fn strike(&self, request: &Request) -> Option<Fault> {
+        let mut orders = self.orders();
+        let ordered = orders
+            .next
+            .iter()
+            .position(|(operation, _)| *operation == request.operation);
+        if let Some(position) = ordered {
+            return Some(orders.next.remove(position).1);
+        }
+        if orders.kinds.is_empty() || orders.random.random::<f64>() >= orders.share {
+            return None;
+        }
+        let kinds = orders.kinds.len();
+        let index = orders.random.random_range(0..kinds);
+        let fault = orders.kinds[index];
+        fault.applies_to(request).then_some(fault)
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
