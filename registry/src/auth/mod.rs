@@ -1,6 +1,6 @@
 //! Who makes a request, and whether they may: everything but HTTP.
 //!
-//! Credentials become a [`Session`], once a request; the [`policy`] then decides. A session is
+//! Credentials become a `Session`, once a request; the `policy` then decides. A session is
 //! narrowed by what it rests on: an API token by its scopes, a token of the token service by what
 //! it grants. It never outlives what it rests on, because passwords and API tokens are looked at
 //! again on every use.
