@@ -79,6 +79,8 @@ impl Endpoint {
             let glob = GlobBuilder::new(pattern).build();
             repositories.add(glob.map_err(|source| invalid(pattern, source.into()))?);
         }
+        // A second installation is refused, which is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(config.timeout_s))

@@ -8,6 +8,7 @@ use ulid::Ulid;
 
 use crate::{
     Result,
+    auth::Actor,
     config::EventKind,
     records::{self, Manifest, Tag},
     storage::{Change, Entry, Key, Version, Write},
@@ -108,11 +109,14 @@ impl Event {
     }
 
     /// The event as a receiver gets it.
-    pub(super) fn cloud_event(&self, id: Ulid, now_unix_s: u64) -> Value {
+    pub(super) fn cloud_event(&self, id: Ulid, now_unix_s: u64, actor: Option<&Actor>) -> Value {
         let kind = serde_json::to_value(self.kind).unwrap_or_default();
         let kind = kind.as_str().unwrap_or_default().replacen('-', ".", 1);
         let mut data = self.data.clone();
         data["repository"] = json!(self.repository);
+        if let Some(actor) = actor {
+            data["actor"] = json!(actor.name);
+        }
         let mut event = json!({
             "specversion": "1.0",
             "id": id,

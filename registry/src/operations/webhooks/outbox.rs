@@ -8,6 +8,7 @@ use ulid::Ulid;
 use super::{Endpoint, event::Event};
 use crate::{
     Error, Result,
+    auth::Actor,
     clock::Clock,
     records::{self, Delivery},
     storage::{Batch, Entry, Key, Metadata, Prefix, Version, Write},
@@ -25,11 +26,14 @@ impl AnnouncedMetadata {
     /// The records of all events of a batch: one an event and endpoint that wants it.
     fn announcements(&self, batch: &Batch) -> Result<Vec<Write>> {
         let now_unix_s = self.clock.unix_now_s();
+        let actor = Actor::current();
         let mut writes = Vec::new();
         for write in &batch.writes {
             for event in Event::of(write)? {
                 let id = Ulid::new();
-                let body = event.cloud_event(id, now_unix_s).to_string();
+                let body = event
+                    .cloud_event(id, now_unix_s, actor.as_deref())
+                    .to_string();
                 let wanting = self
                     .endpoints
                     .iter()

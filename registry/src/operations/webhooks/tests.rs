@@ -12,6 +12,7 @@ use ulid::Ulid;
 use super::{delivery::Outbox, *};
 use crate::{
     Error, EventKind, Result, WebhookConfig,
+    auth::Actor,
     clock::{Clock, TestClock},
     operations::metrics::Metrics,
     records::{self, Tag},
@@ -79,7 +80,6 @@ impl World {
     }
 
     async fn with(change: impl FnOnce(&mut WebhookConfig)) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let receiver = Receiver::default();
         let folder = tempfile::tempdir().unwrap();
         let secret_file = folder.path().join("secret");
@@ -115,7 +115,9 @@ impl World {
     async fn move_tag(&self, repository: &str) -> Vec<Option<Version>> {
         let announced = self.announced(Arc::clone(&self.records));
         let batch = Batch::durable([tagged(repository)]);
-        announced.write(batch).await.unwrap()
+        let actor = Arc::new(Actor::anonymous());
+        let written = Actor::acting(Some(actor), announced.write(batch)).await;
+        written.unwrap()
     }
 
     fn outbox(&self, over: Arc<dyn Metadata>) -> Outbox {
@@ -165,7 +167,27 @@ async fn an_event_is_delivered_once_and_forgotten() {
     assert_eq!(world.waiting().await, 0);
     let got = world.receiver.got.lock().unwrap().clone();
     assert_eq!(got.len(), 1);
-    insta::assert_json_snapshot!(got[0].1, {".id" => "[id]"});
+    let mut event = got[0].1.clone();
+    event["id"] = "[id]".into();
+    insta::assert_snapshot!(format!("{event:#}"), @r#"
+    {
+      "data": {
+        "actor": "anonymous",
+        "digest": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "mediaType": "a/b",
+        "previousDigest": null,
+        "repository": "a/b",
+        "tag": "v1"
+      },
+      "datacontenttype": "application/json",
+      "id": "[id]",
+      "source": "/v2/a/b",
+      "specversion": "1.0",
+      "subject": "v1",
+      "time": "2027-01-15T08:00:00Z",
+      "type": "dev.cairn.registry.tag.moved"
+    }
+    "#);
     assert_eq!(world.metrics.webhooks.delivered.get(), 1);
 }
 
