@@ -63,8 +63,9 @@ impl RegistryServe {
                 .context("failed to learn the address")?;
             app.check_address(address).map_err(refuse)?;
             let scheme = if app.is_secure() { "https" } else { "http" };
-            output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
+            // Whoever reads the message may send signals.
             stop_on_signal(&shutdown)?;
+            output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
             app.run(listener, shutdown)
                 .await
                 .map_err(|error| Failure::new(ExitCode::Error, error))
