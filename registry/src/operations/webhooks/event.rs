@@ -89,8 +89,10 @@ impl Event {
                     data.clone(),
                 );
                 // Where clients without referrers put signatures.
-                let is_signature =
-                    tag.as_str().starts_with("sha256-") && tag.as_str().ends_with(".sig");
+                let is_signature = tag
+                    .as_str()
+                    .strip_prefix("sha256-")
+                    .is_some_and(|rest| rest.strip_suffix(".sig").is_some());
                 let signature = is_signature
                     .then(|| event(EventKind::SignatureArrived, repository, subject, data));
                 [moved].into_iter().chain(signature).collect()
