@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
-//!   operations/  metrics, audit log, limits on clients
+//!   operations/  metrics, audit log, limits on clients, webhooks
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
@@ -40,10 +40,10 @@ mod workers;
 
 pub use app::App;
 pub use config::{
-    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, GcConfig,
-    JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
+    AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
+    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
     S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
-    UntaggedManifests, VARIABLE_PREFIX, check_config, config_schema, read_config,
+    UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

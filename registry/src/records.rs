@@ -177,6 +177,14 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// An event on its way to a webhook; the body is the event as it is posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Delivery {
+    pub(crate) attempts: u32,
+    pub(crate) due_unix_s: u64,
+}
+
 /// Serialized states of hashers, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

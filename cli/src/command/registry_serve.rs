@@ -1,5 +1,7 @@
 //! `cairn registry serve`: serves a registry until it is told to stop.
 
+#[cfg(unix)]
+use std::io::IsTerminal as _;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -61,8 +63,9 @@ impl RegistryServe {
                 .context("failed to learn the address")?;
             app.check_address(address).map_err(refuse)?;
             let scheme = if app.is_secure() { "https" } else { "http" };
-            output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
+            // Whoever reads the message may send signals.
             stop_on_signal(&shutdown)?;
+            output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
             app.run(listener, shutdown)
                 .await
                 .map_err(|error| Failure::new(ExitCode::Error, error))
@@ -165,17 +168,26 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Cancels `shutdown` on Ctrl-C, and on SIGTERM, which service managers send.
+/// Cancels `shutdown` on Ctrl-C, on SIGTERM, which service managers send, and on SIGHUP when the
+/// terminal goes away. Without a terminal, SIGHUP is what rotates logs, and ends nothing.
 pub(crate) fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()> {
     let shutdown = shutdown.clone();
     #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .context("failed to listen for SIGTERM")?;
+    let (mut terminate, mut hangup) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        (
+            signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?,
+            signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?,
+        )
+    };
+    #[cfg(unix)]
+    let has_terminal = std::io::stdin().is_terminal();
     let wait = async move {
         #[cfg(unix)]
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
+            () = async { while hangup.recv().await.is_some() && !has_terminal {} } => {}
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;

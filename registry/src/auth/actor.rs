@@ -1,9 +1,13 @@
 //! Who makes a request, and how that is known.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// The name of whoever did not say who they are. Nobody else may be called so.
 pub const ANONYMOUS: &str = "anonymous";
+
+tokio::task_local! {
+    static CURRENT: Option<Arc<Actor>>;
+}
 
 /// Who makes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,20 @@ impl Actor {
             groups: Vec::new(),
             method: Method::Anonymous,
         }
+    }
+
+    /// Does work on an actor's behalf; whoever writes down what it changes asks [`Actor::current`].
+    /// A task that it spawns is not meant: hand the actor on.
+    pub(crate) fn acting<F: Future>(
+        actor: Option<Arc<Self>>,
+        work: F,
+    ) -> impl Future<Output = F::Output> {
+        CURRENT.scope(actor, work)
+    }
+
+    /// On whose behalf the present task works; nobody's if the registry does by itself.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        CURRENT.try_with(Option::clone).ok().flatten()
     }
 
     /// The actor did not say who they are.

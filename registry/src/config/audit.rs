@@ -11,7 +11,8 @@ use super::Problems;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditConfig {
-    /// The file to append to, one JSON object a line; `/dev/stderr` for the server's own output.
+    /// The file to append to, one JSON object a line; `/dev/stderr` or `/dev/stdout` for the
+    /// server's own output, whatever that is.
     /// When the file is renamed or removed, as rotation does, a new one is begun.
     pub file: PathBuf,
 }

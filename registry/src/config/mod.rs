@@ -14,6 +14,7 @@ mod problems;
 mod storage;
 mod tls;
 mod trust;
+mod webhooks;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -33,6 +34,7 @@ pub use metrics::MetricsConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
+pub use webhooks::{EventKind, WebhookConfig};
 
 pub(crate) use clients::networks;
 pub(crate) use problems::Problems;
@@ -44,7 +46,10 @@ use crate::{
     auth::{Auth, Invalid},
     http::{self, Server},
     maintenance,
-    operations::metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
+    operations::{
+        metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
+        webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
+    },
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
@@ -97,6 +102,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// How often each client may ask; unlimited by default.
     pub rate_limits: RateLimits,
+    /// Who is told about changes; nobody is by default. Each event is one more record to write.
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 impl Default for Config {
@@ -117,6 +124,7 @@ impl Default for Config {
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
+            webhooks: Vec::new(),
         }
     }
 }
@@ -126,13 +134,31 @@ impl Config {
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
         self.check_access()?;
-        let registry = self.open(&metrics).await?;
+        let endpoints = endpoints(&self.webhooks)?;
+        let mut registry = self.open(&metrics).await?;
+        let outbox = Outbox {
+            metadata: Arc::clone(&registry.metadata),
+            clock: Arc::clone(&registry.clock),
+            metrics: Arc::clone(&metrics),
+        };
+        if !endpoints.is_empty() {
+            registry.metadata = Arc::new(AnnouncedMetadata {
+                inner: Arc::clone(&outbox.metadata),
+                endpoints: endpoints.clone(),
+                clock: Arc::clone(&outbox.clock),
+            });
+        }
         let store = Arc::clone(&registry.metadata);
         let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
         drop(store);
         let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
         let server = Server::new(registry, auth, metrics, &self)?;
         let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
+        for endpoint in endpoints {
+            let outbox = outbox.clone();
+            app.workers
+                .add("webhook", |stop| deliver_until(stop, outbox, endpoint));
+        }
         if self.gc.enabled {
             let registry = app.registry();
             app.workers
@@ -198,6 +224,7 @@ impl Config {
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
+        webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
 
@@ -213,6 +240,11 @@ impl Config {
             problems.below("trust").file("policy", &trust.policy);
         }
     }
+}
+
+fn endpoints(webhooks: &[WebhookConfig]) -> Result<Vec<Arc<Endpoint>>> {
+    let opened = webhooks.iter().map(Endpoint::open);
+    opened.map(|endpoint| endpoint.map(Arc::new)).collect()
 }
 
 fn measured(

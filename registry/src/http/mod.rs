@@ -43,7 +43,7 @@ use tracing::Instrument;
 
 use crate::{
     Config, Error, RateLimits, Result,
-    auth::Auth,
+    auth::{Actor, Auth},
     config::networks,
     operations::{audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits},
     service::Registry,
@@ -100,7 +100,8 @@ impl Server {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let task = self.registry.tasks.spawn(work.in_current_span());
+        let work = Actor::acting(Actor::current(), work.in_current_span());
+        let task = self.registry.tasks.spawn(work);
         task.await.map_err(|_| Error::Panic)?
     }
 }

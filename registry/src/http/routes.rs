@@ -28,7 +28,11 @@ use super::{
     query::Query,
     response, token, uploads,
 };
-use crate::{Error, Result, auth::Session, service::Reference};
+use crate::{
+    Error, Result,
+    auth::{Actor, Session},
+    service::Reference,
+};
 
 /// A request to an endpoint below `/v2/`, taken apart.
 pub(super) struct Call {
@@ -176,7 +180,8 @@ async fn admitted(
         body,
         session,
     };
-    let answered = route(server, endpoint, call).await;
+    let serving = route(server, endpoint, call);
+    let answered = Actor::acting(Some(Arc::clone(&actor)), serving).await;
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     response.extensions_mut().insert(actor);
     Ok(response)

@@ -86,7 +86,7 @@ impl AuditLog {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed =
             |source| Error::storage(format!("open the audit log `{}`", path.display()), source);
-        let log = LogFile::open(path.to_owned()).map_err(failed)?;
+        let log = Destination::open(path).map_err(failed)?;
         let (queue, records) = mpsc::channel(QUEUE_LENGTH);
         let writer = thread::Builder::new()
             .name("audit-log".to_owned())
@@ -117,7 +117,7 @@ impl Drop for AuditLog {
     }
 }
 
-fn write_records(mut log: LogFile, mut records: mpsc::Receiver<AuditRecord>) {
+fn write_records(mut log: Destination, mut records: mpsc::Receiver<AuditRecord>) {
     let mut batch = Vec::with_capacity(BATCH_RECORDS);
     let mut lines = Vec::new();
     while records.blocking_recv_many(&mut batch, BATCH_RECORDS) > 0 {
@@ -130,7 +130,39 @@ fn write_records(mut log: LogFile, mut records: mpsc::Receiver<AuditRecord>) {
         }
         if let Err(error) = log.append(&lines) {
             let lost = String::from_utf8_lossy(&lines);
-            tracing::error!(%error, "failed to write to the audit log `{}`: {lost}", log.path.display());
+            tracing::error!(%error, "failed to write to the audit log: {lost}");
+        }
+    }
+}
+
+/// Where the log goes.
+#[derive(Debug)]
+enum Destination {
+    File(LogFile),
+    StandardError,
+    StandardOutput,
+}
+
+impl Destination {
+    /// The names of standard streams mean the streams themselves: they may be sockets, as under
+    /// systemd, and those cannot be opened by path.
+    fn open(path: &Path) -> io::Result<Self> {
+        match path.to_str() {
+            Some("/dev/stderr") => Ok(Self::StandardError),
+            Some("/dev/stdout") => Ok(Self::StandardOutput),
+            _ => Ok(Self::File(LogFile::open(path.to_owned())?)),
+        }
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.append(lines),
+            Self::StandardError => io::stderr().lock().write_all(lines),
+            Self::StandardOutput => {
+                let mut output = io::stdout().lock();
+                output.write_all(lines)?;
+                output.flush()
+            }
         }
     }
 }
@@ -208,6 +240,13 @@ mod tests {
         {"time":"2026-01-02T03:04:05Z","action":"delete-tag","outcome":"denied","status":403,"repository":"a/b","reference":"v1","reason":"two\nlines","actor":"anonymous","remoteAddress":"127.0.0.1","requestId":"1"}
         "#);
         assert!(AuditLog::open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn standard_streams_are_not_opened_by_path() {
+        let opened = |path: &str| Destination::open(Path::new(path)).unwrap();
+        assert!(matches!(opened("/dev/stderr"), Destination::StandardError));
+        assert!(matches!(opened("/dev/stdout"), Destination::StandardOutput));
     }
 
     #[test]

@@ -4,3 +4,4 @@
 pub(crate) mod audit;
 pub(crate) mod metrics;
 pub(crate) mod rate_limits;
+pub(crate) mod webhooks;

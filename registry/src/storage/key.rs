@@ -51,6 +51,10 @@ pub enum Key {
     Repository(RepositoryName),
     /// An upload under way (`records::Upload`).
     Upload(Ulid),
+    /// An event that waits to be delivered to a webhook (`records::Delivery`).
+    Delivery(String, Ulid),
+    /// An event that a webhook never took (`records::Delivery`).
+    DeadLetter(String, Ulid),
     /// Something garbage collection shall look at, in order of `due_unix_s`; empty, or the subject
     /// of a [`Candidate::Referrer`].
     Candidate {
@@ -91,6 +95,10 @@ impl fmt::Display for Key {
             Self::Verdict(repository, digest) => write!(f, "trust/{repository}/:/{digest}"),
             Self::Repository(repository) => write!(f, "{}{repository}", Prefix::Repositories),
             Self::Upload(id) => write!(f, "{}{id}", Prefix::Uploads),
+            Self::Delivery(webhook, event) => {
+                write!(f, "{}{event}", Prefix::Deliveries(webhook.clone()))
+            }
+            Self::DeadLetter(webhook, event) => write!(f, "dead/{webhook}/{event}"),
             Self::Candidate {
                 due_unix_s,
                 candidate,
@@ -226,6 +234,8 @@ pub enum Prefix {
     Repositories,
     /// All uploads under way.
     Uploads,
+    /// The events that wait to be delivered to a webhook.
+    Deliveries(String),
     /// All candidates of garbage collection.
     Candidates,
     /// All records of one kind, in all repositories; only maintenance lists them.
@@ -257,6 +267,7 @@ impl fmt::Display for Prefix {
             Self::Tags(repository) => write!(f, "tag/{repository}/:/"),
             Self::ManifestTags(repository, digest) => write!(f, "mtag/{repository}/:/{digest}/"),
             Self::Repositories => f.write_str("repo/"),
+            Self::Deliveries(webhook) => write!(f, "out/{webhook}/"),
             Self::Uploads => f.write_str("up/"),
             Self::Candidates => f.write_str("gcq/"),
             Self::Family(family) => f.write_str(match family {

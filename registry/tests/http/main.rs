@@ -25,6 +25,7 @@ mod restarts;
 mod tls;
 mod trust;
 mod uploads;
+mod webhooks;
 
 /// What the server is started over, unless a test says otherwise.
 const ON_S3: bool = false;

@@ -21,6 +21,7 @@ mod ranges;
 mod referrers;
 mod replicas;
 mod uploads;
+mod webhooks;
 
 /// What the server is started over, unless a test says otherwise.
 const ON_S3: bool = true;

@@ -43,6 +43,15 @@ pub(crate) struct Metrics {
     pub(crate) received_bytes: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) storage: storage::StorageOperations,
+    pub(crate) webhooks: Webhooks,
+}
+
+/// Events posted to webhooks.
+#[derive(Debug, Default)]
+pub(crate) struct Webhooks {
+    pub(crate) delivered: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) dead_lettered: Counter,
 }
 
 /// A number that only grows.
@@ -54,7 +63,7 @@ impl Counter {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -159,6 +168,26 @@ impl Collector for Scrape {
             i64::from(self.state.is_draining),
         )?;
         metrics.storage.write(&mut writer)?;
+        let webhooks = &metrics.webhooks;
+        for (name, help, counter) in [
+            (
+                "webhook_events_delivered",
+                "Events that webhooks took",
+                &webhooks.delivered,
+            ),
+            (
+                "webhook_attempts_failed",
+                "Attempts to deliver an event that failed",
+                &webhooks.failed,
+            ),
+            (
+                "webhook_events_dead_lettered",
+                "Events set aside after their last attempt",
+                &webhooks.dead_lettered,
+            ),
+        ] {
+            writer.counter(name, help, counter.get())?;
+        }
         process::write(&mut writer)
     }
 }
