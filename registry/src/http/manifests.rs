@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     Server, body,
+    needs::push_to,
     response::{
         self, DOCKER_CONTENT_DIGEST, IMMUTABLE, OCI_SUBJECT, OCI_TAG, REVALIDATE, etag, is_known,
         json_body, value, warning, with_headers,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    auth::Session,
     service::{Admission, ManifestPush, Reference, Stored},
 };
 
@@ -29,7 +31,15 @@ pub(super) async fn get(
 ) -> Result<Response> {
     let stored = server.registry.manifest(&repository, &reference).await?;
     let is_head = call.method == Method::HEAD;
-    let admission = server.registry.admit(&repository, &stored, is_head).await?;
+    let admitted = server.registry.admit(&repository, &stored, is_head).await;
+    let admission = match admitted {
+        Err(Error::Untrusted { reason, .. })
+            if may_sign(server, &repository, &call.session).await =>
+        {
+            Admission::Warned(reason)
+        }
+        admitted => admitted?,
+    };
     let caching = match reference {
         Reference::Digest(_) => IMMUTABLE,
         Reference::Tag(_) => REVALIDATE,
@@ -64,6 +74,13 @@ pub(super) async fn get(
         *response.body_mut() = Body::from(stored.bytes);
     }
     Ok(response)
+}
+
+/// Whoever may push may read what is not signed yet: signing needs it. Where everybody may push,
+/// that would be everybody.
+async fn may_sign(server: &Server, repository: &RepositoryName, session: &Session) -> bool {
+    let push = push_to(repository);
+    !server.auth.is_open() && server.auth.authorize(session, &push).await.is_ok()
 }
 
 /// end-7a, end-7b

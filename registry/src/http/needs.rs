@@ -58,6 +58,11 @@ fn pushed(name: &RepositoryName, reference: &Reference, query: &Query) -> Need {
     )
 }
 
+/// The right to push to a repository, whatever the tag.
+pub(super) fn push_to(repository: &RepositoryName) -> Need {
+    one(Action::Push, repository)
+}
+
 fn one(action: Action, repository: &RepositoryName) -> Need {
     Need::Permissions(vec![permission(action, repository, None)])
 }

@@ -11,6 +11,7 @@ use cairn_spec::{Digest, Reference};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::auth_harness::{Guarded, basic};
 use crate::harness::{OCI_INDEX, Server, digest_of, error_of, has_header, header, json_of};
 
 /// A folder with a policy that trusts one key, and a registry over it.
@@ -265,4 +266,33 @@ async fn a_report_warns_and_serves() {
     let verdict = open.get_json("/v2/guarded/a/_cairn/trust/v1").await;
     assert_eq!(verdict["verdict"], "none");
     open.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_may_push_reads_what_is_not_signed_yet() {
+    let site = Site::new();
+    let guarded = Guarded::with(|config| {
+        config.trust = Some(TrustConfig {
+            policy: site.policy(),
+            host: "r.example".to_owned(),
+            enforce: vec![EnforceConfig {
+                repositories: "apps/**".to_owned(),
+                tags: "**".to_owned(),
+                mode: TrustMode::Pull,
+            }],
+        });
+    })
+    .await;
+    let sign_in = |user: &str| {
+        let password = format!("{user}-password");
+        guarded.server.signed_in(&basic(user, &password))
+    };
+    let (ada, bob) = (sign_in("ada"), sign_in("bob"));
+    ada.push_tagged("apps/a", "v1", "1").await;
+    let path = manifest_path("apps/a", "v1");
+    let answer = ada.send("GET", &path).await;
+    assert_eq!(answer.status(), 200);
+    assert!(has_header(&answer, "warning"));
+    assert_eq!(bob.status("GET", &path).await, 403);
+    assert_eq!(bob.status("HEAD", &path).await, 200);
 }
