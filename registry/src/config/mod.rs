@@ -8,6 +8,7 @@ mod auth;
 mod clients;
 mod file;
 mod gc;
+mod globs;
 mod limits;
 mod metrics;
 mod problems;
@@ -37,6 +38,7 @@ pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 pub use webhooks::{EventKind, WebhookConfig};
 
 pub(crate) use clients::networks;
+pub(crate) use globs::{glob, globs};
 pub(crate) use problems::Problems;
 
 use clients::check_networks;

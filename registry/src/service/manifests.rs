@@ -88,7 +88,8 @@ impl Registry {
         let started_s = self.clock.steady_s();
         let checked = self.check(push).await?;
         let (repository, tags) = (&checked.repository, &checked.tags);
-        self.require_trust_for_tags(repository, tags, &checked.stored())
+        let stored = checked.stored();
+        self.require_trust_for_tags(repository, tags, &stored)
             .await?;
         let key = Key::Manifest(checked.repository.clone(), checked.digest.clone());
         let locks = self.locks.acquire(lock_names(&checked, &key)).await;
@@ -111,7 +112,6 @@ impl Registry {
             if self.is_late(started_s) {
                 self.verify_push(&checked).await?;
             }
-            let stored = checked.stored();
             self.signatures_arrived(repository, stored.subject.as_ref(), tags)
                 .await;
             return Ok(stored);

@@ -28,7 +28,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use moka::future::Cache;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -37,6 +37,7 @@ use ulid::Ulid;
 use crate::{
     Config, Error, Limits, Result,
     clock::{Clock, SystemClock},
+    config::globs,
     maintenance::Tally,
     records::{self, TagHint},
     storage::{Candidate, Key, Metadata, Payloads, Write},
@@ -88,7 +89,7 @@ impl Registry {
             clock: Arc::new(SystemClock::default()),
             tally: Tally::default(),
             tasks: TaskTracker::new(),
-            immutable: globs(&config.immutable_tags)?,
+            immutable: globs("immutableTags", &config.immutable_tags)?,
             trust: config.trust.as_ref().map(Trust::open).transpose()?,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
@@ -231,17 +232,4 @@ impl Attempts {
 /// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
 fn is_derived_from_digest(tag: &Tag) -> bool {
     admission::digest_of(tag).is_some()
-}
-
-fn globs(patterns: &[String]) -> Result<GlobSet> {
-    let invalid = |value: &str, source: globset::Error| Error::Config {
-        setting: "immutableTags",
-        value: value.to_owned(),
-        source: source.into(),
-    };
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(pattern).map_err(|source| invalid(pattern, source))?);
-    }
-    set.build().map_err(|source| invalid("", source))
 }

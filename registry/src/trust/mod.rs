@@ -10,11 +10,11 @@ mod view;
 
 use cairn_oci::trust::TrustPolicy;
 use cairn_spec::{Digest, RepositoryName, Tag};
-use globset::{Glob, GlobMatcher};
+use globset::GlobMatcher;
 
 use crate::{
     Error, Result,
-    config::{EnforceConfig, TrustConfig, TrustMode},
+    config::{EnforceConfig, TrustConfig, TrustMode, glob},
 };
 
 pub(crate) use kind::is_about_another;
@@ -97,17 +97,10 @@ impl Trust {
 
 impl Enforcement {
     fn new(config: &EnforceConfig) -> Result<Self> {
-        let glob = |pattern: &str| {
-            let glob = Glob::new(pattern).map_err(|source| Error::Config {
-                setting: "trust.enforce",
-                value: pattern.to_owned(),
-                source: source.into(),
-            });
-            glob.map(|glob| glob.compile_matcher())
-        };
+        let matcher = |pattern| glob("trust.enforce", pattern).map(|glob| glob.compile_matcher());
         Ok(Self {
-            repositories: glob(&config.repositories)?,
-            tags: glob(&config.tags)?,
+            repositories: matcher(&config.repositories)?,
+            tags: matcher(&config.tags)?,
             mode: config.mode,
         })
     }

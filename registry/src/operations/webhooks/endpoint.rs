@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header;
 use reqwest::{
@@ -23,7 +23,7 @@ use ulid::Ulid;
 use super::event::Event;
 use crate::{
     Error, Result,
-    config::{EventKind, WebhookConfig},
+    config::{EventKind, WebhookConfig, globs},
 };
 
 /// The shortest secret that Standard Webhooks allows, in bytes.
@@ -74,11 +74,7 @@ impl Endpoint {
                 value: value.to_owned(),
                 source,
             };
-        let mut repositories = GlobSetBuilder::new();
-        for pattern in &config.repositories {
-            let glob = GlobBuilder::new(pattern).build();
-            repositories.add(glob.map_err(|source| invalid(pattern, source.into()))?);
-        }
+        let repositories = globs("webhooks", &config.repositories)?;
         // A second installation is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder()
@@ -100,9 +96,7 @@ impl Endpoint {
             arrived: Notify::new(),
             url: Url::parse(&config.url).map_err(|source| invalid(&config.url, source.into()))?,
             kinds: config.events.clone(),
-            repositories: repositories
-                .build()
-                .map_err(|source| invalid("", source.into()))?,
+            repositories,
             secret: secret.transpose()?,
             allow_private_networks: config.allow_private_networks,
             client: client
