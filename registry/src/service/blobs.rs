@@ -55,8 +55,9 @@ impl BlobContent {
 pub(super) enum Published {
     /// The content offered with the request.
     Offered,
-    /// Content that was there before.
-    Existing,
+    /// Content that was there before, perhaps because another request for the same upload had
+    /// published the same payload.
+    Existing(Location),
 }
 
 /// How garbage collection will find a blob that is being published, should a crash leave it half
@@ -238,7 +239,7 @@ impl Registry {
                 .as_ref()
                 .filter(|read| read.blob.state == State::Live);
             let (outcome, content) = match (live, offered) {
-                (Some(read), _) => (Published::Existing, info(read)),
+                (Some(read), _) => (Published::Existing(read.blob.location), info(read)),
                 (None, Some(offered)) => (Published::Offered, offered.clone()),
                 (None, None) => return Ok(None),
             };
@@ -261,7 +262,7 @@ impl Registry {
                 }
                 // Garbage collection that has not seen the new member cannot take the blob: it was
                 // touched since, or the touch fails and with it the membership.
-                Published::Existing => {
+                Published::Existing(_) => {
                     if let Some(read) = live.filter(|read| self.is_stale(read.blob.touched_unix_s))
                     {
                         writes.push(touched(&blob_key, read, self.now_unix_s())?);

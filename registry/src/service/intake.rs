@@ -95,7 +95,10 @@ impl Registry {
             // The next request must not find this one's announcement under way.
             self.settle(session).await?;
         }
-        received
+        received.map_err(|error| match error {
+            Error::PayloadMissing { .. } => Error::UploadUnknown(session.id.to_string()),
+            error => error,
+        })
     }
 
     async fn take_in(

@@ -80,10 +80,22 @@ pub trait PayloadWriter: Send {
     fn park(self: Box<Self>) -> BoxFuture<'static, Result<Parked>>;
 
     /// Makes the payload durable and readable.
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+    ///
+    /// Fails with [`crate::Error::PayloadMissing`] or [`crate::Error::Conflict`] when what was
+    /// written before is no longer there or never will be a payload: only a new one helps.
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>>;
 
     /// Removes everything written.
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// When a payload was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// Now, as it was written.
+    Now,
+    /// Before, by a writer that did not get to say so. What it had written need not be the same.
+    Before,
 }
 
 /// What an implementation of [`Payloads`] needs to continue a payload; opaque to everyone else.

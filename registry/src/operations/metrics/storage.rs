@@ -10,8 +10,8 @@ use super::{Metrics, Writer, histogram::Histogram, requests::label};
 use crate::{
     Error, Result,
     storage::{
-        Batch, Chunks, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads, Prefix,
-        Version,
+        Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter,
+        Payloads, Prefix, Version,
     },
 };
 
@@ -193,7 +193,7 @@ impl PayloadWriter for MeasuredWriter {
         async move { measured(&metrics, Operation::PayloadPark, inner.park()).await }.boxed()
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         let Self { inner, metrics } = *self;
         async move { measured(&metrics, Operation::PayloadCommit, inner.commit()).await }.boxed()
     }

@@ -52,6 +52,18 @@ pub(super) struct Listing {
     pub(super) has_more: bool,
 }
 
+/// What became of an upload in parts that was to be an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// The object, made of the parts that were named.
+    Now,
+    /// The object, when somebody asked for it before; perhaps of other parts.
+    Before,
+    /// Nothing, and it never will: it is gone, the object is another, or its parts are not those
+    /// that were named.
+    Never,
+}
+
 /// What must hold for a write to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition<'a> {
@@ -348,14 +360,14 @@ impl Bucket {
         Ok(output.map(|output| output.e_tag.unwrap_or_default()))
     }
 
-    /// Makes an object of its parts, unless there is one; false if that or the upload is gone.
+    /// Makes an object of its parts, unless there is one.
     pub(super) async fn join_parts(
         &self,
         key: &str,
         upload: &str,
         parts: &[String],
         writer: &str,
-    ) -> Result<bool> {
+    ) -> Result<Joined> {
         let numbered = (1..).zip(parts).map(|(number, etag)| {
             CompletedPart::builder()
                 .part_number(number)
@@ -367,7 +379,7 @@ impl Bucket {
             .build();
         let spared = Condition::Absent;
         if !self.conditions.completes && !self.holds(key, spared).await? {
-            return Ok(false);
+            return self.joined_before(key, writer).await;
         }
         let (_, if_none_match) = headers(spared);
         let if_none_match = if_none_match.filter(|_| self.conditions.completes);
@@ -384,13 +396,27 @@ impl Bucket {
         })
         .await;
         match tried.outcome {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Joined::Now),
             Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::ConditionFailed) => {
-                let present = self.head(key).await?;
-                Ok(present.is_some_and(|head| head.writer.as_deref() == Some(writer)))
+                self.joined_before(key, writer).await
+            }
+            Err(failure) if failure.kind == Kind::PartInvalid => {
+                tracing::warn!(s3.key = key, error = %failure, "an upload in parts is lost");
+                Ok(Joined::Never)
             }
             Err(failure) => Err(failed("complete", key, failure)),
         }
+    }
+
+    /// What became of an upload in parts that is there no more.
+    pub(super) async fn joined_before(&self, key: &str, writer: &str) -> Result<Joined> {
+        let present = self.head(key).await?;
+        let is_ours = present.is_some_and(|head| head.writer.as_deref() == Some(writer));
+        Ok(if is_ours {
+            Joined::Before
+        } else {
+            Joined::Never
+        })
     }
 
     /// Gives up an upload with its parts. Giving up what is gone succeeds.
