@@ -4,7 +4,7 @@
 //! data/<2 hex>/<ulid>   a payload, written once
 //! tail/<ulid>/<ulid>    the end of an upload that waits for its next chunk
 //! probe/…               written and removed while the store is probed
-//! everything else       a record, under its key
+//! everything else       a record, under its key and a `!`
 //! ```
 //!
 //! The bucket is all there is: no database, no lock service. What replicas must not do twice rests

@@ -92,6 +92,26 @@ async fn deletions_may_be_unconditional() {
 }
 
 #[tokio::test]
+async fn objects_may_be_kept_in_folders() {
+    let quirks = Quirks {
+        keeps_objects_in_folders: true,
+        ..Quirks::default()
+    };
+    conforms(quirks, Replicas::Many).await;
+    let server = S3Server::with(quirks).await;
+    let (_, metadata) = stores(&server).await;
+    let names = ["a", "a-b", "a/b", "a/b/c", "ab"];
+    for name in names {
+        let key = Key::Repository(name.parse().unwrap());
+        metadata.put_new(key, Bytes::new()).await.unwrap();
+    }
+    for (skipped, name) in names.iter().enumerate() {
+        let rest = metadata.list(&Prefix::Repositories, Some(name), 10);
+        assert_eq!(rest.await.unwrap(), names[skipped + 1..]);
+    }
+}
+
+#[tokio::test]
 async fn one_registry_makes_up_for_missing_conditions() {
     let quirks = Quirks {
         ignores_conditions: true,
