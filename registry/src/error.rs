@@ -48,6 +48,18 @@ pub enum Error {
         /// The database file.
         path: String,
     },
+    /// A newer version has changed what is stored.
+    #[error(
+        "the storage has format {found}, which Cairn {written_by} wrote; this version knows formats up to {known}"
+    )]
+    StorageTooNew {
+        /// The storage's format.
+        found: u32,
+        /// The version that wrote it.
+        written_by: String,
+        /// The newest format that this version knows.
+        known: u32,
+    },
     /// The store below failed.
     #[error("failed to {action}")]
     Storage {
@@ -346,6 +358,7 @@ impl Error {
             | Self::Invalid(_)
             | Self::OpenToEveryone { .. }
             | Self::InUse { .. }
+            | Self::StorageTooNew { .. }
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }

@@ -6,6 +6,7 @@
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
+//!     format     whether this version knows what is stored
 //!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
 //! ```
@@ -28,6 +29,7 @@ pub mod auth;
 mod clock;
 mod config;
 mod error;
+mod format;
 mod http;
 mod maintenance;
 mod operations;

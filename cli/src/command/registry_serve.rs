@@ -144,6 +144,10 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::InvalidInput,
             "say who may do what under `auth` in a configuration file, listen on 127.0.0.1, or mean it with --open-to-everyone",
         ),
+        Error::StorageTooNew { .. } => (
+            ExitCode::Conflict,
+            "use that version or a later one; docs/registry-upgrade.md says how to go back to an older one",
+        ),
         // The store's own answer says what to do.
         Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
         Error::Corrupt { .. } => (

@@ -46,6 +46,7 @@ use clients::check_networks;
 use crate::{
     App, Maintenance, Result,
     auth::{Auth, Invalid},
+    format,
     http::{self, Server},
     maintenance,
     operations::{
@@ -183,6 +184,7 @@ impl Config {
     async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
         self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
+        format::check(&*metadata).await?;
         if self.metrics.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }

@@ -242,7 +242,7 @@ impl StorageConfig {
     }
 
     /// Opens both stores, creating what is missing.
-    pub(super) async fn open(&self) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
+    pub(crate) async fn open(&self) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
         Ok(match self {
             Self::Memory => (
                 Arc::new(MemoryPayloads::default()),

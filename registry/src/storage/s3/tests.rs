@@ -19,7 +19,7 @@ use crate::{
 /// Small, so that parts need few bytes.
 const PART_BYTES: usize = 64 * 1024;
 
-fn config(server: &S3Server) -> S3Config {
+pub(crate) fn config(server: &S3Server) -> S3Config {
     S3Config {
         bucket: BUCKET.to_owned(),
         prefix: "registry/one".to_owned(),
