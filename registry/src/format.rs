@@ -106,7 +106,7 @@ mod tests {
         let bucket = S3Server::start().await;
         for storage in [
             StorageConfig::Directory(directory.path().to_owned()),
-            StorageConfig::S3(config(&bucket)),
+            StorageConfig::S3(Box::new(config(&bucket))),
         ] {
             let (payloads, metadata) = storage.open().await.unwrap();
             metadata.put_new(KEY, newer()).await.unwrap();

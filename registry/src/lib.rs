@@ -43,9 +43,10 @@ mod workers;
 pub use app::App;
 pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
-    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
-    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
-    UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config, config_schema, read_config,
+    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, RedirectConfig,
+    Replicas, S3Config, S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig,
+    TrustConfig, TrustMode, UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config,
+    config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

@@ -12,6 +12,7 @@ mod globs;
 mod limits;
 mod metrics;
 mod problems;
+mod redirects;
 mod storage;
 mod tls;
 mod trust;
@@ -32,6 +33,7 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use redirects::RedirectConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
@@ -223,6 +225,7 @@ impl Config {
         if let Some(trust) = &self.trust {
             trust.check(&mut problems.below("trust"));
         }
+        self.storage.check(problems);
         self.limits.check(&mut problems.below("limits"));
         problems.refused(self.gc.validate(&self.limits));
         if let Some(audit) = &self.audit {
@@ -234,6 +237,7 @@ impl Config {
 
     /// Which files are not there that a server reads when it starts.
     fn check_files(&self, problems: &mut Problems<'_>) {
+        self.storage.check_files(problems);
         if let Some(auth) = &self.auth {
             auth.check_files(&mut problems.below("auth"));
         }

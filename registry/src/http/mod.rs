@@ -20,6 +20,7 @@ mod needs;
 mod peer;
 mod query;
 mod ranges;
+mod redirects;
 mod response;
 mod route_class;
 mod routes;
@@ -39,6 +40,7 @@ use std::sync::{
 
 use ipnet::IpNet;
 use peer::Origin;
+use redirects::Redirects;
 use tracing::Instrument;
 
 use crate::{
@@ -60,6 +62,7 @@ pub(crate) struct Server {
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
     audit: Option<Arc<AuditLog>>,
     trusted_proxies: Arc<[IpNet]>,
+    redirects: Arc<Redirects>,
     /// The server was told to stop: it finishes what it began, but wants no more.
     draining: Arc<AtomicBool>,
 }
@@ -82,6 +85,7 @@ impl Server {
             client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
             audit: audit.map(Arc::new),
             trusted_proxies: networks(&config.trusted_proxies).into(),
+            redirects: Arc::new(Redirects::new(&config.storage)),
             draining: Arc::default(),
         })
     }

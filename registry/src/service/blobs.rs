@@ -125,6 +125,14 @@ impl Registry {
         }
     }
 
+    /// A URL by which a client reads a blob from the store itself; `None` if it has to be served.
+    pub(crate) async fn signed_url(&self, blob: &BlobInfo) -> Result<Option<String>> {
+        match &blob.content {
+            BlobContent::Payload(key) => self.payloads.signed_url(*key).await,
+            BlobContent::Inline(_) => Ok(None),
+        }
+    }
+
     /// Takes a blob out of a repository; other repositories keep it.
     pub(crate) async fn delete_blob(
         &self,

@@ -23,7 +23,11 @@ pub(crate) mod turns;
 use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+    stream::BoxStream,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -58,6 +62,12 @@ pub trait Payloads: fmt::Debug + Send + Sync + 'static {
     ///
     /// A payload shorter than the range ends in an error, never in silence.
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>>;
+
+    /// A URL by which whoever knows it can read a committed payload from the store itself, for some
+    /// time; `None` if the store gives none.
+    fn signed_url(&self, _key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        future::ready(Ok(None)).boxed()
+    }
 
     /// Removes a committed payload. Removing what is not there succeeds.
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>>;

@@ -18,6 +18,7 @@ mod lists;
 mod manifests;
 mod metrics;
 mod ranges;
+mod redirects;
 mod referrers;
 mod replicas;
 mod uploads;

@@ -161,6 +161,10 @@ impl Payloads for MeasuredPayloads {
         measured(&self.metrics, Operation::PayloadRead, read).boxed()
     }
 
+    fn signed_url(&self, key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        self.inner.signed_url(key)
+    }
+
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
         let deleted = self.inner.delete(key);
         measured(&self.metrics, Operation::PayloadDelete, deleted).boxed()

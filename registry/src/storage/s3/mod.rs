@@ -14,10 +14,12 @@ mod attempts;
 mod bucket;
 mod client;
 mod conditions;
+mod credentials;
 mod metadata;
 mod payloads;
 mod probe;
 mod reading;
+mod signing;
 mod writer;
 
 #[cfg(test)]
@@ -52,7 +54,9 @@ pub(crate) async fn open(config: &S3Config) -> Result<(S3Payloads, S3Metadata)> 
         });
     }
     bucket.conditions = conditions(&findings, is_alone);
-    Ok(stores(bucket, config))
+    let signer = signing::Signer::open(config).await?;
+    let (payloads, metadata) = stores(bucket, config);
+    Ok((S3Payloads { signer, ..payloads }, metadata))
 }
 
 fn stores(bucket: Bucket, config: &S3Config) -> (S3Payloads, S3Metadata) {
@@ -60,6 +64,7 @@ fn stores(bucket: Bucket, config: &S3Config) -> (S3Payloads, S3Metadata) {
     let payloads = S3Payloads {
         bucket: Arc::clone(&bucket),
         part_bytes: config.part_bytes,
+        signer: None,
     };
     (payloads, S3Metadata::new(bucket))
 }

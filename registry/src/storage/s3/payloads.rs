@@ -15,7 +15,7 @@ use futures_util::{
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::{bucket::Bucket, reading, writer::S3Writer};
+use super::{bucket::Bucket, reading, signing::Signer, writer::S3Writer};
 use crate::{
     Error, Result,
     storage::{Chunks, Parked, PayloadKey, PayloadWriter, Payloads},
@@ -35,6 +35,7 @@ const PAGE_OBJECTS: usize = 1000;
 pub struct S3Payloads {
     pub(super) bucket: Arc<Bucket>,
     pub(super) part_bytes: usize,
+    pub(super) signer: Option<Signer>,
 }
 
 /// What is needed to go on with a payload.
@@ -156,6 +157,16 @@ impl Payloads for S3Payloads {
 
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>> {
         reading::read(Arc::clone(&self.bucket), key, range).boxed()
+    }
+
+    fn signed_url(&self, key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        async move {
+            match &self.signer {
+                Some(signer) => signer.sign(&self.bucket, &key.to_string()).await.map(Some),
+                None => Ok(None),
+            }
+        }
+        .boxed()
     }
 
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {

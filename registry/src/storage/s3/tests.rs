@@ -27,7 +27,8 @@ pub(crate) fn config(server: &S3Server) -> S3Config {
         path_style: true,
         credentials: Some(S3Credentials {
             access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+            secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
+            secret_access_key_file: None,
         }),
         part_bytes: PART_BYTES,
         request_timeout_s: 2,
@@ -181,7 +182,8 @@ async fn wrong_credentials_and_buckets_are_explained() {
     let mut wrong = config(&server);
     wrong.credentials = Some(S3Credentials {
         access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: Secret::new("hunter2"),
+        secret_access_key: Some(Secret::new("hunter2")),
+        secret_access_key_file: None,
     });
     let error = open(&wrong).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
