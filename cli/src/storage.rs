@@ -59,7 +59,11 @@ impl StorageArgs {
         })
     }
 
-    fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
+    pub(crate) fn config(
+        &self,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Config, Failure> {
         load(
             self.config.as_deref(),
             self.data.as_deref(),

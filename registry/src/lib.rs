@@ -50,8 +50,8 @@ pub use config::{
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
-    Selection, Watch,
+    Checked, Copied, Finding, Found, FsckOptions, ImportFrom, Invariant, Maintenance, Progress,
+    Rebuilt, Selection, Watch,
 };
 pub use service::UploadId;
 pub use storage::{Answer, Check};

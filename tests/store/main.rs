@@ -1,6 +1,7 @@
-//! The command over a bucket: who it is to the store.
+//! The command over a bucket: who it is to the store, and what it takes over from another bucket.
 
 mod credentials;
+mod imports;
 mod issuer;
 
 use std::process::Command;

@@ -31,6 +31,7 @@ mod manifests;
 mod prudence;
 mod references;
 mod repair;
+mod source;
 mod tally;
 mod tracked;
 mod uploads;
@@ -47,6 +48,7 @@ pub use export::{Copied, Selection, Watch};
 pub use fsck::{Checked, Finding, FsckOptions, Invariant};
 pub use gc::Found;
 pub use repair::Rebuilt;
+pub use source::ImportFrom;
 pub use tally::Progress;
 pub(crate) use tally::Tally;
 
@@ -131,11 +133,11 @@ impl Maintenance {
         export::export(&self.registry, selections, to, watch).await
     }
 
-    /// Copies the content of an OCI image layout, or of distribution's files, into the registry.
+    /// Copies the content of an OCI image layout, or of distribution's tree, into the registry.
     /// Entries of a layout that do not name a repository go to `repository`.
     pub async fn import(
         &self,
-        from: &Path,
+        from: &ImportFrom,
         repository: Option<&RepositoryName>,
         watch: Watch<'_>,
     ) -> Result<Copied> {

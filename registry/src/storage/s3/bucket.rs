@@ -12,6 +12,10 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::time::timeout;
 
 use super::{
@@ -277,6 +281,10 @@ impl Bucket {
         });
         let outcome = tried.await.outcome.map(|output| Head {
             etag: output.e_tag().unwrap_or_default().to_owned(),
+            size_bytes: output
+                .content_length()
+                .and_then(|length| u64::try_from(length).ok())
+                .unwrap_or_default(),
             writer: output
                 .metadata()
                 .and_then(|metadata| metadata.get(WRITER))
@@ -315,6 +323,28 @@ impl Bucket {
             objects: objects.collect(),
             has_more: output.is_truncated().unwrap_or(false),
         })
+    }
+
+    /// All objects below a prefix, with their sizes in bytes, in order.
+    pub(super) fn list_all(&self, prefix: String) -> BoxStream<'_, Result<(String, u64)>> {
+        let first = Some(String::new());
+        stream::try_unfold(first, move |after| {
+            let prefix = prefix.clone();
+            async move {
+                let Some(after) = after else {
+                    return Ok::<_, Error>(None);
+                };
+                let page = self.list(&prefix, &after, PAGE_KEYS).await?;
+                let last = page.objects.last().map(|(key, _)| key.clone());
+                let objects = page.objects.into_iter().map(Ok);
+                Ok(Some((
+                    stream::iter(objects),
+                    last.filter(|_| page.has_more),
+                )))
+            }
+        })
+        .try_flatten()
+        .boxed()
     }
 
     /// Starts an object that comes in parts; the upload's identifier.
@@ -474,6 +504,7 @@ impl Bucket {
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) etag: String,
+    pub(super) size_bytes: u64,
     writer: Option<String>,
 }
 

@@ -15,6 +15,7 @@ mod bucket;
 mod client;
 mod conditions;
 mod credentials;
+mod foreign;
 mod metadata;
 mod payloads;
 mod probe;
@@ -27,6 +28,7 @@ pub(crate) mod tests;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use foreign::ForeignBucket;
 pub use metadata::S3Metadata;
 pub use payloads::S3Payloads;
 
