@@ -66,6 +66,11 @@ async fn the_environment_and_profiles_tell_keys() -> Result<()> {
     passed(&examined("    profile: production\n", &files, &[]).await?)?;
     let other = examined("", &files, &[]).await?;
     ensure!(other.stderr.contains("answered 403"), "{}", other.stderr);
+    ensure!(
+        other.stderr.contains("docs/registry-s3.md"),
+        "{}",
+        other.stderr
+    );
     Ok(())
 }
 

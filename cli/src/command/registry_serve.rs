@@ -150,6 +150,10 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
         ),
         // The store's own answer says what to do.
         Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
+        Error::Storage { source, .. } if source.to_string().starts_with("the store answered") => (
+            ExitCode::Error,
+            "docs/registry-s3.md lists the credentials and permissions that a bucket takes",
+        ),
         Error::Corrupt { .. } => (
             ExitCode::Error,
             "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",
