@@ -188,7 +188,7 @@ impl<'a> State<'a> {
     pub(crate) fn read_paths(&self, context: &Node, value: &Value) -> BTreeSet<String> {
         let mut paths = BTreeSet::new();
         let mut number = value.node.0;
-        self.collect_read(context, &mut number, false, &mut String::new(), &mut paths);
+        self.collect_read(context, &mut number, &mut String::new(), &mut paths);
         paths
     }
 
@@ -197,7 +197,6 @@ impl<'a> State<'a> {
         &self,
         node: &Node,
         number: &mut u32,
-        within_read: bool,
         path: &mut String,
         paths: &mut BTreeSet<String>,
     ) {
@@ -206,10 +205,11 @@ impl<'a> State<'a> {
             .read
             .get(index / 64)
             .is_some_and(|word| word & (1 << (index % 64)) != 0);
-        if is_read && !within_read {
+        if is_read {
             paths.insert(path.clone());
+            node.walk(&mut |_| *number += 1);
+            return;
         }
-        let within_read = within_read || is_read;
         *number += 1;
         let length = path.len();
         match &node.value {
@@ -217,7 +217,7 @@ impl<'a> State<'a> {
                 for (index, item) in items.iter().enumerate() {
                     path.push('/');
                     path.push_str(&index.to_string());
-                    self.collect_read(item, number, within_read, path, paths);
+                    self.collect_read(item, number, path, paths);
                     path.truncate(length);
                 }
             }
@@ -225,7 +225,7 @@ impl<'a> State<'a> {
                 for (key, item) in map.iter() {
                     path.push('/');
                     path.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                    self.collect_read(item, number, within_read, path, paths);
+                    self.collect_read(item, number, path, paths);
                     path.truncate(length);
                 }
             }

@@ -25,7 +25,7 @@ pub(super) struct Round {
     pub(super) origins: OriginSet,
 }
 
-impl<'a> Frame<'a> {
+impl Frame<'_> {
     pub(super) fn new(this: Value) -> Self {
         Self {
             this,

@@ -1,8 +1,5 @@
 //! The helpers that Handlebars templates call: one table, one small file a family.
-//!
-
-//! their like evaluate no more than they need. It knows nothing of the language it is called
-//! from; `spec/pack.md` §4 describes each helper for authors.
+//! `spec/pack.md` §4 describes each helper for authors.
 
 mod collections;
 mod encoding;
