@@ -108,14 +108,12 @@ fn store_of(file: &Path, environment: &Environment, output: &Output) -> Result<S
         registry_settings: Vec::new(),
         ..environment.clone()
     };
-    match load(Some(file), None, &plain, output)?.storage {
-        StorageConfig::S3(store) => Ok(*store),
-        _ => {
-            let message = format!("`{}` names no bucket", file.display());
-            let failure = Failure::new(ExitCode::InvalidInput, anyhow::Error::msg(message));
-            Err(failure.hint("say under `storage.s3` how the bucket of --from is reached"))
-        }
+    if let StorageConfig::S3(store) = load(Some(file), None, &plain, output)?.storage {
+        return Ok(*store);
     }
+    let message = format!("`{}` names no bucket", file.display());
+    let failure = Failure::new(ExitCode::InvalidInput, anyhow::Error::msg(message));
+    Err(failure.hint("say under `storage.s3` how the bucket of --from is reached"))
 }
 
 #[cfg(test)]
