@@ -12,10 +12,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Limits, Progress, Result,
+    Error, Limits, Progress, Reload, Result,
     http::{self, Accepted, Server, StallGuard},
     service::Registry,
     tls::Tls,
+    watched::Watch,
     workers::Workers,
 };
 
@@ -31,11 +32,19 @@ pub struct App {
     metrics_address: Option<SocketAddr>,
     tls: Option<Arc<Tls>>,
     is_open_to_everyone: bool,
+    reload: Reload,
 }
 
 impl App {
-    pub(crate) fn new(server: Server, tls: Option<Tls>, is_open_to_everyone: bool) -> Self {
+    pub(crate) fn new(
+        server: Server,
+        tls: Option<Tls>,
+        is_open_to_everyone: bool,
+        watch: &Arc<Watch>,
+    ) -> Self {
         let mut workers = Workers::default();
+        let files = Arc::clone(watch);
+        workers.add("files", |stop| files.follow(stop));
         if let Some(limits) = server.client_limits.clone() {
             workers.add("client-limits", async move |stop| {
                 limits.forget_clients(stop).await;
@@ -47,7 +56,13 @@ impl App {
             metrics_address: None,
             tls: tls.map(Arc::new),
             is_open_to_everyone,
+            reload: watch.reload(),
         }
+    }
+
+    /// Has the files read again that may change while the server runs.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// The server speaks TLS.
@@ -107,7 +122,8 @@ impl App {
         let abort = CancellationToken::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
         let workers = TaskTracker::new();
-        self.workers.start(&workers, &shutdown, &abort);
+        self.workers
+            .start(&workers, &shutdown, &abort, &self.server.metrics);
         workers.close();
 
         loop {

@@ -36,6 +36,7 @@ mod service;
 pub mod storage;
 mod tls;
 mod trust;
+mod watched;
 mod workers;
 
 pub use app::App;
@@ -47,8 +48,9 @@ pub use config::{
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
-    Selection, Watch,
+    Checked, Copied, DeadLetter, DeadLetters, Finding, Found, FsckOptions, Invariant, Maintenance,
+    Progress, Rebuilt, Selection, Watch,
 };
 pub use service::UploadId;
 pub use storage::{Answer, Check};
+pub use watched::Reload;

@@ -20,6 +20,7 @@ mod webhooks;
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
+    time::Duration,
 };
 
 use schemars::JsonSchema;
@@ -55,6 +56,8 @@ use crate::{
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
+    trust::Trust,
+    watched::Watch,
 };
 
 /// The configuration of `cairn registry serve`.
@@ -136,8 +139,10 @@ impl Config {
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
         self.check_access()?;
-        let endpoints = endpoints(&self.webhooks)?;
-        let mut registry = self.open(&metrics).await?;
+        let interval = Duration::from_millis(self.limits.file_interval_ms);
+        let watch = Watch::new(interval, Arc::clone(&metrics));
+        let endpoints = endpoints(&self.webhooks, &watch)?;
+        let mut registry = self.open(&metrics, &watch).await?;
         let outbox = Outbox {
             metadata: Arc::clone(&registry.metadata),
             clock: Arc::clone(&registry.clock),
@@ -151,11 +156,13 @@ impl Config {
             });
         }
         let store = Arc::clone(&registry.metadata);
-        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
+        let (auth, limits) = (self.auth.as_ref(), &self.limits);
+        let auth = Auth::open(auth, limits, &*store, &watch, http::jwks_fetch).await?;
         drop(store);
-        let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|tls| Tls::open(tls, limits, &watch));
         let server = Server::new(registry, auth, metrics, &self)?;
-        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
+        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone, &watch);
         for endpoint in endpoints {
             let outbox = outbox.clone();
             app.workers
@@ -176,17 +183,22 @@ impl Config {
     ///
     /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
-        let registry = self.open(&Arc::default()).await?;
+        let metrics = Arc::default();
+        let watch = Watch::new(Duration::MAX, Arc::clone(&metrics));
+        let registry = self.open(&metrics, &watch).await?;
         Ok(Maintenance::new(registry, self.gc))
     }
 
-    async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
+    async fn open(&self, metrics: &Arc<Metrics>, watch: &Watch) -> Result<Registry> {
         self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
         if self.metrics.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }
-        Registry::new(payloads, metadata, self)
+        let mut registry = Registry::new(payloads, metadata, self)?;
+        let trust = self.trust.as_ref();
+        registry.trust = trust.map(|trust| Trust::open(trust, watch)).transpose()?;
+        Ok(registry)
     }
 
     /// Settings of who may use the registry that contradict each other.
@@ -244,9 +256,9 @@ impl Config {
     }
 }
 
-fn endpoints(webhooks: &[WebhookConfig]) -> Result<Vec<Arc<Endpoint>>> {
-    let opened = webhooks.iter().map(Endpoint::open);
-    opened.map(|endpoint| endpoint.map(Arc::new)).collect()
+fn endpoints(webhooks: &[WebhookConfig], watch: &Watch) -> Result<Vec<Arc<Endpoint>>> {
+    let open = |config| Endpoint::open(config, watch, http::webhook_post(config)?).map(Arc::new);
+    webhooks.iter().map(open).collect()
 }
 
 fn measured(

@@ -25,12 +25,14 @@ mod route_class;
 mod routes;
 mod token;
 mod uploads;
+mod webhooks;
 
 pub(crate) use connection::{Accepted, StallGuard, serve};
 pub(crate) use jwks::jwks_fetch;
 pub(crate) use metrics::serve_metrics;
 pub(crate) use peer::{Peer, is_origin};
 pub(crate) use routes::router;
+pub(crate) use webhooks::webhook_post;
 
 use std::sync::{
     Arc,
@@ -45,7 +47,9 @@ use crate::{
     Config, Error, RateLimits, Result,
     auth::{Actor, Auth},
     config::networks,
-    operations::{audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits},
+    operations::{
+        audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits, readiness::Readiness,
+    },
     service::Registry,
 };
 
@@ -56,6 +60,7 @@ pub(crate) struct Server {
     pub(crate) auth: Arc<Auth>,
     origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
     /// Present if any client is limited.
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
     audit: Option<Arc<AuditLog>>,
@@ -73,12 +78,19 @@ impl Server {
     ) -> Result<Self> {
         let audit = config.audit.as_ref();
         let audit = audit.map(|audit| AuditLog::open(&audit.file)).transpose()?;
+        let readiness = Readiness::new(
+            Arc::clone(&registry.payloads),
+            Arc::clone(&registry.metadata),
+            Arc::clone(&metrics),
+            registry.tasks.clone(),
+        );
         let is_limited = config.rate_limits != RateLimits::default();
         Ok(Self {
             registry: Arc::new(registry),
             auth: Arc::new(auth),
             origin: Arc::new(Origin::new(config)),
             metrics,
+            readiness: Arc::new(readiness),
             client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
             audit: audit.map(Arc::new),
             trusted_proxies: networks(&config.trusted_proxies).into(),

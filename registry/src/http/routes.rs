@@ -202,15 +202,15 @@ fn is_read(method: &Method) -> bool {
 }
 
 /// The process serves.
-async fn live() -> StatusCode {
+pub(super) async fn live() -> StatusCode {
     StatusCode::OK
 }
 
-/// The process wants requests: its stores answer, and it is not about to stop.
-async fn ready(State(server): State<Server>) -> Result<StatusCode> {
+/// The process wants requests: its stores can be written and read, and it is not about to stop.
+pub(super) async fn ready(State(server): State<Server>) -> Result<StatusCode> {
     if server.is_draining() {
         return Err(Error::Closed);
     }
-    server.registry.is_ready().await?;
+    server.readiness.check().await?;
     Ok(StatusCode::OK)
 }

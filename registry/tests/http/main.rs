@@ -20,6 +20,7 @@ mod manifests;
 mod metrics;
 mod operations;
 mod ranges;
+mod readiness;
 mod referrers;
 mod restarts;
 mod tls;

@@ -23,6 +23,8 @@ use crate::{
 
 /// Events that are looked at in one go.
 const PAGE_EVENTS: usize = 100;
+/// Events that wait which are counted, at most.
+const COUNTED_EVENTS: usize = 1000;
 /// How long to wait at most before looking for what other replicas left.
 const POLL_S: u64 = 30;
 /// The waiting time after the first failure; each further one doubles it.
@@ -44,7 +46,9 @@ pub(crate) async fn deliver_until(
     endpoint: Arc<Endpoint>,
 ) {
     loop {
-        let pause_s = match outbox.deliver_due(&endpoint).await {
+        let delivered = outbox.deliver_due(&endpoint).await;
+        let counted = outbox.count_waiting(&endpoint).await;
+        let pause_s = match delivered.and_then(|pause_s| counted.map(|()| pause_s)) {
             Ok(pause_s) => pause_s,
             Err(error) => {
                 tracing::error!(webhook = endpoint.name, %error, "failed to read or change the outbox");
@@ -97,6 +101,14 @@ impl Outbox {
         }
     }
 
+    async fn count_waiting(&self, endpoint: &Endpoint) -> Result<()> {
+        let prefix = Prefix::Deliveries(endpoint.name.clone());
+        let waiting = self.metadata.list(&prefix, None, COUNTED_EVENTS).await?;
+        let count = waiting.len();
+        self.metrics.webhooks.waiting(&endpoint.name, count);
+        Ok(())
+    }
+
     async fn claim(&self, endpoint: &Endpoint, name: &str) -> Result<Due> {
         let Ok(id) = name.parse::<Ulid>() else {
             return Ok(Due::Taken);
@@ -130,7 +142,7 @@ impl Outbox {
     }
 
     /// Posts a claimed event. If the endpoint is away, returns how long to leave it alone.
-    async fn deliver(&self, endpoint: &Endpoint, claim: Claim) -> Result<Option<u64>> {
+    async fn deliver(&self, endpoint: &Endpoint, mut claim: Claim) -> Result<Option<u64>> {
         let now_unix_s = self.clock.unix_now_s();
         let posted = endpoint
             .post(claim.id, claim.event.clone(), now_unix_s)
@@ -152,6 +164,7 @@ impl Outbox {
                 webhook = endpoint.name, event.id = %claim.id, attempts, reason,
                 "an event could not be delivered and is set aside"
             );
+            claim.delivery.last_failure = Some(reason);
             let key = Key::DeadLetter(endpoint.name.clone(), claim.id);
             let value = records::encode(&claim.delivery, &claim.event)?;
             let writes = vec![

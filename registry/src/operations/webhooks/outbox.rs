@@ -42,6 +42,7 @@ impl AnnouncedMetadata {
                     let record = Delivery {
                         attempts: 0,
                         due_unix_s: now_unix_s,
+                        last_failure: None,
                     };
                     let key = Key::Delivery(endpoint.name.clone(), id);
                     writes.push(Write::put_new(

@@ -98,6 +98,7 @@ fn hint(code: &str) -> &'static str {
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
             " (hint: check the access key, its secret and the region)"
         }
+        "ExpiredToken" => " (hint: the credentials have expired: renew them)",
         "NoSuchBucket" => " (hint: create the bucket, or correct its name)",
         "RequestTimeTooSkewed" => " (hint: correct this machine's clock)",
         "AuthorizationHeaderMalformed" | "PermanentRedirect" => {
