@@ -20,7 +20,8 @@ pub(crate) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time artifacts say they were made at, in seconds since 1970
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     pub(crate) source_date_epoch: Option<String>,
-    /// `CAIRN_REGISTRY_…`: keys of the registry's configuration, by the names of the variables.
+    /// `CAIRN_REGISTRY_…` and `OTEL_…`: keys of the registry's configuration, by the names of the
+    /// variables.
     pub(crate) registry_settings: Vec<(String, String)>,
 }
 
@@ -40,7 +41,10 @@ impl Environment {
                 .map(|folder| folder.join("config.json")),
             key_password: variable("CAIRN_KEY_PASSWORD"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),
-            registry_settings: variables(cairn_registry::VARIABLE_PREFIX),
+            registry_settings: variables(&[
+                cairn_registry::VARIABLE_PREFIX,
+                cairn_registry::OTEL_PREFIX,
+            ]),
         }
     }
 
@@ -73,11 +77,12 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The variables whose names begin with a prefix, in the order of their names.
-fn variables(prefix: &str) -> Vec<(String, String)> {
+/// The variables whose names begin with one of some prefixes, in the order of their names.
+fn variables(prefixes: &[&str]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
+        .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|(_, value)| !value.is_empty())
         .collect();
     found.sort_unstable();
     found

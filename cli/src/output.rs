@@ -166,6 +166,8 @@ pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment) {
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
+        // Where the log went nobody is told of that: a terminal may be gone while a server drains.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -16,6 +16,7 @@ use crate::{
     http::{self, Accepted, Server, StallGuard},
     service::Registry,
     tls::Tls,
+    traces::Exporter,
     watched::Watch,
     workers::Workers,
 };
@@ -33,6 +34,8 @@ pub struct App {
     tls: Option<Arc<Tls>>,
     is_open_to_everyone: bool,
     reload: Reload,
+    /// Sends traces; [`Self::run`] starts it, and ends it last.
+    pub(crate) exporter: Option<Exporter>,
 }
 
 impl App {
@@ -57,6 +60,7 @@ impl App {
             tls: tls.map(Arc::new),
             is_open_to_everyone,
             reload: watch.reload(),
+            exporter: None,
         }
     }
 
@@ -125,6 +129,11 @@ impl App {
         self.workers
             .start(&workers, &shutdown, &abort, &self.server.metrics);
         workers.close();
+        let (exporters, farewell) = (TaskTracker::new(), CancellationToken::new());
+        if let Some(exporter) = self.exporter.take() {
+            exporters.spawn(exporter.run(farewell.clone()));
+        }
+        exporters.close();
 
         loop {
             let accepted = async {
@@ -173,6 +182,8 @@ impl App {
         connections.close();
         connections.wait().await;
         workers.wait().await;
+        farewell.cancel();
+        exporters.wait().await;
         drop(router);
         // Closing the stores waits for their last writes.
         tokio::task::spawn_blocking(move || drop(self))

@@ -33,7 +33,10 @@ fn receiver(statuses: Receiver<&'static str>) -> Result<(String, Receiver<String
             let answer =
                 format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = stream.write_all(answer.as_bytes());
-            if sender.send(String::from_utf8_lossy(&request).into_owned()).is_err() {
+            if sender
+                .send(String::from_utf8_lossy(&request).into_owned())
+                .is_err()
+            {
                 return;
             }
         }
@@ -80,13 +83,22 @@ webhooks:
     assert_eq!(letters[0]["event"]["type"], "dev.cairn.registry.tag.moved");
     let id = letters[0]["id"].as_str().unwrap_or_default().to_owned();
     let table = sandbox.ok("registry webhooks list --data data")?.stdout;
-    assert!(table.contains(&id) && table.contains("tag.moved packs/metrics-server"), "{table}");
+    assert!(
+        table.contains(&id) && table.contains("tag.moved packs/metrics-server"),
+        "{table}"
+    );
     let other = sandbox.ok("registry webhooks list --data data --webhook other -o name")?;
     assert_eq!(other.stdout, "");
 
     let unknown = "registry webhooks retry 01ARZ3NDEKTSV4RRFFQ69G5FAV --data data";
     assert_eq!(sandbox.run(unknown)?.status.code(), Some(3));
-    assert_eq!(sandbox.run("registry webhooks retry --data data")?.status.code(), Some(2));
+    assert_eq!(
+        sandbox
+            .run("registry webhooks retry --data data")?
+            .status
+            .code(),
+        Some(2)
+    );
     sandbox.ok(&format!("registry webhooks retry {id} --data data"))?;
     assert_eq!(list()?.len(), 0);
     answers.send("500 Internal Server Error")?;

@@ -80,7 +80,11 @@ fn base64(bytes: &[u8]) -> String {
         for digit in 0..4 {
             let is_there = digit <= chunk.len();
             let index = (word >> (18 - 6 * digit)) as usize & 63;
-            text.push(if is_there { char::from(DIGITS[index]) } else { '=' });
+            text.push(if is_there {
+                char::from(DIGITS[index])
+            } else {
+                '='
+            });
         }
     }
     text
@@ -107,7 +111,12 @@ limits: {failedLoginsPerMinute: 100000}
     let mut command = sandbox.command();
     command.env("CAIRN_LOG", "trace");
     let mut registry = RegistryProcess::spawn(&mut command, &["--config", "registry.yaml"])?;
-    let client = Client::builder().build()?;
+    // Even a client of plain HTTP wants one; another test may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let clients = [
+        Client::builder().http1_only().build()?,
+        Client::builder().http2_prior_knowledge().build()?,
+    ];
     let mut answers = String::new();
     let right = format!("Basic {}", base64(b"ada:correct horse battery staple"));
     let paths = [
@@ -122,11 +131,18 @@ limits: {failedLoginsPerMinute: 100000}
         (Method::POST, "/v2/token"),
         (Method::GET, "/elsewhere"),
     ];
-    for (method, path) in paths {
+    for (client, (method, path)) in clients
+        .iter()
+        .flat_map(|client| paths.clone().map(|path| (client, path)))
+    {
         let url = format!("http://{}{path}", registry.address);
         let mut requests = Vec::new();
         for value in authorizations() {
-            requests.push(client.request(method.clone(), &url).header("authorization", value));
+            requests.push(
+                client
+                    .request(method.clone(), &url)
+                    .header("authorization", value),
+            );
         }
         for header in HEADERS {
             requests.push(client.request(method.clone(), &url).header(header, CANARY));
@@ -151,7 +167,10 @@ limits: {failedLoginsPerMinute: 100000}
     let audit = std::fs::read_to_string(sandbox.path().join("audit.log"))?;
     let log = registry.said();
     // All of it was written, at the highest level of detail.
-    ensure!(log.contains("/v2/a/manifests/v1") && log.contains("TRACE"), "{log}");
+    ensure!(
+        log.contains("/v2/a/manifests/v1") && log.contains("TRACE"),
+        "{log}"
+    );
     ensure!(audit.contains("login"), "{audit}");
     let encoded = base64(format!("ada:{CANARY}").as_bytes());
     for (place, text) in [("log", &log), ("audit log", &audit), ("answers", &answers)] {

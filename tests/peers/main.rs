@@ -16,3 +16,4 @@ mod imports;
 mod oras;
 mod s3;
 mod signatures;
+mod traces;

@@ -11,9 +11,11 @@ mod gc;
 mod globs;
 mod limits;
 mod metrics;
+mod otel;
 mod problems;
 mod storage;
 mod tls;
+mod traces;
 mod trust;
 mod webhooks;
 
@@ -33,8 +35,10 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use otel::OTEL_PREFIX;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
+pub use traces::{Ratio, TracesConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 pub use webhooks::{EventKind, WebhookConfig};
 
@@ -56,6 +60,7 @@ use crate::{
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
+    traces::{Exporter, Tracer},
     trust::Trust,
     watched::Watch,
 };
@@ -99,6 +104,8 @@ pub struct Config {
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
+    /// Where traces are sent; nowhere by default.
+    pub traces: TracesConfig,
     /// A log of who pushed, deleted or was denied what; none is written by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
@@ -126,6 +133,7 @@ impl Default for Config {
             limits: Limits::default(),
             gc: GcConfig::default(),
             metrics: None,
+            traces: TracesConfig::default(),
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
@@ -143,7 +151,9 @@ impl Config {
         let watch = Watch::new(interval, Arc::clone(&metrics));
         let endpoints = endpoints(&self.webhooks, &watch)?;
         let mut registry = self.open(&metrics, &watch).await?;
+        let (tracer, exporter) = self.tracing(&metrics)?.unzip();
         let outbox = Outbox {
+            tracer: tracer.clone(),
             metadata: Arc::clone(&registry.metadata),
             clock: Arc::clone(&registry.clock),
             metrics: Arc::clone(&metrics),
@@ -161,8 +171,10 @@ impl Config {
         drop(store);
         let tls = self.tls.as_ref();
         let tls = tls.map(|tls| Tls::open(tls, limits, &watch));
-        let server = Server::new(registry, auth, metrics, &self)?;
+        let mut server = Server::new(registry, auth, metrics, &self)?;
+        server.tracer = tracer;
         let mut app = App::new(server, tls.transpose()?, self.open_to_everyone, &watch);
+        app.exporter = exporter;
         for endpoint in endpoints {
             let outbox = outbox.clone();
             app.workers
@@ -192,13 +204,24 @@ impl Config {
     async fn open(&self, metrics: &Arc<Metrics>, watch: &Watch) -> Result<Registry> {
         self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
-        if self.metrics.is_some() {
+        if self.metrics.is_some() || self.traces.endpoint.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }
         let mut registry = Registry::new(payloads, metadata, self)?;
         let trust = self.trust.as_ref();
         registry.trust = trust.map(|trust| Trust::open(trust, watch)).transpose()?;
         Ok(registry)
+    }
+
+    /// What makes traces and what sends them, if they go anywhere.
+    fn tracing(&self, metrics: &Arc<Metrics>) -> Result<Option<(Arc<Tracer>, Exporter)>> {
+        let Some(endpoint) = &self.traces.endpoint else {
+            return Ok(None);
+        };
+        let deliver = http::otlp_deliver(endpoint, &self.traces)?;
+        let (tracer, spans) = Tracer::new(&self.traces, metrics);
+        let exporter = Exporter::new(&self.traces, spans, deliver, metrics);
+        Ok(Some((tracer, exporter)))
     }
 
     /// Settings of who may use the registry that contradict each other.
@@ -238,6 +261,7 @@ impl Config {
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
+        self.traces.check(&mut problems.below("traces"));
         webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
@@ -250,6 +274,7 @@ impl Config {
         if let Some(tls) = &self.tls {
             tls.check_files(&mut problems.below("tls"));
         }
+        self.traces.check_files(&mut problems.below("traces"));
         if let Some(trust) = &self.trust {
             problems.below("trust").file("policy", &trust.policy);
         }

@@ -17,6 +17,7 @@ mod lists;
 mod manifests;
 mod metrics;
 mod needs;
+mod otlp;
 mod peer;
 mod query;
 mod ranges;
@@ -30,6 +31,7 @@ mod webhooks;
 pub(crate) use connection::{Accepted, StallGuard, serve};
 pub(crate) use jwks::jwks_fetch;
 pub(crate) use metrics::serve_metrics;
+pub(crate) use otlp::otlp_deliver;
 pub(crate) use peer::{Peer, is_origin};
 pub(crate) use routes::router;
 pub(crate) use webhooks::webhook_post;
@@ -51,6 +53,7 @@ use crate::{
         audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits, readiness::Readiness,
     },
     service::Registry,
+    traces::{self, Tracer},
 };
 
 /// What every handler works with.
@@ -65,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
     audit: Option<Arc<AuditLog>>,
     trusted_proxies: Arc<[IpNet]>,
+    /// Present if traces go anywhere.
+    pub(crate) tracer: Option<Arc<Tracer>>,
     /// The server was told to stop: it finishes what it began, but wants no more.
     draining: Arc<AtomicBool>,
 }
@@ -94,6 +99,7 @@ impl Server {
             client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
             audit: audit.map(Arc::new),
             trusted_proxies: networks(&config.trusted_proxies).into(),
+            tracer: None,
             draining: Arc::default(),
         })
     }
@@ -113,6 +119,7 @@ impl Server {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let work = Actor::acting(Actor::current(), work.in_current_span());
+        let work = traces::within(traces::current(), work);
         let task = self.registry.tasks.spawn(work);
         task.await.map_err(|_| Error::Panic)?
     }

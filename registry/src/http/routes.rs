@@ -17,7 +17,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    Peer, Server, access_log,
+    Peer, Server,
+    access_log::{self, Subject},
     audit::Audited,
     authentication::{Envelope, TOKEN_PATH, admit},
     blobs,
@@ -132,6 +133,8 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
             Audited::new(endpoint, request.method(), request.headers(), context),
         ))
     });
+    let subject = endpoint.as_ref().ok().and_then(Endpoint::repository);
+    let subject = subject.cloned().map(Subject);
     let answered = match endpoint {
         Ok(endpoint) => admitted(&server, endpoint, query, request).await,
         // What can never be a tag is one more tag that nobody pushed.
@@ -145,6 +148,9 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         && let Some(record) = audited.record(&response, server.registry.now_unix_s())
     {
         log.record(record).await;
+    }
+    if let Some(subject) = subject {
+        response.extensions_mut().insert(subject);
     }
     if let Some(Ok(namespace)) = namespace {
         let headers = response.headers_mut();

@@ -14,6 +14,7 @@ use reqwest::{
     redirect,
 };
 
+use super::context::TRACEPARENT;
 use crate::{
     Error, Result,
     config::WebhookConfig,
@@ -81,6 +82,9 @@ impl Receiver {
             .header("webhook-timestamp", message.sent_unix_s);
         if let Some(signature) = message.signature {
             request = request.header("webhook-signature", signature);
+        }
+        if let Some(traceparent) = message.traceparent {
+            request = request.header(TRACEPARENT, traceparent);
         }
         let response = request.body(message.event).send().await;
         // The address of a webhook may hold a token.

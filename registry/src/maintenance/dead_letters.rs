@@ -177,6 +177,7 @@ mod tests {
             let record = Delivery {
                 attempts: 16,
                 due_unix_s: 7,
+                traceparent: None,
                 last_failure: Some("it answered 500".to_owned()),
             };
             let value = records::encode(&record, br#"{"type":"x"}"#).unwrap();

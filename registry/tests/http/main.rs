@@ -24,6 +24,7 @@ mod readiness;
 mod referrers;
 mod restarts;
 mod tls;
+mod traces;
 mod trust;
 mod uploads;
 mod webhooks;

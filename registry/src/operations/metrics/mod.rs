@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     pub(crate) storage: storage::StorageOperations,
     pub(crate) webhooks: workers::Webhooks,
     pub(crate) workers: workers::Workers,
+    pub(crate) traces: workers::Traces,
     pub(crate) files: files::Files,
 }
 
@@ -185,6 +186,7 @@ impl Collector for Scrape {
         metrics.storage.write(&mut writer)?;
         metrics.webhooks.write(&mut writer)?;
         metrics.workers.write(&mut writer)?;
+        metrics.traces.write(&mut writer)?;
         workers::write_progress(&self.state.maintenance, &mut writer)?;
         metrics.files.write(&mut writer)?;
         process::write(&mut writer)

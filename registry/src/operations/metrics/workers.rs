@@ -1,5 +1,5 @@
-//! What goes on beside requests: which workers run, what garbage collection did, and what waits for
-//! webhooks.
+//! What goes on beside requests: which workers run, what garbage collection did, what waits for
+//! webhooks, and what became of traces.
 
 use std::{
     collections::BTreeMap,
@@ -96,6 +96,40 @@ impl Webhooks {
         let rows = waiting.iter().map(|(name, count)| (name.as_str(), *count));
         let help = "Events that waited when the worker looked last, up to a thousand";
         writer.gauges("webhook_events_waiting", help, "webhook", rows)
+    }
+}
+
+/// Spans on their way to a collector.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    pub(crate) exported: Counter,
+    pub(crate) dropped: Counter,
+    /// Requests to the collector, not spans.
+    pub(crate) failed: Counter,
+}
+
+impl Traces {
+    pub(super) fn write(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        for (name, help, counter) in [
+            (
+                "trace_spans_exported",
+                "Spans that the collector took",
+                &self.exported,
+            ),
+            (
+                "trace_spans_dropped",
+                "Spans lost, because too many waited or the collector did not take them",
+                &self.dropped,
+            ),
+            (
+                "trace_exports_failed",
+                "Requests to the collector that failed",
+                &self.failed,
+            ),
+        ] {
+            writer.counter(name, help, counter.get())?;
+        }
+        Ok(())
     }
 }
 

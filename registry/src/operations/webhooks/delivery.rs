@@ -19,6 +19,7 @@ use crate::{
     operations::metrics::Metrics,
     records::{self, Delivery},
     storage::{Batch, Key, Metadata, Prefix, Version, Write},
+    traces::{Current, Kind, TraceContext, Tracer},
 };
 
 /// Events that are looked at in one go.
@@ -37,6 +38,8 @@ pub(crate) struct Outbox {
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Present if traces go anywhere.
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 /// Delivers events to one endpoint until told to stop.
@@ -144,9 +147,22 @@ impl Outbox {
     /// Posts a claimed event. If the endpoint is away, returns how long to leave it alone.
     async fn deliver(&self, endpoint: &Endpoint, mut claim: Claim) -> Result<Option<u64>> {
         let now_unix_s = self.clock.unix_now_s();
+        let trace = self.trace(claim.delivery.traceparent.as_deref());
+        let mut span = trace
+            .as_ref()
+            .and_then(|(trace, parent)| trace.span("webhook", Kind::Client, Some(parent)));
+        let traceparent = trace.map(|(trace, _)| trace.context.to_string());
         let posted = endpoint
-            .post(claim.id, claim.event.clone(), now_unix_s)
+            .post(claim.id, claim.event.clone(), traceparent, now_unix_s)
             .await;
+        if let Some(span) = &mut span {
+            span.set("webhook", endpoint.name.as_str());
+            span.set("cloudevents.event_id", claim.id.to_string().as_str());
+            if let Err(Refusal::Away(reason) | Refusal::Rejected(reason)) = &posted {
+                span.fail(reason);
+            }
+        }
+        drop(span);
         let (reason, is_away) = match posted {
             Ok(()) => {
                 self.metrics.webhooks.delivered.add(1);
@@ -180,6 +196,16 @@ impl Outbox {
             );
         }
         Ok(is_away.then(|| retry_s(attempts).min(POLL_S)))
+    }
+
+    /// The trace that a change began, as it goes on here, and where it came from.
+    fn trace(&self, traceparent: Option<&str>) -> Option<(Current, TraceContext)> {
+        let parent = TraceContext::parse(traceparent?)?;
+        let trace = match &self.tracer {
+            Some(tracer) => tracer.trace(Some(&parent)),
+            None => Current::passing(parent),
+        };
+        Some((trace, parent))
     }
 
     async fn settle(&self, writes: Vec<Write>) -> Result<()> {

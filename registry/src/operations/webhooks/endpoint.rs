@@ -39,6 +39,8 @@ pub(crate) struct Message {
     pub(crate) sent_unix_s: u64,
     /// As Standard Webhooks writes it; without a secret there is none.
     pub(crate) signature: Option<String>,
+    /// Where in a trace it is sent.
+    pub(crate) traceparent: Option<String>,
     /// A structured CloudEvent in JSON.
     pub(crate) event: Bytes,
 }
@@ -105,6 +107,7 @@ impl Endpoint {
         &self,
         id: Ulid,
         event: Bytes,
+        traceparent: Option<String>,
         now_unix_s: u64,
     ) -> Result<(), Refusal> {
         let signature = match &self.secret {
@@ -118,6 +121,7 @@ impl Endpoint {
             id,
             sent_unix_s: now_unix_s,
             signature,
+            traceparent,
             event,
         };
         self.post.post(message).await

@@ -132,6 +132,7 @@ impl World {
             metadata: over,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             metrics: Arc::clone(&self.metrics),
+            tracer: None,
         }
     }
 
