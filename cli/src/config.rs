@@ -13,6 +13,8 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// `CAIRN_LOG`: filters of the log, such as `info,cairn_registry=debug`.
     pub(crate) log: Option<String>,
+    /// `CAIRN_LOG_FORMAT=json`: the log is a JSON object a line.
+    pub(crate) logs_json: bool,
     /// `DOCKER_CONFIG` or `~/.docker`: where `config.json` with registry credentials is.
     pub(crate) docker_config: Option<PathBuf>,
     /// `CAIRN_KEY_PASSWORD`: the password of an encrypted private key.
@@ -35,6 +37,7 @@ impl Environment {
         Self {
             no_color: variable("NO_COLOR").is_some(),
             log: variable("CAIRN_LOG"),
+            logs_json: variable("CAIRN_LOG_FORMAT").is_some_and(|format| format == "json"),
             docker_config: variable("DOCKER_CONFIG")
                 .map(PathBuf::from)
                 .or_else(|| home.map(|home| home.join(".docker")))

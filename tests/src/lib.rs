@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -106,6 +107,8 @@ pub struct RegistryProcess {
     /// `127.0.0.1:PORT`.
     pub address: String,
     log: Arc<Log>,
+    /// Reads the log to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 /// What a process said on standard error.
@@ -168,7 +171,7 @@ impl RegistryProcess {
                 log.add(&said);
                 let growing = Arc::clone(&log);
                 // The log is drained, so that the process never waits for a reader.
-                std::thread::spawn(move || {
+                let reader = std::thread::spawn(move || {
                     for line in lines.map_while(Result::ok) {
                         growing.add(&line);
                     }
@@ -177,6 +180,7 @@ impl RegistryProcess {
                     child,
                     address,
                     log,
+                    reader: Some(reader),
                 });
             }
             said.push_str(&line);
@@ -225,6 +229,7 @@ impl RegistryProcess {
     pub fn stop(&mut self) -> Result<()> {
         self.signal("TERM")?;
         let status = self.child.wait()?;
+        self.read_to_the_end();
         if !status.success() {
             bail!("the registry was asked to end, and ended with {status}");
         }
@@ -235,7 +240,15 @@ impl RegistryProcess {
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
+        self.read_to_the_end();
         Ok(())
+    }
+
+    /// What the process said last may still have to be read.
+    fn read_to_the_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 }
 
