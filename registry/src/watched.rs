@@ -293,6 +293,7 @@ fn inode(_: &fs::Metadata) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::metrics::State;
 
     /// A number in a file, and the name of a file with what to add.
     fn sum(files: &Files, folder: &Path) -> Result<u32, Invalid> {
@@ -370,7 +371,7 @@ mod tests {
         tasks.spawn(Arc::clone(&watch).follow(stop.clone()));
         tasks.close();
         let counted = |line: &str| {
-            let text = metrics.exposition(Default::default()).unwrap();
+            let text = metrics.exposition(State::default()).unwrap();
             text.lines().any(|found| found.contains(line))
         };
         folder.replace("number", "two");

@@ -161,6 +161,7 @@ limits: {failedLoginsPerMinute: 100000}
             let response = request.send().await?;
             answers.push_str(&format!("{:?}", response.headers()));
             answers.push_str(&response.text().await?);
+            answers.push('\n');
         }
     }
     registry.stop()?;

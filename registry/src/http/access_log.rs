@@ -174,7 +174,7 @@ impl Asked {
         if status.is_server_error() {
             let failure = response.extensions().get::<Failure>();
             let reason = failure.map(|Failure(error)| error.with_causes());
-            span.fail(reason.unwrap_or_else(|| status.to_string()));
+            span.fail(&reason.unwrap_or_else(|| status.to_string()));
         }
     }
 

@@ -28,7 +28,7 @@ pub struct DeadLetter {
     /// Why the last attempt failed, as far as that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
-    /// The event, as a structured CloudEvent.
+    /// The event, as a structured `CloudEvent`.
     pub event: serde_json::Value,
 }
 

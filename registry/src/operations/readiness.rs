@@ -189,9 +189,9 @@ mod tests {
         first.unwrap();
         second.unwrap();
         assert_eq!(readiness.metrics.ready.get(), 1);
-        tokio::time::advance(FRESH - Duration::from_millis(1)).await;
+        tokio::time::advance(FRESH / 2).await;
         readiness.check().await.unwrap();
-        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::time::advance(FRESH / 2).await;
         let error = readiness.check().await.unwrap_err();
         assert_eq!(error.wire().0, 503);
         assert_eq!(readiness.metrics.ready.get(), 0);

@@ -10,7 +10,7 @@ mod exporter;
 mod otlp;
 mod span;
 
-use std::sync::Arc;
+use std::{borrow::Cow, fmt::Display, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -62,23 +62,10 @@ impl Tracer {
 
     /// The trace of something that begins here, or goes on here.
     pub(crate) fn trace(self: &Arc<Self>, parent: Option<&TraceContext>) -> Current {
-        let context = match parent {
-            Some(parent) => {
-                let is_sampled = if self.follow_parent {
-                    parent.is_sampled
-                } else {
-                    self.samples(&parent.trace_id)
-                };
-                TraceContext {
-                    is_sampled,
-                    ..parent.child()
-                }
-            }
-            None => {
-                let mut context = TraceContext::random();
-                context.is_sampled = self.samples(&context.trace_id);
-                context
-            }
+        let mut context = parent.map_or_else(TraceContext::random, TraceContext::child);
+        context.is_sampled = match parent {
+            Some(parent) if self.follow_parent => parent.is_sampled,
+            _ => self.samples(&context.trace_id),
         };
         let tracer = context.is_sampled.then(|| Arc::clone(self));
         Current { context, tracer }
@@ -87,10 +74,8 @@ impl Tracer {
     /// Goes by the identifier, so that every server decides alike.
     /// <https://opentelemetry.io/docs/specs/otel/trace/sdk/#traceidratiobased>
     fn samples(&self, trace_id: &[u8; 16]) -> bool {
-        let [.., a, b, c, d, e, f, g, h] = *trace_id;
-        let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1;
-        let bound = (u128::from(self.sample_parts) << 63) / u128::from(WHOLE_PARTS);
-        u128::from(number) < bound
+        let number = (u128::from_be_bytes(*trace_id) & u128::from(u64::MAX)) >> 1;
+        number < (u128::from(self.sample_parts) << 63) / u128::from(WHOLE_PARTS)
     }
 
     fn take(&self, span: Span) {
@@ -110,7 +95,7 @@ impl Current {
     /// A span of this very context, which ends when it is dropped; none if nobody wants it.
     pub(crate) fn span(
         &self,
-        name: impl Into<std::borrow::Cow<'static, str>>,
+        name: impl Into<Cow<'static, str>>,
         kind: Kind,
         parent: Option<&TraceContext>,
     ) -> Option<OpenSpan> {
@@ -147,7 +132,7 @@ impl OpenSpan {
     }
 
     /// Says that what it measures failed.
-    pub(crate) fn fail(&mut self, why: impl ToString) {
+    pub(crate) fn fail(&mut self, why: &dyn Display) {
         if let Some(span) = &mut self.span {
             span.failure = Some(why.to_string());
         }
@@ -177,7 +162,7 @@ pub(crate) fn within<F: Future>(
 }
 
 /// Does work as a part of the present trace, within which further parts have this one above them.
-pub(crate) async fn part<T, E: std::fmt::Display>(
+pub(crate) async fn part<T, E: Display>(
     name: &'static str,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
@@ -194,7 +179,7 @@ pub(crate) async fn part<T, E: std::fmt::Display>(
 }
 
 /// A part of the present trace without parts of its own; none if nobody wants it.
-pub(crate) fn leaf(name: impl FnOnce() -> std::borrow::Cow<'static, str>) -> Option<OpenSpan> {
+pub(crate) fn leaf(name: impl FnOnce() -> Cow<'static, str>) -> Option<OpenSpan> {
     let above = current().filter(|current| current.tracer.is_some())?;
     let part = above.child();
     part.span(name(), Kind::Client, Some(&above.context))

@@ -185,6 +185,10 @@ pub(super) fn write_progress(progress: &Progress, writer: &mut Writer<'_>) -> fm
     ] {
         writer.counter(name, help, count)?;
     }
+    write_latest_pass(progress, writer)
+}
+
+fn write_latest_pass(progress: &Progress, writer: &mut Writer<'_>) -> fmt::Result {
     writer.bytes(
         "gc_deleted",
         "Bytes of blobs that were deleted",

@@ -41,7 +41,7 @@ pub(crate) struct Message {
     pub(crate) signature: Option<String>,
     /// Where in a trace it is sent.
     pub(crate) traceparent: Option<String>,
-    /// A structured CloudEvent in JSON.
+    /// A structured `CloudEvent` in JSON.
     pub(crate) event: Bytes,
 }
 
