@@ -8,8 +8,8 @@ use crate::command::{
     profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
     registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
     registry_login, registry_logout, registry_rebuild, registry_serve, registry_token_create,
-    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
-    verify,
+    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove,
+    registry_webhooks_discard, registry_webhooks_list, registry_webhooks_retry, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -172,6 +172,9 @@ pub(crate) enum Registry {
     /// Ask an access policy
     #[command(subcommand)]
     Authz(Authz),
+    /// Look after events that webhooks did not take
+    #[command(subcommand)]
+    Webhooks(Webhooks),
 }
 
 /// Manage the users in a password file.
@@ -199,6 +202,17 @@ pub(crate) enum Token {
 pub(crate) enum Authz {
     /// Say whether something is allowed, and which rule decides
     Explain(registry_authz_explain::RegistryAuthzExplain),
+}
+
+/// Look after events that webhooks did not take.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhooks {
+    /// List the events that webhooks never took
+    List(registry_webhooks_list::RegistryWebhooksList),
+    /// Have events delivered that webhooks did not take
+    Retry(registry_webhooks_retry::RegistryWebhooksRetry),
+    /// Throw events away that webhooks did not take
+    Discard(registry_webhooks_discard::RegistryWebhooksDiscard),
 }
 
 /// Measure how fast something is.

@@ -162,11 +162,16 @@ pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment) {
     let filter = environment.log.as_deref().unwrap_or(default);
     let ansi =
         std::io::stderr().is_terminal() && !environment.no_color && arguments.color != Color::Never;
-    let _ = tracing_subscriber::fmt()
+    let logging = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .try_init();
+        // Where the log went nobody is told of that: a terminal may be gone while a server drains.
+        .log_internal_errors(false);
+    let _ = if environment.logs_json {
+        logging.json().flatten_event(true).try_init()
+    } else {
+        logging.with_ansi(ansi).try_init()
+    };
 }
 
 /// Rows as aligned columns under a heading.

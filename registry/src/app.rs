@@ -12,10 +12,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Limits, Progress, Result,
+    Error, Limits, Progress, Reload, Result,
     http::{self, Accepted, Server, StallGuard},
     service::Registry,
     tls::Tls,
+    traces::Exporter,
+    watched::Watch,
     workers::Workers,
 };
 
@@ -31,11 +33,21 @@ pub struct App {
     metrics_address: Option<SocketAddr>,
     tls: Option<Arc<Tls>>,
     is_open_to_everyone: bool,
+    reload: Reload,
+    /// Sends traces; [`Self::run`] starts it, and ends it last.
+    pub(crate) exporter: Option<Exporter>,
 }
 
 impl App {
-    pub(crate) fn new(server: Server, tls: Option<Tls>, is_open_to_everyone: bool) -> Self {
+    pub(crate) fn new(
+        server: Server,
+        tls: Option<Tls>,
+        is_open_to_everyone: bool,
+        watch: &Arc<Watch>,
+    ) -> Self {
         let mut workers = Workers::default();
+        let files = Arc::clone(watch);
+        workers.add("files", |stop| files.follow(stop));
         if let Some(limits) = server.client_limits.clone() {
             workers.add("client-limits", async move |stop| {
                 limits.forget_clients(stop).await;
@@ -47,7 +59,14 @@ impl App {
             metrics_address: None,
             tls: tls.map(Arc::new),
             is_open_to_everyone,
+            reload: watch.reload(),
+            exporter: None,
         }
+    }
+
+    /// Has the files read again that may change while the server runs.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// The server speaks TLS.
@@ -107,8 +126,14 @@ impl App {
         let abort = CancellationToken::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
         let workers = TaskTracker::new();
-        self.workers.start(&workers, &shutdown, &abort);
+        self.workers
+            .start(&workers, &shutdown, &abort, &self.server.metrics);
         workers.close();
+        let (exporters, farewell) = (TaskTracker::new(), CancellationToken::new());
+        if let Some(exporter) = self.exporter.take() {
+            exporters.spawn(exporter.run(farewell.clone()));
+        }
+        exporters.close();
 
         loop {
             let accepted = async {
@@ -157,6 +182,8 @@ impl App {
         connections.close();
         connections.wait().await;
         workers.wait().await;
+        farewell.cancel();
+        exporters.wait().await;
         drop(router);
         // Closing the stores waits for their last writes.
         tokio::task::spawn_blocking(move || drop(self))

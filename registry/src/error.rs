@@ -2,7 +2,11 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
-use std::{fmt, io, net::SocketAddr};
+use std::{
+    fmt::{self, Write as _},
+    io,
+    net::SocketAddr,
+};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
@@ -422,6 +426,18 @@ impl Error {
             }
             _ => self.to_string(),
         }
+    }
+
+    /// The error with its causes, for the log.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
-//!   operations/  metrics, audit log, limits on clients, webhooks
+//!   operations/  metrics, audit log, limits on clients, readiness, webhooks
+//!   traces/    which request made which calls, for a collector
+//!   watched    files that are read again when they change
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
@@ -37,21 +39,24 @@ mod records;
 mod service;
 pub mod storage;
 mod tls;
+mod traces;
 mod trust;
+mod watched;
 mod workers;
 
 pub use app::App;
 pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
-    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, RedirectConfig,
-    Replicas, S3Config, S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig,
-    TrustConfig, TrustMode, UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config,
-    config_schema, read_config,
+    GcConfig, JwksConfig, Limits, MetricsConfig, OTEL_PREFIX, OidcConfig, Rate, RateLimits, Ratio,
+    RedirectConfig, Replicas, S3Config, S3Credentials, Secret, StorageConfig, TlsConfig,
+    TokenServiceConfig, TracesConfig, TrustConfig, TrustMode, UntaggedManifests, VARIABLE_PREFIX,
+    WebhookConfig, check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Copied, Finding, Found, FsckOptions, ImportFrom, Invariant, Maintenance, Progress,
-    Rebuilt, Selection, Watch,
+    Checked, Copied, DeadLetter, DeadLetters, Finding, Found, FsckOptions, ImportFrom, Invariant,
+    Maintenance, Progress, Rebuilt, Selection, Watch,
 };
 pub use service::UploadId;
 pub use storage::{Answer, Check};
+pub use watched::Reload;

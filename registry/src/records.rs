@@ -183,6 +183,12 @@ fn is_false(value: &bool) -> bool {
 pub(crate) struct Delivery {
     pub(crate) attempts: u32,
     pub(crate) due_unix_s: u64,
+    /// The trace of the change, as a `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<String>,
+    /// Why the last attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_failure: Option<String>,
 }
 
 /// Serialized states of hashers, in hexadecimal.

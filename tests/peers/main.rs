@@ -20,3 +20,4 @@ mod oras;
 mod redirects;
 mod s3;
 mod signatures;
+mod traces;

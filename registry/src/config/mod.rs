@@ -11,16 +11,19 @@ mod gc;
 mod globs;
 mod limits;
 mod metrics;
+mod otel;
 mod problems;
 mod redirects;
 mod storage;
 mod tls;
+mod traces;
 mod trust;
 mod webhooks;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
+    time::Duration,
 };
 
 use schemars::JsonSchema;
@@ -33,9 +36,11 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use otel::OTEL_PREFIX;
 pub use redirects::RedirectConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
+pub use traces::{Ratio, TracesConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 pub use webhooks::{EventKind, WebhookConfig};
 
@@ -58,6 +63,9 @@ use crate::{
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
+    traces::{Exporter, Tracer},
+    trust::Trust,
+    watched::Watch,
 };
 
 /// The configuration of `cairn registry serve`.
@@ -99,6 +107,8 @@ pub struct Config {
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
+    /// Where traces are sent; nowhere by default.
+    pub traces: TracesConfig,
     /// A log of who pushed, deleted or was denied what; none is written by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
@@ -126,6 +136,7 @@ impl Default for Config {
             limits: Limits::default(),
             gc: GcConfig::default(),
             metrics: None,
+            traces: TracesConfig::default(),
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
@@ -139,9 +150,13 @@ impl Config {
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
         self.check_access()?;
-        let endpoints = endpoints(&self.webhooks)?;
-        let mut registry = self.open(&metrics).await?;
+        let interval = Duration::from_millis(self.limits.file_interval_ms);
+        let watch = Watch::new(interval, Arc::clone(&metrics));
+        let endpoints = endpoints(&self.webhooks, &watch)?;
+        let mut registry = self.open(&metrics, &watch).await?;
+        let (tracer, exporter) = self.tracing(&metrics)?.unzip();
         let outbox = Outbox {
+            tracer: tracer.clone(),
             metadata: Arc::clone(&registry.metadata),
             clock: Arc::clone(&registry.clock),
             metrics: Arc::clone(&metrics),
@@ -154,11 +169,15 @@ impl Config {
             });
         }
         let store = Arc::clone(&registry.metadata);
-        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
+        let (auth, limits) = (self.auth.as_ref(), &self.limits);
+        let auth = Auth::open(auth, limits, &*store, &watch, http::jwks_fetch).await?;
         drop(store);
-        let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
-        let server = Server::new(registry, auth, metrics, &self)?;
-        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|tls| Tls::open(tls, limits, &watch));
+        let mut server = Server::new(registry, auth, metrics, &self)?;
+        server.tracer = tracer;
+        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone, &watch);
+        app.exporter = exporter;
         for endpoint in endpoints {
             let outbox = outbox.clone();
             app.workers
@@ -179,18 +198,34 @@ impl Config {
     ///
     /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
-        let registry = self.open(&Arc::default()).await?;
+        let metrics = Arc::default();
+        let watch = Watch::new(Duration::MAX, Arc::clone(&metrics));
+        let registry = self.open(&metrics, &watch).await?;
         Ok(Maintenance::new(registry, self.gc))
     }
 
-    async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
+    async fn open(&self, metrics: &Arc<Metrics>, watch: &Watch) -> Result<Registry> {
         self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
         format::check(&*metadata).await?;
-        if self.metrics.is_some() {
+        if self.metrics.is_some() || self.traces.endpoint.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }
-        Registry::new(payloads, metadata, self)
+        let mut registry = Registry::new(payloads, metadata, self)?;
+        let trust = self.trust.as_ref();
+        registry.trust = trust.map(|trust| Trust::open(trust, watch)).transpose()?;
+        Ok(registry)
+    }
+
+    /// What makes traces and what sends them, if they go anywhere.
+    fn tracing(&self, metrics: &Arc<Metrics>) -> Result<Option<(Arc<Tracer>, Exporter)>> {
+        let Some(endpoint) = &self.traces.endpoint else {
+            return Ok(None);
+        };
+        let deliver = http::otlp_deliver(endpoint, &self.traces)?;
+        let (tracer, spans) = Tracer::new(&self.traces, metrics);
+        let exporter = Exporter::new(&self.traces, spans, deliver, metrics);
+        Ok(Some((tracer, exporter)))
     }
 
     /// Settings of who may use the registry that contradict each other.
@@ -231,6 +266,7 @@ impl Config {
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
+        self.traces.check(&mut problems.below("traces"));
         webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
@@ -244,15 +280,16 @@ impl Config {
         if let Some(tls) = &self.tls {
             tls.check_files(&mut problems.below("tls"));
         }
+        self.traces.check_files(&mut problems.below("traces"));
         if let Some(trust) = &self.trust {
             problems.below("trust").file("policy", &trust.policy);
         }
     }
 }
 
-fn endpoints(webhooks: &[WebhookConfig]) -> Result<Vec<Arc<Endpoint>>> {
-    let opened = webhooks.iter().map(Endpoint::open);
-    opened.map(|endpoint| endpoint.map(Arc::new)).collect()
+fn endpoints(webhooks: &[WebhookConfig], watch: &Watch) -> Result<Vec<Arc<Endpoint>>> {
+    let open = |config| Endpoint::open(config, watch, http::webhook_post(config)?).map(Arc::new);
+    webhooks.iter().map(open).collect()
 }
 
 fn measured(

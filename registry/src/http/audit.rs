@@ -79,6 +79,7 @@ impl Audited {
             actor: actor.map_or(ANONYMOUS, |actor| &actor.name).to_owned(),
             remote_address: self.context.client.to_string(),
             request_id: self.context.request_id.to_string(),
+            trace_id: self.context.trace_id.map(|id| id.to_string()),
             user_agent: self.user_agent,
         })
     }

@@ -20,7 +20,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    Peer, Server, access_log,
+    Peer, Server,
+    access_log::{self, Subject},
     audit::Audited,
     authentication::{Envelope, TOKEN_PATH, admit},
     blobs,
@@ -137,6 +138,8 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
             Audited::new(endpoint, request.method(), request.headers(), context),
         ))
     });
+    let subject = endpoint.as_ref().ok().and_then(Endpoint::repository);
+    let subject = subject.cloned().map(Subject);
     let answered = match endpoint {
         Ok(endpoint) => admitted(&server, endpoint, query, request).await,
         // What can never be a tag is one more tag that nobody pushed.
@@ -150,6 +153,9 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         && let Some(record) = audited.record(&response, server.registry.now_unix_s())
     {
         log.record(record).await;
+    }
+    if let Some(subject) = subject {
+        response.extensions_mut().insert(subject);
     }
     if let Some(Ok(namespace)) = namespace {
         let headers = response.headers_mut();
@@ -210,15 +216,15 @@ fn is_read(method: &Method) -> bool {
 }
 
 /// The process serves.
-async fn live() -> StatusCode {
+pub(super) async fn live() -> StatusCode {
     StatusCode::OK
 }
 
-/// The process wants requests: its stores answer, and it is not about to stop.
-async fn ready(State(server): State<Server>) -> Result<StatusCode> {
+/// The process wants requests: its stores can be written and read, and it is not about to stop.
+pub(super) async fn ready(State(server): State<Server>) -> Result<StatusCode> {
     if server.is_draining() {
         return Err(Error::Closed);
     }
-    server.registry.is_ready().await?;
+    server.readiness.check().await?;
     Ok(StatusCode::OK)
 }

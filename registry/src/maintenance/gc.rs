@@ -32,6 +32,8 @@ const QUEUE_PAGE: usize = 4096;
 const CHUNK: usize = 256;
 /// Candidates worked on side by side: what a bucket answers slowly, it answers at once.
 const CONCURRENT: usize = 16;
+/// Candidates that are counted after a pass, at most: of a bucket that takes ten requests.
+const COUNTED: usize = 10_000;
 /// The longest rest between two chunks.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -124,6 +126,7 @@ impl Collector {
 
     /// Looks at everything that is due and that no other replica is working on.
     pub(super) async fn pass(&self, stop: &CancellationToken) -> Result<()> {
+        let began = Instant::now();
         let mut leases = Vec::new();
         for shard in 0..SHARDS {
             leases.extend(Lease::acquire(&self.registry, self.owner, shard).await?);
@@ -133,10 +136,13 @@ impl Collector {
             lease.release(&self.registry).await?;
         }
         worked?;
-        let backlog_age_s = self.backlog_age_s().await?;
+        let (waiting, backlog_age_s) = self.backlog().await?;
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last_run_unix_s = self.registry.now_unix_s();
         self.registry.tally.add(|progress| {
             progress.passes += 1;
+            progress.duration_ms += duration_ms;
+            progress.waiting = waiting;
             progress.last_run_unix_s = last_run_unix_s;
             progress.backlog_age_s = backlog_age_s;
         });
@@ -220,6 +226,9 @@ impl Collector {
             .add(|progress| progress.examined += chunk.len() as u64);
         // That a blob is being deleted must be durable before its payload is.
         if !lease.renew(&self.registry).await? {
+            self.registry
+                .tally
+                .add(|progress| progress.leases_lost += 1);
             return Ok(false);
         }
         stream::iter(examined)
@@ -339,14 +348,15 @@ impl Collector {
         Ok((!due.is_empty()).then_some((last, due)))
     }
 
-    /// For how long the oldest candidate has been due.
-    async fn backlog_age_s(&self) -> Result<u64> {
-        let names = self.registry.metadata.list(&Prefix::Candidates, None, 1);
-        let names = names.await?;
+    /// How many candidates wait, and for how long the oldest has been due.
+    async fn backlog(&self) -> Result<(u64, u64)> {
+        let queue = &Prefix::Candidates;
+        let names = self.registry.metadata.list(queue, None, COUNTED).await?;
         let due = names.first().and_then(|name| name.split_once('/'));
         let due_unix_s = due.and_then(|(due, _)| due.parse::<u64>().ok());
         let now_unix_s = self.clock.unix_now_s();
-        Ok(due_unix_s.map_or(0, |due_unix_s| now_unix_s.saturating_sub(due_unix_s)))
+        let age_s = due_unix_s.map_or(0, |due_unix_s| now_unix_s.saturating_sub(due_unix_s));
+        Ok((names.len() as u64, age_s))
     }
 
     /// Says what a pass would remove.

@@ -20,6 +20,7 @@
 //! record forever; so none has to stay behind as a marker.
 
 mod blobs;
+mod dead_letters;
 mod export;
 mod fsck;
 mod gc;
@@ -44,6 +45,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use cairn_spec::RepositoryName;
 use tokio_util::sync::CancellationToken;
 
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use export::{Copied, Selection, Watch};
 pub use fsck::{Checked, Finding, FsckOptions, Invariant};
 pub use gc::Found;
@@ -58,13 +60,14 @@ use gc::{Collector, Pace};
 /// Collects garbage until it is told to stop.
 pub(crate) async fn run(registry: Arc<Registry>, config: GcConfig, stop: CancellationToken) {
     let interval = Duration::from_secs(config.interval_s);
-    let collector = Collector::new(registry, config, Pace::Considerate);
+    let collector = Collector::new(Arc::clone(&registry), config, Pace::Considerate);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
         if let Err(error) = collector.pass(&stop).await {
+            registry.tally.add(|progress| progress.broken_off += 1);
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "garbage collection broke off; the next pass goes on"

@@ -44,6 +44,9 @@ pub(crate) struct AuditRecord {
     pub(crate) actor: String,
     pub(crate) remote_address: String,
     pub(crate) request_id: String,
+    /// The trace that the request belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_agent: Option<String>,
 }
@@ -223,6 +226,7 @@ mod tests {
             actor: "anonymous".to_owned(),
             remote_address: "127.0.0.1".to_owned(),
             request_id: request_id.to_owned(),
+            trace_id: None,
             user_agent: None,
         }
     }

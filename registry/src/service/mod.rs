@@ -11,6 +11,7 @@
 
 mod admission;
 mod blobs;
+mod catalog;
 pub(crate) mod documents;
 mod hashes;
 mod intake;
@@ -42,6 +43,7 @@ use crate::{
     records::{self, TagHint},
     storage::{Candidate, Key, Metadata, Payloads, Write},
     trust::Trust,
+    watched::Watched,
 };
 
 pub(crate) use admission::Admission;
@@ -69,7 +71,8 @@ pub(crate) struct Registry {
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
     immutable: GlobSet,
-    trust: Option<Trust>,
+    /// What content has to be signed by; [`Self::trust`] is what is in force.
+    pub(crate) trust: Option<Arc<Watched<Trust>>>,
     locks: locks::KeyedLocks,
     upload_slots: Arc<Semaphore>,
     upload_secret: OnceCell<Bytes>,
@@ -90,7 +93,7 @@ impl Registry {
             tally: Tally::default(),
             tasks: TaskTracker::new(),
             immutable: globs("immutableTags", &config.immutable_tags)?,
-            trust: config.trust.as_ref().map(Trust::open).transpose()?,
+            trust: None,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             upload_secret: OnceCell::new(),
@@ -103,12 +106,6 @@ impl Registry {
         self.limits
             .concurrent_uploads
             .saturating_sub(self.upload_slots.available_permits())
-    }
-
-    /// The stores answer.
-    pub(crate) async fn is_ready(&self) -> Result<()> {
-        let probe = Key::Upload(Ulid::nil());
-        self.metadata.get(&probe).await.map(drop)
     }
 
     /// The tag, once it exists, names the same content forever.

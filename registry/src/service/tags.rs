@@ -1,24 +1,19 @@
-//! Tags and repositories: reading, removing and listing them, page by page.
+//! Tags: reading, removing and listing them, page by page.
 
 use cairn_spec::{RepositoryName, Tag};
 
 use super::{Attempts, Registry, admission::digest_of};
 use crate::{
-    Error, Result,
-    auth::Readable,
-    records,
+    Error, Result, records,
     storage::{Batch, Candidate, Entry, Key, Prefix, Write},
 };
 
-/// Repositories that are read at a time, at least, when some of them may not be shown.
-const SCANNED_NAMES: usize = 256;
-
 /// A page of names, in the order of their bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) names: Vec<String>,
-    /// Further names follow the last one.
-    pub(crate) has_more: bool,
+    /// Where to go on, if more may follow.
+    pub(crate) next: Option<String>,
 }
 
 impl Registry {
@@ -36,43 +31,6 @@ impl Registry {
         if page.names.is_empty() && self.metadata.get(&key).await?.is_none() {
             return Err(Error::RepositoryUnknown(repository.clone()));
         }
-        Ok(page)
-    }
-
-    /// The repositories that follow `last` and may be read. Pages are full, and their ends tell
-    /// nothing of what may not be read.
-    pub(crate) async fn repositories(
-        &self,
-        entries: Option<usize>,
-        last: Option<&str>,
-        readable: &Readable,
-    ) -> Result<Page> {
-        let entries = self.page_entries(entries);
-        let mut page = Page {
-            names: Vec::new(),
-            has_more: false,
-        };
-        let mut last = last.map(str::to_owned);
-        if entries == 0 {
-            return Ok(page);
-        }
-        loop {
-            let wanted = (entries + 1 - page.names.len()).max(SCANNED_NAMES);
-            let names = self
-                .metadata
-                .list(&Prefix::Repositories, last.as_deref(), wanted)
-                .await?;
-            last = names.last().cloned();
-            let is_end = names.len() < wanted;
-            let is_readable =
-                |name: &String| name.parse().is_ok_and(|name| readable.includes(&name));
-            page.names.extend(names.into_iter().filter(is_readable));
-            if is_end || page.names.len() > entries {
-                break;
-            }
-        }
-        page.has_more = page.names.len() > entries;
-        page.names.truncate(entries);
         Ok(page)
     }
 
@@ -121,7 +79,7 @@ impl Registry {
         Ok(Some((entry, record)))
     }
 
-    fn page_entries(&self, asked: Option<usize>) -> usize {
+    pub(super) fn page_entries(&self, asked: Option<usize>) -> usize {
         let most = self.limits.page_entries;
         asked.map_or(most, |entries| entries.min(most))
     }
@@ -134,14 +92,12 @@ impl Registry {
     ) -> Result<Page> {
         let entries = self.page_entries(entries);
         if entries == 0 {
-            return Ok(Page {
-                names: Vec::new(),
-                has_more: false,
-            });
+            return Ok(Page::default());
         }
         let mut names = self.metadata.list(prefix, last, entries + 1).await?;
         let has_more = names.len() > entries;
         names.truncate(entries);
-        Ok(Page { names, has_more })
+        let next = names.last().filter(|_| has_more).cloned();
+        Ok(Page { names, next })
     }
 }

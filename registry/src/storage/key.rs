@@ -98,7 +98,9 @@ impl fmt::Display for Key {
             Self::Delivery(webhook, event) => {
                 write!(f, "{}{event}", Prefix::Deliveries(webhook.clone()))
             }
-            Self::DeadLetter(webhook, event) => write!(f, "dead/{webhook}/{event}"),
+            Self::DeadLetter(webhook, event) => {
+                write!(f, "{}{webhook}/{event}", Prefix::DeadLetters)
+            }
             Self::Candidate {
                 due_unix_s,
                 candidate,
@@ -236,6 +238,8 @@ pub enum Prefix {
     Uploads,
     /// The events that wait to be delivered to a webhook.
     Deliveries(String),
+    /// The events that webhooks never took, as `<webhook>/<event>`.
+    DeadLetters,
     /// All candidates of garbage collection.
     Candidates,
     /// All records of one kind, in all repositories; only maintenance lists them.
@@ -268,6 +272,7 @@ impl fmt::Display for Prefix {
             Self::ManifestTags(repository, digest) => write!(f, "mtag/{repository}/:/{digest}/"),
             Self::Repositories => f.write_str("repo/"),
             Self::Deliveries(webhook) => write!(f, "out/{webhook}/"),
+            Self::DeadLetters => f.write_str("dead/"),
             Self::Uploads => f.write_str("up/"),
             Self::Candidates => f.write_str("gcq/"),
             Self::Family(family) => f.write_str(match family {

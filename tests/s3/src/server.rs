@@ -166,6 +166,7 @@ async fn answer(
     }
     match fault {
         Some(Fault::InternalError) => return refuse(request, 500, "InternalError").await,
+        Some(Fault::ExpiredCredentials) => return refuse(request, 403, "ExpiredToken").await,
         Some(Fault::SlowDown) => return refuse(request, 503, "SlowDown").await,
         Some(Fault::ConditionalRequestConflict) => {
             return refuse(request, 409, "ConditionalRequestConflict").await;

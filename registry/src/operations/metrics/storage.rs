@@ -13,6 +13,7 @@ use crate::{
         Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter,
         Payloads, Prefix, Version,
     },
+    traces,
 };
 
 label! {
@@ -83,7 +84,7 @@ async fn measured<T>(
     call: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let started = Instant::now();
-    let result = call.await;
+    let result = traces::part(operation.as_str(), call).await;
     let outcome = match &result {
         Ok(_) => Outcome::Done,
         Err(Error::Conflict { .. }) => Outcome::Conflict,

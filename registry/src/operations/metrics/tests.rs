@@ -89,6 +89,7 @@ fn requests_are_counted_by_route_method_and_status() {
         .exposition(State {
             uploads_under_way: 3,
             is_draining: false,
+            maintenance: Progress::default(),
         })
         .unwrap();
     drop(under_way);

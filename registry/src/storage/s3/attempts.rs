@@ -8,6 +8,8 @@ use aws_sdk_s3::{
 };
 use rand::RngExt;
 
+use crate::traces;
+
 /// The longest pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// The longest pause between two attempts: a store that asks to slow down needs seconds.
@@ -101,6 +103,7 @@ fn hint(code: &str) -> &'static str {
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
             " (hint: check the access key, its secret and the region)"
         }
+        "ExpiredToken" => " (hint: the credentials have expired: renew them)",
         "NoSuchBucket" => " (hint: create the bucket, or correct its name)",
         "RequestTimeTooSkewed" => " (hint: correct this machine's clock)",
         "AuthorizationHeaderMalformed" | "PermanentRedirect" => {
@@ -132,11 +135,16 @@ pub(super) struct Tried<T> {
     pub(super) is_repeated: bool,
 }
 
-/// Tries a request until it has an answer, at most `attempts` times.
-pub(super) async fn tried<T, F>(attempts: u32, mut attempt: impl FnMut() -> F) -> Tried<T>
+/// Tries a request until it has an answer, at most `attempts` times. In traces it is one.
+pub(super) async fn tried<T, F>(
+    operation: &'static str,
+    attempts: u32,
+    mut attempt: impl FnMut() -> F,
+) -> Tried<T>
 where
     F: Future<Output = Result<T, Failure>>,
 {
+    let mut span = traces::leaf(|| format!("S3 {operation}").into());
     let mut made = 0;
     loop {
         let outcome = attempt().await;
@@ -148,6 +156,14 @@ where
             }
             _ => {
                 let is_repeated = made > 1;
+                if let Some(span) = &mut span {
+                    span.set("rpc.system", "aws-api");
+                    span.set("rpc.method", operation);
+                    span.set("s3.attempts", made);
+                    if let Err(failure) = &outcome {
+                        span.fail(failure);
+                    }
+                }
                 return Tried {
                     outcome,
                     is_repeated,

@@ -85,7 +85,7 @@ impl Bucket {
     ///
     /// `Err` with [`Kind::NotModified`] if it is.
     pub(super) async fn get(&self, key: &str, known: Option<&str>) -> Tried<Option<Object>> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("GetObject", self.attempts, || {
             let request = self
                 .client
                 .get_object()
@@ -142,7 +142,7 @@ impl Bucket {
         first: u64,
         last: u64,
     ) -> Result<GetObjectOutput, Failure> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("GetObject", self.attempts, || {
             let request = self
                 .client
                 .get_object()
@@ -180,7 +180,7 @@ impl Bucket {
         condition: Condition<'_>,
     ) -> Result<Option<String>> {
         let (if_match, if_none_match) = headers(condition);
-        let tried = tried(self.attempts, || {
+        let tried = tried("PutObject", self.attempts, || {
             let request = self
                 .client
                 .put_object()
@@ -243,7 +243,7 @@ impl Bucket {
 
     async fn delete_once(&self, key: &str, condition: Condition<'_>) -> Result<bool> {
         let (if_match, _) = headers(condition);
-        let tried = tried(self.attempts, || {
+        let tried = tried("DeleteObject", self.attempts, || {
             let request = self
                 .client
                 .delete_object()
@@ -271,7 +271,7 @@ impl Bucket {
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Option<Head>> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("HeadObject", self.attempts, || {
             let request = self
                 .client
                 .head_object()
@@ -302,7 +302,7 @@ impl Bucket {
     ) -> Result<Listing> {
         let max_keys = i32::try_from(limit.min(PAGE_KEYS)).unwrap_or(i32::MAX);
         let start_after = (!start_after.is_empty()).then(|| self.full(start_after));
-        let tried = tried(self.attempts, || {
+        let tried = tried("ListObjectsV2", self.attempts, || {
             let request = self
                 .client
                 .list_objects_v2()
@@ -349,7 +349,7 @@ impl Bucket {
 
     /// Starts an object that comes in parts; the upload's identifier.
     pub(super) async fn start_parts(&self, key: &str, writer: &str) -> Result<String> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("CreateMultipartUpload", self.attempts, || {
             let request = self
                 .client
                 .create_multipart_upload()
@@ -374,7 +374,7 @@ impl Bucket {
         number: i32,
         bytes: &Bytes,
     ) -> Result<Option<String>> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("UploadPart", self.attempts, || {
             let request = self
                 .client
                 .upload_part()
@@ -413,7 +413,7 @@ impl Bucket {
         }
         let (_, if_none_match) = headers(spared);
         let if_none_match = if_none_match.filter(|_| self.conditions.completes);
-        let tried = tried(self.attempts, || {
+        let tried = tried("CompleteMultipartUpload", self.attempts, || {
             let request = self
                 .client
                 .complete_multipart_upload()
@@ -451,7 +451,7 @@ impl Bucket {
 
     /// Gives up an upload with its parts. Giving up what is gone succeeds.
     pub(super) async fn abort_parts(&self, key: &str, upload: &str) -> Result<()> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("AbortMultipartUpload", self.attempts, || {
             let request = self
                 .client
                 .abort_multipart_upload()
@@ -473,7 +473,7 @@ impl Bucket {
         let mut found = Vec::new();
         let mut markers: (Option<String>, Option<String>) = (None, None);
         loop {
-            let tried = tried(self.attempts, || {
+            let tried = tried("ListMultipartUploads", self.attempts, || {
                 let request = self
                     .client
                     .list_multipart_uploads()
