@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cairn_registry::{Config, Copied, Error, Maintenance, StorageConfig};
+use cairn_spec::human_bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -10,7 +11,7 @@ use crate::{
     command::registry_serve::{load, refuse},
     config::Environment,
     exit::{ExitCode, Failure},
-    output::{Output, human_bytes},
+    output::Output,
 };
 
 /// Which storage.
