@@ -6,6 +6,8 @@
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
+//!     quota      how much repositories hold and may hold
+//!     retention  what leaves repositories by itself
 //!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
 //! ```
@@ -31,7 +33,9 @@ mod error;
 mod http;
 mod maintenance;
 mod operations;
+mod quota;
 mod records;
+mod retention;
 mod service;
 pub mod storage;
 mod tls;
@@ -41,8 +45,9 @@ mod workers;
 pub use app::App;
 pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
-    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
-    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
+    GcConfig, JwksConfig, KeepTags, Limits, MetricsConfig, OidcConfig, QuotaRule, QuotasConfig,
+    Rate, RateLimits, Replicas, RetentionConfig, RetentionRule, S3Config, S3Credentials, Secret,
+    StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode, UnmatchedTags,
     UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
@@ -50,5 +55,7 @@ pub use maintenance::{
     Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
     Selection, Watch,
 };
+pub use quota::{QuotaReport, QuotaStatus, RepositoryUsage};
+pub use retention::{Decision, RepositoryVerdicts, RetentionOptions, RetentionReport, Verdict};
 pub use service::UploadId;
 pub use storage::{Answer, Check};

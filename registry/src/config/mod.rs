@@ -12,6 +12,8 @@ mod globs;
 mod limits;
 mod metrics;
 mod problems;
+mod quotas;
+mod retention;
 mod storage;
 mod tls;
 mod trust;
@@ -32,6 +34,8 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use quotas::{QuotaRule, QuotasConfig};
+pub use retention::{KeepTags, RetentionConfig, RetentionRule, UnmatchedTags};
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
@@ -52,6 +56,8 @@ use crate::{
         metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
         webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
     },
+    quota,
+    retention::{flush_pulls_until, retain_until},
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
@@ -93,6 +99,10 @@ pub struct Config {
     pub limits: Limits,
     /// When garbage is collected, and what is garbage.
     pub gc: GcConfig,
+    /// How much repositories may hold; as much as there is room for by default.
+    pub quotas: QuotasConfig,
+    /// Which tags and manifests are removed by themselves; none are by default.
+    pub retention: RetentionConfig,
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
@@ -122,6 +132,8 @@ impl Default for Config {
             trust: None,
             limits: Limits::default(),
             gc: GcConfig::default(),
+            quotas: QuotasConfig::default(),
+            retention: RetentionConfig::default(),
             metrics: None,
             audit: None,
             trusted_proxies: Vec::new(),
@@ -166,6 +178,24 @@ impl Config {
             app.workers
                 .add("gc", |stop| maintenance::run(registry, self.gc, stop));
         }
+        if !self.quotas.rules.is_empty() {
+            quota::begin(&app.registry()).await?;
+            let registry = app.registry();
+            app.workers
+                .add("quotas", |stop| quota::flush_until(registry, stop));
+            let (registry, interval_s) = (app.registry(), self.quotas.recount_interval_s);
+            app.workers.add("quota-recount", move |stop| {
+                quota::recount_until(registry, interval_s, stop)
+            });
+        }
+        if !self.retention.rules.is_empty() {
+            let (registry, telling) = (app.registry(), app.telling());
+            app.workers
+                .add("retention", |stop| retain_until(registry, telling, stop));
+            let registry = app.registry();
+            app.workers
+                .add("pulls", |stop| flush_pulls_until(registry, stop));
+        }
         if let Some(config) = &self.metrics {
             app.serve_metrics(config.listen).await?;
         }
@@ -177,7 +207,7 @@ impl Config {
     /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
         let registry = self.open(&Arc::default()).await?;
-        Ok(Maintenance::new(registry, self.gc))
+        Ok(Maintenance::new(registry, self.gc, self.audit))
     }
 
     async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
@@ -223,6 +253,8 @@ impl Config {
         }
         self.limits.check(&mut problems.below("limits"));
         problems.refused(self.gc.validate(&self.limits));
+        self.quotas.check(&mut problems.below("quotas"));
+        self.retention.check(&mut problems.below("retention"));
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }

@@ -32,6 +32,11 @@ async fn exposition(State(server): State<Server>) -> Response {
     let state = metrics::State {
         uploads_under_way: server.registry.uploads_under_way(),
         is_draining: server.is_draining(),
+        quotas: server
+            .registry
+            .quotas
+            .as_ref()
+            .map_or_else(Vec::new, |quotas| quotas.measures()),
     };
     match server.metrics.exposition(state) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

@@ -58,7 +58,7 @@ pub(crate) struct Server {
     pub(crate) metrics: Arc<Metrics>,
     /// Present if any client is limited.
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
-    audit: Option<Arc<AuditLog>>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
     trusted_proxies: Arc<[IpNet]>,
     /// The server was told to stop: it finishes what it began, but wants no more.
     draining: Arc<AtomicBool>,

@@ -17,9 +17,11 @@ mod immutable;
 mod lists;
 mod manifests;
 mod metrics;
+mod quotas;
 mod ranges;
 mod referrers;
 mod replicas;
+mod retention;
 mod uploads;
 mod webhooks;
 

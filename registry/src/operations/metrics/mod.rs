@@ -8,6 +8,7 @@
 
 mod histogram;
 mod process;
+mod quotas;
 mod requests;
 mod storage;
 
@@ -29,7 +30,7 @@ use prometheus_client::{
 pub(crate) use requests::{MethodClass, RouteClass};
 pub(crate) use storage::{MeasuredMetadata, MeasuredPayloads};
 
-use crate::Error;
+use crate::{Error, RetentionReport, quota};
 
 /// What the names of all metrics begin with.
 const PREFIX: &str = "cairn_registry";
@@ -44,6 +45,30 @@ pub(crate) struct Metrics {
     pub(crate) sent_bytes: Counter,
     pub(crate) storage: storage::StorageOperations,
     pub(crate) webhooks: Webhooks,
+    pub(crate) retention: Retention,
+}
+
+/// What rules of retention removed.
+#[derive(Debug, Default)]
+pub(crate) struct Retention {
+    pub(crate) passes: Counter,
+    pub(crate) tags_removed: Counter,
+    pub(crate) manifests_removed: Counter,
+    pub(crate) failures: Counter,
+    held: Gauge,
+}
+
+impl Retention {
+    /// Adds what a pass did.
+    pub(crate) fn add(&self, report: &RetentionReport, is_dry_run: bool) {
+        self.passes.add(1);
+        if !is_dry_run {
+            self.tags_removed.add(report.tags_removed);
+            self.manifests_removed.add(report.manifests_removed);
+        }
+        let is_held = report.held_until_unix_s.is_some();
+        self.held.0.store(i64::from(is_held), Ordering::Relaxed);
+    }
 }
 
 /// Events posted to webhooks.
@@ -117,12 +142,13 @@ impl Metrics {
 }
 
 /// What is looked up rather than counted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct State {
     /// Requests at the moment that upload content.
     pub(crate) uploads_under_way: usize,
     /// The server was told to stop.
     pub(crate) is_draining: bool,
+    pub(crate) quotas: Vec<quota::Measure>,
 }
 
 #[derive(Debug)]
@@ -188,6 +214,37 @@ impl Collector for Scrape {
         ] {
             writer.counter(name, help, counter.get())?;
         }
+        let retention = &metrics.retention;
+        for (name, help, counter) in [
+            (
+                "retention_passes",
+                "Passes over all repositories that rules of retention decide about",
+                &retention.passes,
+            ),
+            (
+                "retention_tags_removed",
+                "Tags that rules of retention removed",
+                &retention.tags_removed,
+            ),
+            (
+                "retention_manifests_removed",
+                "Manifests that rules of retention removed",
+                &retention.manifests_removed,
+            ),
+            (
+                "retention_failures",
+                "Passes that broke off",
+                &retention.failures,
+            ),
+        ] {
+            writer.counter(name, help, counter.get())?;
+        }
+        writer.gauge(
+            "retention_held",
+            "1 while nothing is removed because the clock is in doubt",
+            retention.held.get(),
+        )?;
+        quotas::write(&self.state.quotas, &mut writer)?;
         process::write(&mut writer)
     }
 }
