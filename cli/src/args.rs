@@ -155,6 +155,10 @@ pub(crate) enum Registry {
     Fsck(registry_fsck::RegistryFsck),
     /// Recompute everything that follows from manifests, tags and blobs
     Rebuild(registry_rebuild::RegistryRebuild),
+    /// Show how much of the quotas is used
+    Quota(registry_quota::RegistryQuota),
+    /// Remove the tags and manifests that the rules of retention do not keep
+    Retention(registry_retention::RegistryRetention),
     /// Copy repositories to an OCI image layout
     Export(registry_export::RegistryExport),
     /// Take over an OCI image layout, or the files of a distribution registry

@@ -214,6 +214,14 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
+    /// A quota does not allow what the request would add.
+    #[error("the quota `{quota}` is used up: {what}")]
+    QuotaExceeded {
+        /// Its name.
+        quota: String,
+        /// What is used, and what to do about it.
+        what: String,
+    },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
     TooManyTags {
@@ -391,9 +399,10 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::Denied { .. } | Self::TagImmutable { .. } | Self::Untrusted { .. } => {
-                (Status::FORBIDDEN, Code::Denied)
-            }
+            Self::Denied { .. }
+            | Self::TagImmutable { .. }
+            | Self::Untrusted { .. }
+            | Self::QuotaExceeded { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }

@@ -68,7 +68,7 @@ pub(crate) struct Server {
     readiness: Arc<Readiness>,
     /// Present if any client is limited.
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
-    audit: Option<Arc<AuditLog>>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
     trusted_proxies: Arc<[IpNet]>,
     redirects: Arc<Redirects>,
     /// Present if traces go anywhere.

@@ -258,6 +258,12 @@ impl Registry {
                 writes.push(write.clone());
             }
             let membership = self.join(repository, digest, &content).await?;
+            let _reserved = match &membership {
+                Some(write) if matches!(write.change, Change::PutNew(_)) => {
+                    self.reserve(repository, content.size_bytes).await?
+                }
+                _ => None,
+            };
             match outcome {
                 Published::Offered => {
                     if let Some(read) = &stored {

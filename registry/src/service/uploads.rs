@@ -52,6 +52,7 @@ impl Registry {
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
     ) -> Result<UploadStatus> {
+        self.require_room(repository).await?;
         Ok(UploadStatus {
             id: self.issue_upload_id(repository, algorithm).await?,
             received_bytes: 0,
@@ -85,10 +86,17 @@ impl Registry {
         let mut session = self.open_session(repository, id, chunk).await?;
         let before_bytes = session.received_bytes;
         let limit_bytes = self.limits.upload_chunk_bytes;
-        let received = self.receive(&mut session, body, limit_bytes).await?;
-        if matches!(received, Received::Whole) {
-            fits(chunk, session.received_bytes - before_bytes)?;
-        }
+        let received = match self.receive(&mut session, body, limit_bytes).await? {
+            Received::Whole => {
+                fits(chunk, session.received_bytes - before_bytes)?;
+                Ok(())
+            }
+            Received::Broken(error) => Err(error),
+            Received::Refused(error) => {
+                self.abandon(session).await?;
+                return Err(error);
+            }
+        };
         let status = UploadStatus {
             id: id.clone(),
             received_bytes: session.received_bytes,
@@ -96,10 +104,7 @@ impl Registry {
         if session.received_bytes > before_bytes {
             self.park(session).await?;
         }
-        match received {
-            Received::Whole => Ok(status),
-            Received::Broken(error) => Err(error),
-        }
+        received.map(|()| status)
     }
 
     /// Adds the last bytes to an upload and makes it a blob, if it has the digest announced.
@@ -134,6 +139,10 @@ impl Registry {
                 fits(chunk, session.received_bytes - before_bytes)?;
                 self.conclude(session, digest).await
             }
+            Received::Refused(error) => {
+                self.abandon(session).await?;
+                Err(error)
+            }
             Received::Broken(error) => {
                 session.record.finishing = finishing;
                 if session.received_bytes > before_bytes {
@@ -157,7 +166,7 @@ impl Registry {
         let limit_bytes = self.limits.upload_chunk_bytes;
         match self.receive(&mut session, body, limit_bytes).await? {
             Received::Whole => self.conclude(session, digest).await,
-            Received::Broken(error) => {
+            Received::Broken(error) | Received::Refused(error) => {
                 self.abandon(session).await?;
                 Err(error)
             }
@@ -277,6 +286,13 @@ impl Registry {
             self.announce(&mut session, Some(digest)).await?;
         }
         self.settle(&mut session).await?;
+        let required =
+            self.require_blob(&session.record.repository, digest, session.received_bytes);
+        if let Err(error) = required.await {
+            session.content = Content::Payload(writer);
+            self.abandon(session).await?;
+            return Err(error);
+        }
         match writer.commit().await {
             Ok(committed) => {
                 let verified = known.is_some() && committed == Committed::Now;
@@ -320,11 +336,19 @@ impl Registry {
         };
         let repository = &session.record.repository;
         let published = self.publish(repository, digest, Some(&blob), Tracking::UnderWay);
-        match published.await? {
-            Some(Published::Existing(location)) if location != Location::Payload(key) => {
+        match published.await {
+            Ok(Some(Published::Existing(location))) if location != Location::Payload(key) => {
                 self.payloads.delete(key).await
             }
-            _ => Ok(()),
+            Err(refused @ Error::QuotaExceeded { .. }) => {
+                // Another request may have published it before the quota was used up.
+                if !self.is_stored(digest).await? {
+                    self.payloads.delete(key).await?;
+                }
+                self.end(session).await?;
+                Err(refused)
+            }
+            published => published.map(drop),
         }
     }
 

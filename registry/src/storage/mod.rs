@@ -35,7 +35,7 @@ use crate::Result;
 pub use checks::{Answer, Check};
 pub use embedded::EmbeddedMetadata;
 pub use files::FilePayloads;
-pub use key::{Candidate, Family, Key, PayloadKey, Prefix};
+pub use key::{Candidate, Family, Key, PayloadKey, Prefix, Task};
 pub use memory::{MemoryMetadata, MemoryPayloads};
 pub use s3::{S3Metadata, S3Payloads};
 
