@@ -362,6 +362,7 @@ async fn remove(
                     actor: ACTOR.to_owned(),
                     remote_address: None,
                     request_id: None,
+                    trace_id: None,
                     user_agent: None,
                 })
                 .await;

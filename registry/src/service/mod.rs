@@ -137,7 +137,7 @@ impl Registry {
     /// The trust policy says what the tag may point to.
     pub(crate) fn guards(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         let trust = self.trust.as_ref();
-        trust.is_some_and(|trust| trust.guards(repository, tag))
+        trust.is_some_and(|trust| trust.last().guards(repository, tag))
     }
 
     /// Notes that a client pulled a manifest, where a rule of retention asks for it.
