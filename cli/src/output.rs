@@ -200,24 +200,6 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         .fold(line(&heading), |text, row| text + &line(row))
 }
 
-/// A size for people.
-pub(crate) fn human_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut whole = bytes;
-    let mut unit = 0;
-    let mut tenths = 0;
-    while whole >= 1024 && unit + 1 < UNITS.len() {
-        tenths = (whole % 1024) * 10 / 1024;
-        whole /= 1024;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{whole} {}", UNITS[unit])
-    } else {
-        format!("{whole}.{tenths} {}", UNITS[unit])
-    }
-}
-
 /// `1 object`, `2 objects`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
@@ -249,14 +231,6 @@ mod tests {
         assert_eq!(
             table(&["NAME", "N"], &rows),
             "NAME       N\na          1\nlong name  2\n"
-        );
-    }
-
-    #[test]
-    fn sizes_are_readable() {
-        assert_eq!(
-            [human_bytes(0), human_bytes(1536), human_bytes(5 << 30)],
-            ["0 B", "1.5 KiB", "5.0 GiB"]
         );
     }
 }

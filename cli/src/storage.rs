@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use cairn_registry::{Config, Copied, DeadLetters, Error, Maintenance, StorageConfig};
+use cairn_spec::human_bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -11,7 +12,7 @@ use crate::{
     command::registry_serve::{load, refuse},
     config::Environment,
     exit::{ExitCode, Failure},
-    output::{Output, human_bytes},
+    output::Output,
 };
 
 /// Which storage.
@@ -60,7 +61,11 @@ impl StorageArgs {
         })
     }
 
-    fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
+    pub(crate) fn config(
+        &self,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Config, Failure> {
         load(
             self.config.as_deref(),
             self.data.as_deref(),

@@ -14,6 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Error, Limits, Progress, Reload, Result,
     http::{self, Accepted, Server, StallGuard},
+    operations::{audit::AuditLog, metrics::Metrics},
+    quota, retention,
     service::Registry,
     tls::Tls,
     traces::Exporter,
@@ -106,6 +108,11 @@ impl App {
         self.server.registry.tally.progress()
     }
 
+    /// Whom workers tell what they did.
+    pub(crate) fn telling(&self) -> (Arc<Metrics>, Option<Arc<AuditLog>>) {
+        (Arc::clone(&self.server.metrics), self.server.audit.clone())
+    }
+
     /// The registry behind the server, for workers.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.server.registry)
@@ -171,12 +178,19 @@ impl App {
             workers.wait().await;
             tasks.close();
             tasks.wait().await;
+            quota::flush(&self.server.registry).await?;
+            retention::flush_pulls(&self.server.registry).await
         });
-        if drained.await.is_err() {
-            tracing::warn!(
+        match drained.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what was pushed and pulled last was not written down; a recount finds pushes"
+            ),
+            Err(_) => tracing::warn!(
                 drain_s = limits.drain_s,
                 "requests are still under way after the grace period: ending them"
-            );
+            ),
         }
         abort.cancel();
         connections.close();

@@ -26,7 +26,9 @@ pub(crate) mod registry_healthcheck;
 pub(crate) mod registry_import;
 pub(crate) mod registry_login;
 pub(crate) mod registry_logout;
+pub(crate) mod registry_quota;
 pub(crate) mod registry_rebuild;
+pub(crate) mod registry_retention;
 pub(crate) mod registry_serve;
 pub(crate) mod registry_token_create;
 pub(crate) mod registry_token_list;
@@ -69,6 +71,8 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
         Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
         Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Quota(quota)) => quota.run(environment, output),
+        Command::Registry(Registry::Retention(retention)) => retention.run(environment, output),
         Command::Registry(Registry::Export(export)) => export.run(environment, output),
         Command::Registry(Registry::Import(import)) => import.run(environment, output),
         Command::Registry(Registry::Login(login)) => login.run(environment, output),

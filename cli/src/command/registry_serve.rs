@@ -144,8 +144,16 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::InvalidInput,
             "say who may do what under `auth` in a configuration file, listen on 127.0.0.1, or mean it with --open-to-everyone",
         ),
+        Error::StorageTooNew { .. } => (
+            ExitCode::Conflict,
+            "use that version or a later one; docs/registry-upgrade.md says how to go back to an older one",
+        ),
         // The store's own answer says what to do.
         Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
+        Error::Storage { source, .. } if source.to_string().starts_with("the store answered") => (
+            ExitCode::Error,
+            "docs/registry-s3.md lists the credentials and permissions that a bucket takes",
+        ),
         Error::Corrupt { .. } => (
             ExitCode::Error,
             "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",

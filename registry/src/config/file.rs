@@ -365,4 +365,45 @@ storage: {directroy: data}
             .unwrap_err()
         );
     }
+
+    #[test]
+    fn rules_that_limit_or_remove_are_checked_one_by_one() {
+        let text = "\
+quotas:
+  recountIntervalS: 0
+  rules:
+  - {name: Team A, repositories: \"team/[\", maxBytes: 1}
+  - {name: nothing, repositories: \"**\"}
+  - {name: nothing, repositories: \"**\", maxTagsPerRepository: 1000000}
+  - {name: unit, repositories: \"**\", maxBytes: 50GiB}
+";
+        assert_snapshot!(read(text, &[]).unwrap_err());
+        let text = text.replace(
+            "  - {name: unit, repositories: \"**\", maxBytes: 50GiB}\n",
+            "",
+        );
+        assert_snapshot!(read(&text, &[]).unwrap_err());
+        let text = "\
+retention:
+  intervalS: 5
+  protectedTags: [\"a/[\"]
+  rules:
+  - {name: idle, repositories: \"a/**\"}
+  - {name: idle, repositories: \"a/**\", keepTags: [{tags: [\"v[\"], lastPushed: 0}, {tags: []}]}
+  - {name: all, repositories: \"**\", keepTags: [], unmatchedTags: remove}
+";
+        assert_snapshot!(read(text, &[]).unwrap_err());
+        assert_snapshot!(
+            read(
+                "retention: {rules: [{name: a, repositories: \"**\", keepTags: [{lastPushd: 1}]}]}",
+                &[]
+            )
+            .unwrap_err()
+        );
+        let meant = text.replace(
+            "unmatchedTags: remove",
+            "unmatchedTags: remove, mayEmptyRepositories: true",
+        );
+        assert!(!read(&meant, &[]).unwrap_err().contains("rules[2]"));
+    }
 }

@@ -13,6 +13,9 @@ mod limits;
 mod metrics;
 mod otel;
 mod problems;
+mod quotas;
+mod redirects;
+mod retention;
 mod storage;
 mod tls;
 mod traces;
@@ -36,6 +39,9 @@ pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
 pub use otel::OTEL_PREFIX;
+pub use quotas::{QuotaRule, QuotasConfig};
+pub use redirects::RedirectConfig;
+pub use retention::{KeepTags, RetentionConfig, RetentionRule, UnmatchedTags};
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 pub use traces::{Ratio, TracesConfig};
@@ -51,12 +57,15 @@ use clients::check_networks;
 use crate::{
     App, Maintenance, Result,
     auth::{Auth, Invalid},
+    format,
     http::{self, Server},
     maintenance,
     operations::{
         metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
         webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
     },
+    quota,
+    retention::{flush_pulls_until, retain_until},
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
@@ -101,6 +110,10 @@ pub struct Config {
     pub limits: Limits,
     /// When garbage is collected, and what is garbage.
     pub gc: GcConfig,
+    /// How much repositories may hold; as much as there is room for by default.
+    pub quotas: QuotasConfig,
+    /// Which tags and manifests are removed by themselves; none are by default.
+    pub retention: RetentionConfig,
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
@@ -132,6 +145,8 @@ impl Default for Config {
             trust: None,
             limits: Limits::default(),
             gc: GcConfig::default(),
+            quotas: QuotasConfig::default(),
+            retention: RetentionConfig::default(),
             metrics: None,
             traces: TracesConfig::default(),
             audit: None,
@@ -185,6 +200,24 @@ impl Config {
             app.workers
                 .add("gc", |stop| maintenance::run(registry, self.gc, stop));
         }
+        if !self.quotas.rules.is_empty() {
+            quota::begin(&app.registry()).await?;
+            let registry = app.registry();
+            app.workers
+                .add("quotas", |stop| quota::flush_until(registry, stop));
+            let (registry, interval_s) = (app.registry(), self.quotas.recount_interval_s);
+            app.workers.add("quota-recount", move |stop| {
+                quota::recount_until(registry, interval_s, stop)
+            });
+        }
+        if !self.retention.rules.is_empty() {
+            let (registry, telling) = (app.registry(), app.telling());
+            app.workers
+                .add("retention", |stop| retain_until(registry, telling, stop));
+            let registry = app.registry();
+            app.workers
+                .add("pulls", |stop| flush_pulls_until(registry, stop));
+        }
         if let Some(config) = &self.metrics {
             app.serve_metrics(config.listen).await?;
         }
@@ -198,12 +231,13 @@ impl Config {
         let metrics = Arc::default();
         let watch = Watch::new(Duration::MAX, Arc::clone(&metrics));
         let registry = self.open(&metrics, &watch).await?;
-        Ok(Maintenance::new(registry, self.gc))
+        Ok(Maintenance::new(registry, self.gc, self.audit))
     }
 
     async fn open(&self, metrics: &Arc<Metrics>, watch: &Watch) -> Result<Registry> {
         self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
+        format::check(&*metadata).await?;
         if self.metrics.is_some() || self.traces.endpoint.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }
@@ -256,8 +290,11 @@ impl Config {
         if let Some(trust) = &self.trust {
             trust.check(&mut problems.below("trust"));
         }
+        self.storage.check(problems);
         self.limits.check(&mut problems.below("limits"));
         problems.refused(self.gc.validate(&self.limits));
+        self.quotas.check(&mut problems.below("quotas"));
+        self.retention.check(&mut problems.below("retention"));
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
@@ -268,6 +305,7 @@ impl Config {
 
     /// Which files are not there that a server reads when it starts.
     fn check_files(&self, problems: &mut Problems<'_>) {
+        self.storage.check_files(problems);
         if let Some(auth) = &self.auth {
             auth.check_files(&mut problems.below("auth"));
         }

@@ -87,11 +87,7 @@ pub(super) fn check(webhooks: &[WebhookConfig], problems: &mut Problems<'_>) {
     let mut names = HashSet::new();
     for (index, webhook) in webhooks.iter().enumerate() {
         let problems = &mut problems.below(index);
-        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if webhook.name.is_empty() || !webhook.name.bytes().all(is_part) {
-            let message = format!("`{}` is not a name", webhook.name);
-            problems.add("name", message, "use lower-case letters, digits and `-`");
-        }
+        problems.name("name", &webhook.name);
         if !names.insert(&webhook.name) {
             let message = format!("two webhooks are called `{}`", webhook.name);
             problems.add("name", message, "rename one");

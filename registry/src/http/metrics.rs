@@ -39,6 +39,11 @@ async fn exposition(State(server): State<Server>) -> Response {
         uploads_under_way: server.registry.uploads_under_way(),
         is_draining: server.is_draining(),
         maintenance: server.registry.tally.progress(),
+        quotas: server
+            .registry
+            .quotas
+            .as_ref()
+            .map_or_else(Vec::new, |quotas| quotas.measures()),
     };
     match server.metrics.exposition(state) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

@@ -21,6 +21,7 @@ mod otlp;
 mod peer;
 mod query;
 mod ranges;
+mod redirects;
 mod response;
 mod route_class;
 mod routes;
@@ -43,6 +44,7 @@ use std::sync::{
 
 use ipnet::IpNet;
 use peer::Origin;
+use redirects::Redirects;
 use tracing::Instrument;
 
 use crate::{
@@ -66,8 +68,9 @@ pub(crate) struct Server {
     readiness: Arc<Readiness>,
     /// Present if any client is limited.
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
-    audit: Option<Arc<AuditLog>>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
     trusted_proxies: Arc<[IpNet]>,
+    redirects: Arc<Redirects>,
     /// Present if traces go anywhere.
     pub(crate) tracer: Option<Arc<Tracer>>,
     /// The server was told to stop: it finishes what it began, but wants no more.
@@ -99,6 +102,7 @@ impl Server {
             client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
             audit: audit.map(Arc::new),
             trusted_proxies: networks(&config.trusted_proxies).into(),
+            redirects: Arc::new(Redirects::new(&config.storage)),
             tracer: None,
             draining: Arc::default(),
         })

@@ -2,7 +2,10 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints>
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -41,6 +44,8 @@ pub(super) struct Call {
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
+    /// The client's address, as far as proxies that are trusted tell it.
+    pub(super) client: IpAddr,
     /// Who makes the request; that they may is settled.
     pub(super) session: Session,
 }
@@ -171,6 +176,8 @@ async fn admitted(
         return Err(Error::MethodNotAllowed { allowed });
     };
     let peer = peer_of(&request);
+    let context = request.extensions().get::<Context>();
+    let client = context.map_or(peer.address.ip(), |context| context.client);
     let (parts, body) = request.into_parts();
     let envelope = Envelope {
         peer: &peer,
@@ -184,6 +191,7 @@ async fn admitted(
         query,
         headers: parts.headers,
         body,
+        client,
         session,
     };
     let serving = route(server, endpoint, call);

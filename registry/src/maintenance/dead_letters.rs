@@ -187,7 +187,7 @@ mod tests {
         let config = Config::default();
         let payloads = Arc::new(MemoryPayloads::default());
         let registry = Registry::new(payloads, metadata, &config).unwrap();
-        Maintenance::new(registry, config.gc)
+        Maintenance::new(registry, config.gc, None)
     }
 
     async fn left(maintenance: &Maintenance) -> Vec<(String, String)> {

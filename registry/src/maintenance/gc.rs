@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Error, GcConfig, Result,
     service::Registry,
-    storage::{Batch, Candidate, Key, Prefix, Write},
+    storage::{Batch, Candidate, Key, Prefix, Task, Write},
 };
 
 /// Candidates read from the queue at a time. The manifests of a repository are gone through once
@@ -129,7 +129,7 @@ impl Collector {
         let began = Instant::now();
         let mut leases = Vec::new();
         for shard in 0..SHARDS {
-            leases.extend(Lease::acquire(&self.registry, self.owner, shard).await?);
+            leases.extend(Lease::acquire(&self.registry, self.owner, Task::Garbage(shard)).await?);
         }
         let worked = self.work(&mut leases, stop).await;
         for lease in leases {
@@ -150,7 +150,7 @@ impl Collector {
     }
 
     async fn work(&self, leases: &mut [Lease], stop: &CancellationToken) -> Result<()> {
-        if leases.iter().any(|lease| lease.shard == 0) {
+        if leases.iter().any(|lease| lease.task == Task::Garbage(0)) {
             self.end_abandoned_uploads().await?;
             self.discard_lost_payloads().await?;
         }
@@ -158,7 +158,10 @@ impl Collector {
         while let Some((name, due)) = self.due(last.as_deref()).await? {
             for (repository, due) in by_repository(due) {
                 let shard = shard_of(&repository);
-                let Some(lease) = leases.iter_mut().find(|lease| lease.shard == shard) else {
+                let Some(lease) = leases
+                    .iter_mut()
+                    .find(|lease| lease.task == Task::Garbage(shard))
+                else {
                     continue;
                 };
                 if !self.work_on(&repository, due, lease, stop).await? {

@@ -357,7 +357,7 @@ fn undecided(trust: &Trust) -> Verdict {
 }
 
 /// What a tag such as `sha256-<hex>.sig` is about.
-pub(super) fn digest_of(tag: &Tag) -> Option<Digest> {
+pub(crate) fn digest_of(tag: &Tag) -> Option<Digest> {
     let name = tag.as_str().split('.').next().unwrap_or_default();
     name.replacen('-', ":", 1).parse().ok()
 }

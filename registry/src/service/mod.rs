@@ -17,6 +17,7 @@ mod hashes;
 mod intake;
 mod locks;
 mod manifests;
+mod quotas;
 mod referrers;
 mod tags;
 mod upload_id;
@@ -40,13 +41,15 @@ use crate::{
     clock::{Clock, SystemClock},
     config::globs,
     maintenance::Tally,
+    quota::{CountedMetadata, Quotas},
     records::{self, TagHint},
+    retention::{Pulls, Rules},
     storage::{Candidate, Key, Metadata, Payloads, Write},
     trust::Trust,
     watched::Watched,
 };
 
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, digest_of};
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
 use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
@@ -70,6 +73,10 @@ pub(crate) struct Registry {
     pub(crate) tally: Tally,
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
+    pub(crate) quotas: Option<Arc<Quotas>>,
+    pub(crate) retention: Option<Rules>,
+    /// What was pulled, if a rule asks for it.
+    pub(crate) pulls: Option<Pulls>,
     immutable: GlobSet,
     /// What content has to be signed by; [`Self::trust`] is what is in force.
     pub(crate) trust: Option<Arc<Watched<Trust>>>,
@@ -85,6 +92,15 @@ impl Registry {
         metadata: Arc<dyn Metadata>,
         config: &Config,
     ) -> Result<Self> {
+        let quotas = Quotas::open(&config.quotas)?;
+        let retention = Rules::open(&config.retention)?;
+        let metadata = match &quotas {
+            None => metadata,
+            Some(quotas) => Arc::new(CountedMetadata {
+                inner: metadata,
+                quotas: Arc::clone(quotas),
+            }),
+        };
         Ok(Self {
             payloads,
             metadata,
@@ -92,6 +108,9 @@ impl Registry {
             clock: Arc::new(SystemClock::default()),
             tally: Tally::default(),
             tasks: TaskTracker::new(),
+            quotas,
+            pulls: Pulls::asked_for(retention.as_ref()),
+            retention,
             immutable: globs("immutableTags", &config.immutable_tags)?,
             trust: None,
             locks: locks::KeyedLocks::default(),
@@ -109,10 +128,25 @@ impl Registry {
     }
 
     /// The tag, once it exists, names the same content forever.
-    fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+    pub(crate) fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         !is_derived_from_digest(tag)
             && (self.immutable.is_match(repository.as_str())
                 || self.immutable.is_match(format!("{repository}:{tag}")))
+    }
+
+    /// The trust policy says what the tag may point to.
+    pub(crate) fn guards(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        let trust = self.trust.as_ref();
+        trust.is_some_and(|trust| trust.last().guards(repository, tag))
+    }
+
+    /// Notes that a client pulled a manifest, where a rule of retention asks for it.
+    pub(crate) fn note_pull(&self, repository: &RepositoryName, digest: &Digest) {
+        if let (Some(pulls), Some(rules)) = (&self.pulls, &self.retention)
+            && rules.ask_for_pulls(repository)
+        {
+            pulls.note(repository, digest, self.now_unix_s());
+        }
     }
 
     /// A time stamp is so old that relying on the record requires a new one.
@@ -228,5 +262,5 @@ impl Attempts {
 
 /// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
 fn is_derived_from_digest(tag: &Tag) -> bool {
-    admission::digest_of(tag).is_some()
+    digest_of(tag).is_some()
 }

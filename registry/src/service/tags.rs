@@ -1,11 +1,14 @@
 //! Tags: reading, removing and listing them, page by page.
 
-use cairn_spec::{RepositoryName, Tag};
+use cairn_spec::{Digest, RepositoryName, Tag};
 
-use super::{Attempts, Registry, admission::digest_of};
+use super::{Attempts, Registry, admission::digest_of, manifests::touched};
 use crate::{
-    Error, Result, records,
-    storage::{Batch, Candidate, Entry, Key, Prefix, Write},
+    Error, Result,
+    maintenance::NamePages,
+    records,
+    retention::Rules,
+    storage::{Batch, Candidate, Entry, Key, Prefix, Version, Write},
 };
 
 /// A page of names, in the order of their bytes.
@@ -36,6 +39,16 @@ impl Registry {
 
     /// Removes a tag; the manifest stays.
     pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
+        self.delete_tag_if(repository, tag, None).await.map(drop)
+    }
+
+    /// Removes a tag, if a version is given only while its record still has it; false if not.
+    pub(crate) async fn delete_tag_if(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        version: Option<&Version>,
+    ) -> Result<bool> {
         let key = Key::Tag(repository.clone(), tag.clone());
         let _lock = self.locks.acquire(vec![key.to_string()]).await;
         let mut attempts = Attempts::at(&key);
@@ -46,11 +59,13 @@ impl Registry {
                 repository: repository.clone(),
                 reference: tag.to_string(),
             })?;
+            if version.is_some_and(|version| *version != entry.version) {
+                return Ok(false);
+            }
             let candidate = Candidate::Manifest(repository.clone(), record.digest.clone());
-            let mut writes = vec![
-                self.review(candidate),
-                Write::delete_if(key.clone(), entry.version),
-            ];
+            let mut writes = vec![self.review(candidate)];
+            writes.extend(self.touch_untagged(repository, &record.digest).await?);
+            writes.push(Write::delete_if(key.clone(), entry.version));
             let signed = digest_of(tag);
             writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), record.digest, tag.clone());
@@ -61,8 +76,55 @@ impl Registry {
                 Err(Error::Conflict { .. }) => continue,
                 deleted => deleted?,
             };
-            return self.signature_left(repository, signed.as_ref()).await;
+            self.signature_left(repository, signed.as_ref()).await?;
+            return Ok(true);
         }
+    }
+
+    /// The write that lets the days without a tag begin for a manifest that is about to lose one,
+    /// where a rule of retention counts them.
+    pub(super) async fn touch_untagged(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Write>> {
+        let is_counted = |rules: &Rules| rules.remove_untagged(repository);
+        if !self.retention.as_ref().is_some_and(is_counted) {
+            return Ok(None);
+        }
+        let key = Key::Manifest(repository.clone(), digest.clone());
+        let entry = self.metadata.get(&key).await?;
+        let write = entry.map(|entry| touched(&key, &entry, self.now_unix_s()));
+        write.transpose()
+    }
+
+    /// Some tag points to a manifest.
+    pub(crate) async fn is_tagged(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
+        let mut pages = NamePages::of(prefix);
+        while let Some(names) = pages.next(self).await? {
+            for name in &names {
+                if self.points_to(repository, &name.parse()?, digest).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// A tag points to a manifest.
+    pub(crate) async fn points_to(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let tag = self.read_tag(repository, tag).await?;
+        Ok(tag.is_some_and(|(_, tag)| tag.digest == *digest))
     }
 
     /// A tag's record.

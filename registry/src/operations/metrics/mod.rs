@@ -9,7 +9,9 @@
 mod files;
 mod histogram;
 mod process;
+mod quotas;
 mod requests;
+mod retention;
 mod storage;
 mod workers;
 
@@ -33,7 +35,7 @@ pub(crate) use requests::{MethodClass, RouteClass};
 pub(crate) use storage::{MeasuredMetadata, MeasuredPayloads};
 pub(crate) use workers::Running;
 
-use crate::{Error, maintenance::Progress};
+use crate::{Error, maintenance::Progress, quota};
 
 /// What the names of all metrics begin with.
 const PREFIX: &str = "cairn_registry";
@@ -53,6 +55,7 @@ pub(crate) struct Metrics {
     pub(crate) workers: workers::Workers,
     pub(crate) traces: workers::Traces,
     pub(crate) files: files::Files,
+    pub(crate) retention: retention::Retention,
 }
 
 /// A number that only grows.
@@ -126,7 +129,7 @@ impl Metrics {
 }
 
 /// What is looked up rather than counted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct State {
     /// Requests at the moment that upload content.
     pub(crate) uploads_under_way: usize,
@@ -134,6 +137,7 @@ pub(crate) struct State {
     pub(crate) is_draining: bool,
     /// What garbage collection did.
     pub(crate) maintenance: Progress,
+    pub(crate) quotas: Vec<quota::Measure>,
 }
 
 #[derive(Debug)]
@@ -189,6 +193,8 @@ impl Collector for Scrape {
         metrics.traces.write(&mut writer)?;
         workers::write_progress(&self.state.maintenance, &mut writer)?;
         metrics.files.write(&mut writer)?;
+        metrics.retention.write(&mut writer)?;
+        quotas::write(&self.state.quotas, &mut writer)?;
         process::write(&mut writer)
     }
 }

@@ -10,8 +10,8 @@ use super::{Metrics, Writer, histogram::Histogram, requests::label};
 use crate::{
     Error, Result,
     storage::{
-        Batch, Chunks, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads, Prefix,
-        Version,
+        Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter,
+        Payloads, Prefix, Version,
     },
     traces,
 };
@@ -162,6 +162,10 @@ impl Payloads for MeasuredPayloads {
         measured(&self.metrics, Operation::PayloadRead, read).boxed()
     }
 
+    fn signed_url(&self, key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        self.inner.signed_url(key)
+    }
+
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
         let deleted = self.inner.delete(key);
         measured(&self.metrics, Operation::PayloadDelete, deleted).boxed()
@@ -194,7 +198,7 @@ impl PayloadWriter for MeasuredWriter {
         async move { measured(&metrics, Operation::PayloadPark, inner.park()).await }.boxed()
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         let Self { inner, metrics } = *self;
         async move { measured(&metrics, Operation::PayloadCommit, inner.commit()).await }.boxed()
     }

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     NotModified,
     /// The range lies outside of the object.
     RangeInvalid,
+    /// A part is not what the store once said it is, or not there.
+    PartInvalid,
     /// The store does not know the operation.
     NotImplemented,
     /// Trying again may help. Whether the request had an effect is not known.
@@ -69,6 +71,7 @@ impl Failure {
             (412, _) => Kind::ConditionFailed,
             (304, _) => Kind::NotModified,
             (416, _) => Kind::RangeInvalid,
+            (_, "InvalidPart") => Kind::PartInvalid,
             (501, _) | (_, "NotImplemented") => Kind::NotImplemented,
             (408 | 429 | 500.., _) => Kind::Transient,
             (_, "ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout") => {

@@ -12,6 +12,10 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::time::timeout;
 
 use super::{
@@ -50,6 +54,18 @@ pub(super) struct Listing {
     /// Keys without the bucket's prefix, and sizes in bytes.
     pub(super) objects: Vec<(String, u64)>,
     pub(super) has_more: bool,
+}
+
+/// What became of an upload in parts that was to be an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// The object, made of the parts that were named.
+    Now,
+    /// The object, when somebody asked for it before; perhaps of other parts.
+    Before,
+    /// Nothing, and it never will: it is gone, the object is another, or its parts are not those
+    /// that were named.
+    Never,
 }
 
 /// What must hold for a write to happen.
@@ -265,6 +281,10 @@ impl Bucket {
         });
         let outcome = tried.await.outcome.map(|output| Head {
             etag: output.e_tag().unwrap_or_default().to_owned(),
+            size_bytes: output
+                .content_length()
+                .and_then(|length| u64::try_from(length).ok())
+                .unwrap_or_default(),
             writer: output
                 .metadata()
                 .and_then(|metadata| metadata.get(WRITER))
@@ -303,6 +323,28 @@ impl Bucket {
             objects: objects.collect(),
             has_more: output.is_truncated().unwrap_or(false),
         })
+    }
+
+    /// All objects below a prefix, with their sizes in bytes, in order.
+    pub(super) fn list_all(&self, prefix: String) -> BoxStream<'_, Result<(String, u64)>> {
+        let first = Some(String::new());
+        stream::try_unfold(first, move |after| {
+            let prefix = prefix.clone();
+            async move {
+                let Some(after) = after else {
+                    return Ok::<_, Error>(None);
+                };
+                let page = self.list(&prefix, &after, PAGE_KEYS).await?;
+                let last = page.objects.last().map(|(key, _)| key.clone());
+                let objects = page.objects.into_iter().map(Ok);
+                Ok(Some((
+                    stream::iter(objects),
+                    last.filter(|_| page.has_more),
+                )))
+            }
+        })
+        .try_flatten()
+        .boxed()
     }
 
     /// Starts an object that comes in parts; the upload's identifier.
@@ -348,14 +390,14 @@ impl Bucket {
         Ok(output.map(|output| output.e_tag.unwrap_or_default()))
     }
 
-    /// Makes an object of its parts, unless there is one; false if that or the upload is gone.
+    /// Makes an object of its parts, unless there is one.
     pub(super) async fn join_parts(
         &self,
         key: &str,
         upload: &str,
         parts: &[String],
         writer: &str,
-    ) -> Result<bool> {
+    ) -> Result<Joined> {
         let numbered = (1..).zip(parts).map(|(number, etag)| {
             CompletedPart::builder()
                 .part_number(number)
@@ -367,7 +409,7 @@ impl Bucket {
             .build();
         let spared = Condition::Absent;
         if !self.conditions.completes && !self.holds(key, spared).await? {
-            return Ok(false);
+            return self.joined_before(key, writer).await;
         }
         let (_, if_none_match) = headers(spared);
         let if_none_match = if_none_match.filter(|_| self.conditions.completes);
@@ -384,13 +426,27 @@ impl Bucket {
         })
         .await;
         match tried.outcome {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Joined::Now),
             Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::ConditionFailed) => {
-                let present = self.head(key).await?;
-                Ok(present.is_some_and(|head| head.writer.as_deref() == Some(writer)))
+                self.joined_before(key, writer).await
+            }
+            Err(failure) if failure.kind == Kind::PartInvalid => {
+                tracing::warn!(s3.key = key, error = %failure, "an upload in parts is lost");
+                Ok(Joined::Never)
             }
             Err(failure) => Err(failed("complete", key, failure)),
         }
+    }
+
+    /// What became of an upload in parts that is there no more.
+    pub(super) async fn joined_before(&self, key: &str, writer: &str) -> Result<Joined> {
+        let present = self.head(key).await?;
+        let is_ours = present.is_some_and(|head| head.writer.as_deref() == Some(writer));
+        Ok(if is_ours {
+            Joined::Before
+        } else {
+            Joined::Never
+        })
     }
 
     /// Gives up an upload with its parts. Giving up what is gone succeeds.
@@ -448,6 +504,7 @@ impl Bucket {
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) etag: String,
+    pub(super) size_bytes: u64,
     writer: Option<String>,
 }
 
