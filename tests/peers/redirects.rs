@@ -7,6 +7,7 @@ use cairn_tests::Sandbox;
 use serde_json::Value;
 
 use crate::{
+    alternating::http_client,
     auth::{PASSWORD, USER, serve_over},
     harness::{Meeting, text},
     s3::Store,
@@ -50,7 +51,7 @@ async fn oras_and_crane_download_from_the_store() -> Result<()> {
     ensure!(crane(&format!("blob {address}/apps/numbers@{layer}"))? == content);
 
     // That they were sent there shows in what one is told who does not follow.
-    let http = reqwest::Client::builder()
+    let http = http_client()
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
     let path = format!("http://{address}/v2/apps/numbers/blobs/{layer}");
