@@ -13,6 +13,7 @@ mod copy;
 mod error;
 pub mod key;
 pub mod limits;
+pub mod network;
 mod progress;
 mod remote;
 pub mod sign;

@@ -47,6 +47,33 @@ impl Repository {
         Ok(reader(descriptor, response))
     }
 
+    /// The size of a blob, as the registry tells it.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<u64, Error> {
+        let call = self.call(Access::Pull, digest.as_str());
+        let url = self.url(Endpoint::Blob(digest))?;
+        let response = self
+            .client
+            .send(call, |http| http.head(url.clone()))
+            .await?;
+        let response = check(call, Method::HEAD, response).await?;
+        length(response.headers()).ok_or_else(|| call.bad_answer("it does not tell the blob's size"))
+    }
+
+    /// Opens a blob of which only the digest is known: its size, as the registry tells it, and a
+    /// reader that fails at its end unless size and digest are right.
+    pub async fn open_blob(&self, digest: &Digest) -> Result<(u64, VerifyReader), Error> {
+        let call = self.call(Access::Pull, digest.as_str());
+        let url = self.url(Endpoint::Blob(digest))?;
+        let response = self.client.send(call, |http| http.get(url.clone())).await?;
+        let response = check(call, Method::GET, response).await?;
+        let size = match length(response.headers()) {
+            Some(size) => size,
+            None => self.blob_size(digest).await?,
+        };
+        let descriptor = Descriptor::new("application/octet-stream", digest.clone(), size);
+        Ok((size, reader(&descriptor, response)))
+    }
+
     /// Takes a blob over from another repository of this registry.
     pub(super) async fn mount_blob(&self, digest: &Digest, from: &Origin) -> Result<bool, Error> {
         let call = self.call(Access::Push, digest.as_str());
@@ -184,6 +211,15 @@ impl Repository {
             Err(call.bad_answer("it has lost a part of the upload"))
         }
     }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// The content of a successful answer, verified as it is read.
