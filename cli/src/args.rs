@@ -7,9 +7,9 @@ use crate::command::{
     pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
     profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
     registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
-    registry_login, registry_logout, registry_rebuild, registry_serve, registry_token_create,
-    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
-    verify,
+    registry_login, registry_logout, registry_rebuild, registry_serve, registry_sync,
+    registry_token_create, registry_token_list, registry_token_revoke, registry_user_add,
+    registry_user_remove, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -159,6 +159,8 @@ pub(crate) enum Registry {
     Export(registry_export::RegistryExport),
     /// Take over an OCI image layout, or the files of a distribution registry
     Import(registry_import::RegistryImport),
+    /// Copy repositories and tags from one registry to another
+    Sync(registry_sync::RegistrySync),
     /// Log in to a registry
     Login(registry_login::RegistryLogin),
     /// Log out of a registry

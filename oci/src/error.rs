@@ -127,6 +127,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A place that content is copied from or to failed.
+    #[error("failed to store or to read `{what}`")]
+    Store {
+        /// What.
+        what: String,
+        /// What the place says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A configuration file or a document is malformed.
     #[error("`{what}` is malformed: {reason}")]
     Malformed {

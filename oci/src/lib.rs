@@ -18,6 +18,7 @@ mod progress;
 mod remote;
 pub mod sign;
 pub mod store;
+pub mod sync;
 pub mod trust;
 
 pub use copy::{Copied, CopyOptions, copy};

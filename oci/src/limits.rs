@@ -37,6 +37,9 @@ pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most pages of one list of repositories.
 pub const MAX_CATALOG_PAGES: usize = 1024;
 
+/// The most tags that one run of a mirror copies.
+pub const MAX_SYNC_TAGS: usize = 100_000;
+
 /// The most redirects that one request follows.
 pub const MAX_REDIRECTS: usize = 3;
 /// The most attempts at one request.

@@ -3,7 +3,9 @@
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
 //!   operations/  metrics, audit log, limits on clients, webhooks
+//!   upstream/  what is not here is pulled through from other registries
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
+//!   mirror/    content that is kept the same here and in other registries
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
 //!   auth/      who makes a request, and whether they may
@@ -30,20 +32,23 @@ mod config;
 mod error;
 mod http;
 mod maintenance;
+mod mirror;
 mod operations;
 mod records;
 mod service;
 pub mod storage;
 mod tls;
 mod trust;
+mod upstream;
 mod workers;
 
 pub use app::App;
 pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
-    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
-    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
-    UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config, config_schema, read_config,
+    GcConfig, JwksConfig, Limits, MetricsConfig, MirrorConfig, MirrorDirection, OidcConfig, Rate,
+    RateLimits, RemoteConfig, Replicas, RepositoryNames, S3Config, S3Credentials, Secret,
+    StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode, UntaggedManifests,
+    UpstreamConfig, VARIABLE_PREFIX, WebhookConfig, check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

@@ -1,64 +1,21 @@
 //! Content that moves over from a distribution registry: its files are imported, and pulled from
 //! ours.
 
-use std::{
-    fs,
-    net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-};
+use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::harness::{Meeting, program, text};
-
-/// A distribution registry over files, which ends with this.
-struct Distribution {
-    process: Child,
-    address: String,
-}
-
-impl Distribution {
-    fn start(meeting: &Meeting) -> Result<Self> {
-        // It cannot say which port it was given, so it is told one that was free just now.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let root = meeting.path("theirs");
-        fs::create_dir_all(&root)?;
-        meeting.sandbox.write(
-            "distribution.yaml",
-            format!(
-                "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-                root.display()
-            ),
-        )?;
-        let mut process = Command::new(program("distribution"))
-            .args(["serve", "distribution.yaml"])
-            .current_dir(meeting.sandbox.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("failed to start `distribution`")?;
-        while TcpStream::connect(&address).is_err() {
-            ensure!(process.try_wait()?.is_none(), "`distribution` ended");
-            std::thread::yield_now();
-        }
-        Ok(Self { process, address })
-    }
-}
-
-impl Drop for Distribution {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::{
+    distribution::Distribution,
+    harness::{Meeting, text},
+};
 
 #[test]
 #[ignore = "needs distribution, oras and skopeo"]
 fn what_was_pushed_to_distribution_is_pulled_from_ours() -> Result<()> {
     let mut meeting = Meeting::new()?;
-    let theirs = Distribution::start(&meeting)?;
+    let theirs = Distribution::start(&meeting.sandbox, "distribution")?;
     meeting.sandbox.write("hello.txt", "hello\n")?;
     meeting.sandbox.write("large.bin", vec![7; 3_000_000])?;
     let there = format!("{}/team/app", theirs.address);

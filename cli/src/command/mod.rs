@@ -28,6 +28,7 @@ pub(crate) mod registry_login;
 pub(crate) mod registry_logout;
 pub(crate) mod registry_rebuild;
 pub(crate) mod registry_serve;
+pub(crate) mod registry_sync;
 pub(crate) mod registry_token_create;
 pub(crate) mod registry_token_list;
 pub(crate) mod registry_token_revoke;
@@ -68,6 +69,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
         Command::Registry(Registry::Export(export)) => export.run(environment, output),
         Command::Registry(Registry::Import(import)) => import.run(environment, output),
+        Command::Registry(Registry::Sync(sync)) => sync.run(environment, output),
         Command::Registry(Registry::Login(login)) => login.run(environment, output),
         Command::Registry(Registry::Logout(logout)) => logout.run(environment, output),
         Command::Registry(Registry::User(User::Add(add))) => add.run(output),

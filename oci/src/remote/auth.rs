@@ -121,7 +121,8 @@ impl Authenticator {
             refusal(origin, &super::transport::safe(&reason))
         };
         let url = Url::parse(realm).map_err(|_| refuse("which is no URL"))?;
-        let is_allowed_scheme = url.scheme() == "https" || (scheme, url.scheme()) == ("http", "http");
+        let is_allowed_scheme =
+            url.scheme() == "https" || (scheme, url.scheme()) == ("http", "http");
         if !is_allowed_scheme || !url.username().is_empty() || url.password().is_some() {
             return Err(refuse("which is no plain HTTPS address"));
         }

@@ -56,7 +56,8 @@ impl Repository {
             .send(call, |http| http.head(url.clone()))
             .await?;
         let response = check(call, Method::HEAD, response).await?;
-        length(response.headers()).ok_or_else(|| call.bad_answer("it does not tell the blob's size"))
+        length(response.headers())
+            .ok_or_else(|| call.bad_answer("it does not tell the blob's size"))
     }
 
     /// Opens a blob of which only the digest is known: its size, as the registry tells it, and a

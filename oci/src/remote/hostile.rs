@@ -44,7 +44,9 @@ impl Server {
         let (log, answer) = (Arc::clone(&seen), Arc::new(answer));
         let app = Router::new().fallback(
             async move |method: Method, uri: Uri, headers: HeaderMap, _body: Bytes| {
-                log.lock().unwrap().push(format!("{method} {uri} {headers:?}"));
+                log.lock()
+                    .unwrap()
+                    .push(format!("{method} {uri} {headers:?}"));
                 answer(&method, &uri, &headers)
             },
         );
@@ -79,8 +81,7 @@ impl Server {
 
     fn repository(&self, change: impl FnOnce(&mut Options)) -> Repository {
         let mut options = Options {
-            credentials: Credentials::none()
-                .with(&self.host, Credential::basic("ada", PASSWORD)),
+            credentials: Credentials::none().with(&self.host, Credential::basic("ada", PASSWORD)),
             first_backoff: Duration::from_millis(1),
             ..Options::default()
         };
@@ -103,7 +104,9 @@ async fn use_all(repository: &Repository) {
     let blob = Descriptor::of("text/plain", b"hello");
     let manifest = conformance::artifact("a").manifest().clone();
     let _ = repository.resolve(&Name::Tag("1".parse().unwrap())).await;
-    let _ = repository.read_manifest(&Name::Tag("1".parse().unwrap())).await;
+    let _ = repository
+        .read_manifest(&Name::Tag("1".parse().unwrap()))
+        .await;
     let _ = repository.open_blob(&blob.digest).await;
     let _ = repository.exists(&blob).await;
     let _ = repository.tags().await;
@@ -125,7 +128,10 @@ async fn lesson_21_credentials_never_go_to_another_host() {
     let basic = || challenge(r#"Basic realm="x""#.to_owned());
     let tricks: [(&str, Trick); 6] = [
         ("moved", |thief, _, uri| {
-            to(StatusCode::TEMPORARY_REDIRECT, &format!("http://{thief}{uri}"))
+            to(
+                StatusCode::TEMPORARY_REDIRECT,
+                &format!("http://{thief}{uri}"),
+            )
         }),
         ("found", |thief, _, _| {
             to(StatusCode::FOUND, &format!("http://{thief}/blob"))
@@ -142,7 +148,9 @@ async fn lesson_21_credentials_never_go_to_another_host() {
             ([(header::LINK, link)], body).into_response()
         }),
         ("second challenge", |thief, _, _| {
-            challenge(format!(r#"Bearer realm="http://{thief}/token",service="x""#))
+            challenge(format!(
+                r#"Bearer realm="http://{thief}/token",service="x""#
+            ))
         }),
     ];
     for (name, trick) in tricks {
@@ -158,7 +166,10 @@ async fn lesson_21_credentials_never_go_to_another_host() {
         .await;
         use_all(&registry.repository(|_| ())).await;
         thief.saw_no_credentials();
-        let was_signed_in = registry.seen().iter().any(|it| it.contains("authorization"));
+        let was_signed_in = registry
+            .seen()
+            .iter()
+            .any(|it| it.contains("authorization"));
         assert!(was_signed_in, "{name}: the trick was never tried");
     }
 }
@@ -206,7 +217,10 @@ async fn lesson_21_token_services_lead_nowhere() {
     let host = thief.host.to_string();
     let registry = Server::start(move |_, uri, headers| {
         if uri.path() == "/token" {
-            return to(StatusCode::TEMPORARY_REDIRECT, &format!("http://{host}/token"));
+            return to(
+                StatusCode::TEMPORARY_REDIRECT,
+                &format!("http://{host}/token"),
+            );
         }
         let own = headers[header::HOST].to_str().unwrap();
         challenge(format!(r#"Bearer realm="http://{own}/token",service="x""#))
@@ -214,7 +228,12 @@ async fn lesson_21_token_services_lead_nowhere() {
     .await;
     use_all(&registry.repository(|_| ())).await;
     assert_eq!(thief.seen(), [""; 0]);
-    assert!(registry.seen().iter().any(|it| it.starts_with("GET /token")));
+    assert!(
+        registry
+            .seen()
+            .iter()
+            .any(|it| it.starts_with("GET /token"))
+    );
 }
 
 /// Whoever is led into a private network does not go there, signed in or not.
@@ -236,8 +255,14 @@ async fn private_networks_are_asked_only_if_they_were_named() {
     let repository = registry.repository(careful);
     use_all(&repository).await;
     assert_eq!(inside.seen(), [""; 0]);
-    let error = repository.open_blob(&Digest::sha256(b"")).await.unwrap_err();
-    assert!(matches!(&error, Error::Request { source, .. } if source.is_redirect()), "{error:?}");
+    let error = repository
+        .open_blob(&Digest::sha256(b""))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::Request { source, .. } if source.is_redirect()),
+        "{error:?}"
+    );
     use_all(&registry.repository(|options| options.credentials = Credentials::none())).await;
     assert!(!inside.seen().is_empty());
 }
@@ -276,7 +301,9 @@ async fn lesson_17_what_a_registry_answers_is_bounded() {
             let mut response = Response::new(body);
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             let content_type = content_type.parse().unwrap();
-            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, content_type);
             response
         })
         .await;
@@ -284,9 +311,18 @@ async fn lesson_17_what_a_registry_answers_is_bounded() {
         let tag = Name::Tag("1".parse().unwrap());
         assert!(repository.read_manifest(&tag).await.is_err(), "{name}");
         assert!(repository.tags().await.is_err(), "{name}");
-        assert!(repository.referrers_of(&Digest::sha256(b""), None).await.is_err(), "{name}");
+        assert!(
+            repository
+                .referrers_of(&Digest::sha256(b""), None)
+                .await
+                .is_err(),
+            "{name}"
+        );
         // Of a blob the size is announced, or it is not read at all.
-        assert!(repository.open_blob(&Digest::sha256(b"")).await.is_err(), "{name}");
+        assert!(
+            repository.open_blob(&Digest::sha256(b"")).await.is_err(),
+            "{name}"
+        );
         let bodies = taken.lock().unwrap();
         assert!(!bodies.is_empty(), "{name}");
         for body in bodies.iter() {
@@ -301,8 +337,14 @@ async fn lesson_17_what_a_registry_answers_is_bounded() {
 async fn redirects_end() {
     let registry = Server::start(|_, uri, _| to(StatusCode::FOUND, &format!("{uri}/x"))).await;
     let repository = registry.repository(|_| ());
-    let error = repository.open_blob(&Digest::sha256(b"")).await.unwrap_err();
-    assert!(matches!(&error, Error::Request { source, .. } if source.is_redirect()), "{error:?}");
+    let error = repository
+        .open_blob(&Digest::sha256(b""))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::Request { source, .. } if source.is_redirect()),
+        "{error:?}"
+    );
     assert_eq!(registry.seen().len(), limits::MAX_REDIRECTS + 1);
 }
 

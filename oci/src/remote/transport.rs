@@ -82,6 +82,8 @@ pub(super) fn http_client(
         .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout)
         .redirect(policy)
+        // Where a redirect leads need not know where it was met.
+        .referer(false)
         .tls_backend_preconfigured(tls)
         .build()
         .map_err(|source| Error::Setup {

@@ -11,10 +11,13 @@ mod gc;
 mod globs;
 mod limits;
 mod metrics;
+mod mirrors;
 mod problems;
+mod remote;
 mod storage;
 mod tls;
 mod trust;
+mod upstreams;
 mod webhooks;
 
 use std::{
@@ -32,9 +35,12 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use mirrors::{MirrorConfig, MirrorDirection};
+pub use remote::RemoteConfig;
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
+pub use upstreams::{RepositoryNames, UpstreamConfig};
 pub use webhooks::{EventKind, WebhookConfig};
 
 pub(crate) use clients::networks;
@@ -47,7 +53,8 @@ use crate::{
     App, Maintenance, Result,
     auth::{Auth, Invalid},
     http::{self, Server},
-    maintenance,
+    maintenance::{self, MIRROR_LEASES},
+    mirror::{Mirror, run_on_schedule},
     operations::{
         metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
         webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
@@ -106,6 +113,10 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// Who is told about changes; nobody is by default. Each event is one more record to write.
     pub webhooks: Vec<WebhookConfig>,
+    /// Registries whose content is fetched when a client asks for it, and kept; none by default.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// What is copied from or to other registries, on a schedule or by `cairn registry sync`.
+    pub mirrors: Vec<MirrorConfig>,
 }
 
 impl Default for Config {
@@ -127,6 +138,8 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
             webhooks: Vec::new(),
+            upstreams: Vec::new(),
+            mirrors: Vec::new(),
         }
     }
 }
@@ -161,6 +174,17 @@ impl Config {
             app.workers
                 .add("webhook", |stop| deliver_until(stop, outbox, endpoint));
         }
+        let host = self.trust.as_ref().map(|trust| trust.host.as_str());
+        for (config, lease) in self.mirrors.iter().zip(MIRROR_LEASES) {
+            let Some(interval_s) = config.interval_s else {
+                continue;
+            };
+            let registry = app.registry();
+            let mirror = Mirror::open(config, Arc::clone(&registry), host)?;
+            app.workers.add("mirror", move |stop| {
+                run_on_schedule(stop, registry, (mirror, lease), interval_s)
+            });
+        }
         if self.gc.enabled {
             let registry = app.registry();
             app.workers
@@ -177,7 +201,8 @@ impl Config {
     /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
         let registry = self.open(&Arc::default()).await?;
-        Ok(Maintenance::new(registry, self.gc))
+        let host = self.trust.map(|trust| trust.host);
+        Ok(Maintenance::new(registry, self.gc, (self.mirrors, host)))
     }
 
     async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
@@ -227,6 +252,8 @@ impl Config {
             audit.check(&mut problems.below("audit"));
         }
         webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
+        upstreams::check(&self.upstreams, &mut problems.below("upstreams"));
+        mirrors::check(&self.mirrors, &mut problems.below("mirrors"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
 
@@ -241,6 +268,8 @@ impl Config {
         if let Some(trust) = &self.trust {
             problems.below("trust").file("policy", &trust.policy);
         }
+        upstreams::check_files(&self.upstreams, &mut problems.below("upstreams"));
+        mirrors::check_files(&self.mirrors, &mut problems.below("mirrors"));
     }
 }
 

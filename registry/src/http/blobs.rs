@@ -9,7 +9,7 @@ use super::{
     response::{self, DOCKER_CONTENT_DIGEST, IMMUTABLE, etag, is_known, value, with_headers},
     routes::Call,
 };
-use crate::Result;
+use crate::{Result, upstream::Blob};
 
 /// end-2: a blob, or a range of it, or only its headers.
 pub(super) async fn get(
@@ -18,7 +18,11 @@ pub(super) async fn get(
     digest: Digest,
     call: Call,
 ) -> Result<Response> {
-    let blob = server.registry.blob(&repository, &digest).await?;
+    let is_head = call.method == Method::HEAD;
+    let blob = match &server.pull_through {
+        Some(pull_through) => pull_through.blob(&repository, &digest, is_head).await?,
+        None => Blob::Stored(server.registry.blob(&repository, &digest).await?),
+    };
     let mut response = Response::default();
     response = with_headers(
         response,
@@ -33,8 +37,7 @@ pub(super) async fn get(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let size_bytes = blob.size_bytes;
-    let is_head = call.method == Method::HEAD;
+    let size_bytes = blob.size_bytes();
     // A range of what the client has of other content is of no use to it.
     let if_range = call.headers.get(header::IF_RANGE);
     let may_be_range = !is_head && if_range.is_none_or(|tag| *tag == etag(&digest));
@@ -56,7 +59,7 @@ pub(super) async fn get(
     let length = HeaderValue::from(range.end - range.start);
     let media_type = HeaderValue::from_static("application/octet-stream");
     if !is_head {
-        let chunks = server.registry.read_range(&blob, range).await?;
+        let chunks = blob.read(&server.registry, range).await?;
         *response.body_mut() = Body::from_stream(chunks);
     }
     Ok(with_headers(

@@ -15,6 +15,9 @@ use crate::{
 
 /// Parts of the work that different replicas may do.
 pub(super) const SHARDS: u8 = 4;
+/// Mirrors, of which each is run by one replica at a time: one of these for each in the
+/// configuration.
+pub(crate) const MIRROR_LEASES: std::ops::RangeInclusive<u8> = 128..=255;
 /// How long the work of a replica that died waits for another one.
 const TTL_S: u64 = 300;
 
@@ -27,7 +30,7 @@ struct Record {
 
 /// A part of the work that this replica does.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     pub(super) shard: u8,
     owner: Ulid,
     version: Version,
@@ -35,7 +38,7 @@ pub(super) struct Lease {
 
 impl Lease {
     /// Takes a part of the work; `None` while another replica does it.
-    pub(super) async fn acquire(
+    pub(crate) async fn acquire(
         registry: &Registry,
         owner: Ulid,
         shard: u8,
@@ -65,7 +68,7 @@ impl Lease {
     /// Keeps the work for another while; false when somebody else took it.
     ///
     /// All writes acknowledged before are durable once this returns true.
-    pub(super) async fn renew(&mut self, registry: &Registry) -> Result<bool> {
+    pub(crate) async fn renew(&mut self, registry: &Registry) -> Result<bool> {
         let value = record(self.owner, registry.now_unix_s() + TTL_S)?;
         let write = Write::put_if(Key::Lease(self.shard), self.version.clone(), value);
         let Some(version) = swapped(registry, write).await? else {
@@ -76,7 +79,7 @@ impl Lease {
     }
 
     /// Lets the next one have the work at once.
-    pub(super) async fn release(self, registry: &Registry) -> Result<()> {
+    pub(crate) async fn release(self, registry: &Registry) -> Result<()> {
         let write = Write::delete_if(Key::Lease(self.shard), self.version);
         match registry.metadata.write(Batch::eventual([write])).await {
             Err(Error::Conflict { .. }) => Ok(()),

@@ -46,11 +46,12 @@ use tokio_util::sync::CancellationToken;
 pub use export::{Copied, Selection, Watch};
 pub use fsck::{Checked, Finding, FsckOptions, Invariant};
 pub use gc::Found;
+pub(crate) use lease::{Lease, MIRROR_LEASES};
 pub use repair::Rebuilt;
 pub use tally::Progress;
 pub(crate) use tally::Tally;
 
-use crate::{GcConfig, Result, service::Registry};
+use crate::{Error, GcConfig, MirrorConfig, Result, mirror::Mirror, service::Registry};
 use gc::{Collector, Pace};
 
 /// Collects garbage until it is told to stop.
@@ -76,13 +77,22 @@ pub(crate) async fn run(registry: Arc<Registry>, config: GcConfig, stop: Cancell
 pub struct Maintenance {
     registry: Arc<Registry>,
     config: GcConfig,
+    mirrors: Vec<MirrorConfig>,
+    /// The host by which trust policies know the registry.
+    host: Option<String>,
 }
 
 impl Maintenance {
-    pub(crate) fn new(registry: Registry, config: GcConfig) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        config: GcConfig,
+        (mirrors, host): (Vec<MirrorConfig>, Option<String>),
+    ) -> Self {
         Self {
             registry: Arc::new(registry),
             config,
+            mirrors,
+            host,
         }
     }
 
@@ -140,6 +150,30 @@ impl Maintenance {
         watch: Watch<'_>,
     ) -> Result<Copied> {
         import::import(&self.registry, from, repository, watch).await
+    }
+
+    /// The names of the mirrors that are configured.
+    pub fn mirrors(&self) -> impl Iterator<Item = &str> {
+        self.mirrors.iter().map(|mirror| mirror.name.as_str())
+    }
+
+    /// Runs a mirror of the configuration, or, if `dry_run`, says what it would copy. `progress`
+    /// sees content move.
+    pub async fn sync(
+        &self,
+        mirror: &str,
+        dry_run: bool,
+        progress: cairn_oci::Progress,
+    ) -> Result<cairn_oci::sync::Report> {
+        let config = self.mirrors.iter().find(|config| config.name == mirror);
+        let config = config.ok_or_else(|| Error::MirrorUnknown(mirror.to_owned()))?;
+        let registry = Arc::clone(&self.registry);
+        let mut mirror = Mirror::open(config, registry, self.host.as_deref())?;
+        mirror.watch(progress);
+        if dry_run {
+            mirror.rehearse();
+        }
+        mirror.run().await
     }
 
     fn collector(&self, grace_s: Option<u64>) -> Collector {

@@ -76,6 +76,13 @@ impl Registry {
         }
     }
 
+    /// What is served or tagged in a repository depends on verdicts.
+    pub(crate) fn checks_trust(&self, repository: &RepositoryName) -> bool {
+        self.trust
+            .as_ref()
+            .is_some_and(|trust| trust.covers(repository))
+    }
+
     /// Fails with [`Error::Untrusted`] if a tag must not move to a manifest.
     pub(super) async fn require_trust_for_tags(
         &self,

@@ -46,9 +46,10 @@ use crate::{
 
 pub(crate) use admission::Admission;
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
+pub(crate) use locks::KeyedLocks;
 use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
-pub(crate) use referrers::Descriptor;
+pub(crate) use referrers::{Descriptor, ReferrersPage};
 pub(crate) use tags::Page;
 pub(crate) use upload_id::FIRST_BYTE_S;
 pub use upload_id::UploadId;
@@ -70,7 +71,7 @@ pub(crate) struct Registry {
     pub(crate) tasks: TaskTracker,
     immutable: GlobSet,
     trust: Option<Trust>,
-    locks: locks::KeyedLocks,
+    locks: KeyedLocks,
     upload_slots: Arc<Semaphore>,
     upload_secret: OnceCell<Bytes>,
     known_manifests: Cache<Key, KnownManifest>,
@@ -91,7 +92,7 @@ impl Registry {
             tasks: TaskTracker::new(),
             immutable: globs("immutableTags", &config.immutable_tags)?,
             trust: config.trust.as_ref().map(Trust::open).transpose()?,
-            locks: locks::KeyedLocks::default(),
+            locks: KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             upload_secret: OnceCell::new(),
             known_manifests: KnownManifest::cache(),
@@ -112,7 +113,7 @@ impl Registry {
     }
 
     /// The tag, once it exists, names the same content forever.
-    fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+    pub(crate) fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         !is_derived_from_digest(tag)
             && (self.immutable.is_match(repository.as_str())
                 || self.immutable.is_match(format!("{repository}:{tag}")))

@@ -319,6 +319,7 @@ pub(super) async fn push(
         tags: Vec::new(),
         content_type: None,
         bytes: bytes.clone(),
+        upstream: None,
     };
     registry
         .push_manifest(push)

@@ -44,6 +44,16 @@ pub(crate) struct Metrics {
     pub(crate) sent_bytes: Counter,
     pub(crate) storage: storage::StorageOperations,
     pub(crate) webhooks: Webhooks,
+    pub(crate) upstreams: Upstreams,
+}
+
+/// What was pulled through.
+#[derive(Debug, Default)]
+pub(crate) struct Upstreams {
+    pub(crate) asked: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) stale: Counter,
+    pub(crate) fetched_bytes: Counter,
 }
 
 /// Events posted to webhooks.
@@ -188,6 +198,31 @@ impl Collector for Scrape {
         ] {
             writer.counter(name, help, counter.get())?;
         }
+        let upstreams = &metrics.upstreams;
+        for (name, help, counter) in [
+            (
+                "upstream_requests",
+                "Things that upstreams were asked for",
+                &upstreams.asked,
+            ),
+            (
+                "upstream_failures",
+                "Requests to upstreams without a usable answer",
+                &upstreams.failed,
+            ),
+            (
+                "upstream_stale_answers",
+                "Tags served although their upstream did not answer",
+                &upstreams.stale,
+            ),
+        ] {
+            writer.counter(name, help, counter.get())?;
+        }
+        writer.bytes(
+            "upstream_fetched",
+            "Bytes of blobs and manifests that came from upstreams",
+            upstreams.fetched_bytes.get(),
+        )?;
         process::write(&mut writer)
     }
 }
