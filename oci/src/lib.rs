@@ -22,7 +22,7 @@ pub mod sync;
 pub mod trust;
 
 pub use copy::{Copied, CopyOptions, copy};
-pub use error::{Error, RequestError};
+pub use error::{Error, RequestError, chain};
 pub use key::{PrivateKey, PublicKey};
 pub use progress::{Event, Progress};
 pub use remote::{

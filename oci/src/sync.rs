@@ -9,7 +9,9 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use crate::{
-    CopyOptions, Error, Name, Progress, copy, limits,
+    CopyOptions, Error, Name, Progress, copy,
+    error::chain,
+    limits,
     store::Store,
     trust::{TrustPolicy, Verdict, verdict_in},
 };
@@ -241,18 +243,6 @@ async fn copy_tag(
         entry.outcome = Outcome::Copied;
     }
     Ok(())
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -26,13 +26,7 @@ const MIN_CHUNK: &str = "OCI-Chunk-Min-Length";
 
 impl Repository {
     pub(super) async fn blob_exists(&self, digest: &Digest) -> Result<bool, Error> {
-        let call = self.call(Access::Pull, digest.as_str());
-        let url = self.url(Endpoint::Blob(digest))?;
-        let response = self
-            .client
-            .send(call, |http| http.head(url.clone()))
-            .await?;
-        match check(call, Method::HEAD, response).await {
+        match self.head_blob(digest).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -47,17 +41,23 @@ impl Repository {
         Ok(reader(descriptor, response))
     }
 
-    /// The size of a blob, as the registry tells it.
-    pub async fn blob_size(&self, digest: &Digest) -> Result<u64, Error> {
+    async fn head_blob(&self, digest: &Digest) -> Result<Response, Error> {
         let call = self.call(Access::Pull, digest.as_str());
         let url = self.url(Endpoint::Blob(digest))?;
         let response = self
             .client
             .send(call, |http| http.head(url.clone()))
             .await?;
-        let response = check(call, Method::HEAD, response).await?;
-        length(response.headers())
-            .ok_or_else(|| call.bad_answer("it does not tell the blob's size"))
+        check(call, Method::HEAD, response).await
+    }
+
+    /// The size of a blob, as the registry tells it.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<u64, Error> {
+        let response = self.head_blob(digest).await?;
+        length(response.headers()).ok_or_else(|| {
+            let call = self.call(Access::Pull, digest.as_str());
+            call.bad_answer("it does not tell the blob's size")
+        })
     }
 
     /// Opens a blob of which only the digest is known: its size, as the registry tells it, and a

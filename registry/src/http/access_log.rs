@@ -1,8 +1,6 @@
 //! One log line a request, after what every request is checked for.
 
 use std::{
-    error::Error as _,
-    fmt::Write as _,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Instant,
@@ -13,6 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use cairn_oci::chain;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tracing::Instrument;
 use ulid::Ulid;
@@ -140,16 +139,4 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
         .filter(|id| (1..=REQUEST_ID_BYTES).contains(&id.len()))
         .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
         .map_or_else(|| Ulid::new().to_string().into(), Arc::from)
-}
-
-/// An error with its causes.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -119,7 +119,16 @@ pub(super) async fn put(
         upstream: None,
     };
     let registry = Arc::clone(&server.registry);
-    let pushing = async move { registry.push_manifest(push).await };
+    let pull_through = server.pull_through.clone();
+    let pushing = async move {
+        if let Some(pull_through) = pull_through {
+            let content_type = push.content_type.as_deref();
+            pull_through
+                .complete(&push.repository, &push.bytes, content_type)
+                .await;
+        }
+        registry.push_manifest(push).await
+    };
     let stored = server.detached(pushing).await?;
     Ok(created(&repository, &stored, &tags))
 }

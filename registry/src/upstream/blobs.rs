@@ -188,16 +188,13 @@ impl PullThrough {
         self: &Arc<Self>,
         repository: &RepositoryName,
         digest: &Digest,
-        source: &Source,
+        sources: &[Source],
     ) -> Result<(), Failure> {
         let held = self.registry.holds_blob(repository, digest).await;
         if held.map_err(|error| Failure::Kept(error.to_string()))? {
             return Ok(());
         }
-        match self
-            .arriving(repository, digest, vec![source.clone()])
-            .await?
-        {
+        match self.arriving(repository, digest, sources.to_vec()).await? {
             Some(Blob::Arriving(mut arrival)) => arrival.seat.stored().await,
             _ => Ok(()),
         }

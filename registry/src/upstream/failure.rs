@@ -2,7 +2,7 @@
 
 use std::io;
 
-use cairn_oci::Error as Remote;
+use cairn_oci::{Error as Remote, chain};
 
 use crate::Error;
 
@@ -106,18 +106,6 @@ impl Failure {
             Self::Kept(_) => "what the upstream has now could not be kept".to_owned(),
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

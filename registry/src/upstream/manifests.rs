@@ -9,7 +9,10 @@ use cairn_spec::{Digest, RepositoryName, Tag};
 use super::{Failure, PullThrough, Source};
 use crate::{
     Error, Result,
-    service::{ManifestPush, Reference, Stored},
+    service::{
+        ManifestPush, Reference, Stored,
+        documents::{Child, Document},
+    },
 };
 
 /// A manifest, and what a client should know about how it came.
@@ -48,6 +51,38 @@ impl PullThrough {
         self.seek_signatures(repository, &pulled.stored, &sources)
             .await;
         Ok(pulled)
+    }
+
+    /// Brings what a manifest references that a client is about to push, as far as only upstreams
+    /// have it: whoever was told that a blob is there does not send it.
+    pub(crate) async fn complete(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        bytes: &[u8],
+        content_type: Option<&str>,
+    ) {
+        let sources = self.sources(repository);
+        let document = Document::parse(bytes, content_type);
+        let Some(document) = document.ok().filter(|_| !sources.is_empty()) else {
+            return;
+        };
+        for child in document.children {
+            let is_here = match &child {
+                Child::Blob(digest) => {
+                    let brought = self.bring_blob(repository, digest, &sources).await;
+                    brought.is_ok()
+                }
+                // Build caches list blobs as well.
+                Child::Entry(digest) => {
+                    self.known(repository, digest, &sources).await.is_ok()
+                        || self.bring_blob(repository, digest, &sources).await.is_ok()
+                }
+            };
+            // The push tells what is missing.
+            if !is_here {
+                return;
+            }
+        }
     }
 
     /// What a digest names: nobody has to be asked about what is here.

@@ -101,7 +101,8 @@ impl PullThrough {
             return Ok(());
         }
         for blob in manifest.children() {
-            self.bring_blob(repository, &blob.digest, source).await?;
+            let sources = std::slice::from_ref(source);
+            self.bring_blob(repository, &blob.digest, sources).await?;
         }
         let tags = match name {
             Name::Tag(tag) => vec![tag.clone()],

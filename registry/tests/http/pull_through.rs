@@ -7,7 +7,7 @@ use cairn_oci::{
     sign::{self, Form, SignOptions},
 };
 use cairn_registry::{
-    Config, EnforceConfig, FsckOptions, StorageConfig, TrustConfig, TrustMode, UpstreamConfig,
+    Config, EnforceConfig, StorageConfig, TrustConfig, TrustMode, UpstreamConfig,
 };
 use cairn_spec::{Digest, Reference};
 use cairn_test_s3::S3Server;
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use crate::{
     auth_harness::{Guarded, basic},
     harness::{
-        OCI_INDEX, OCI_MANIFEST, Server, digest_of, error_of, has_header, header, in_bucket,
-        in_memory, json_of, noise,
+        OCI_INDEX, OCI_MANIFEST, Server, assert_sound, digest_of, error_of, has_header, header,
+        in_bucket, in_memory, json_of, noise,
     },
 };
 
@@ -139,6 +139,29 @@ async fn what_was_pushed_here_wins() {
 }
 
 #[tokio::test]
+async fn what_a_client_need_not_send_comes_from_the_upstream() {
+    let there = Server::start().await;
+    let base = there.push_blob("a", b"a layer of theirs").await;
+    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let path = format!("/v2/hub/a/blobs/{base}");
+    assert_eq!(here.status("HEAD", &path).await, 200);
+    let mut image = here.image("hub/a", "built on theirs").await;
+    let layer = json!({"mediaType": "a/b", "digest": base, "size": 17});
+    image["layers"].as_array_mut().unwrap().push(layer);
+    let pushed = here.put_manifest("/v2/hub/a/manifests/v1", &image).await;
+    assert_eq!(pushed.status(), 201);
+    let nowhere = json!({"mediaType": "a/b", "digest": Digest::sha256(b"x"), "size": 1});
+    image["layers"].as_array_mut().unwrap().push(nowhere);
+    let refused = here.put_manifest("/v2/hub/a/manifests/v2", &image).await;
+    let expected = (400, "MANIFEST_BLOB_UNKNOWN".to_owned());
+    assert_eq!(error_of(refused).await, expected);
+    there.stop().await;
+    assert_eq!(here.status("GET", "/v2/hub/a/manifests/v1").await, 200);
+    let layer = here.send("GET", &path).await.bytes().await.unwrap();
+    assert_eq!(layer, b"a layer of theirs"[..]);
+}
+
+#[tokio::test]
 async fn an_index_comes_without_what_nobody_asks_for() {
     let there = Server::start().await;
     let (amd64, arm64) = (
@@ -171,17 +194,7 @@ async fn an_index_comes_without_what_nobody_asks_for() {
     let path = format!("/v2/hub/a/manifests/{arm64}");
     assert_eq!(here.status("GET", &path).await, 502);
     here.stop().await;
-    let maintenance = config.maintain().await.unwrap();
-    let mut findings = Vec::new();
-    let options = FsckOptions {
-        read_data: true,
-        repair: false,
-    };
-    maintenance
-        .fsck(options, &mut |finding| findings.push(finding))
-        .await
-        .unwrap();
-    assert!(findings.is_empty(), "{findings:#?}");
+    assert_sound(config).await;
 }
 
 #[tokio::test]
@@ -436,17 +449,7 @@ async fn replicas_pull_through_side_by_side() {
     for replica in replicas {
         replica.stop().await;
     }
-    let maintenance = config.maintain().await.unwrap();
-    let mut findings = Vec::new();
-    let options = FsckOptions {
-        read_data: true,
-        repair: false,
-    };
-    maintenance
-        .fsck(options, &mut |finding| findings.push(finding))
-        .await
-        .unwrap();
-    assert!(findings.is_empty(), "{findings:#?}");
+    assert_sound(config).await;
 }
 
 /// Not the same as a wait: the paused clock of a test cannot reach into a server.
