@@ -150,11 +150,11 @@ pub async fn sync(
         .into_iter()
         .map(|item| copy_item(from, to, item, options))
         .collect();
-    let copied: Vec<Entry> = stream::iter(copies)
+    let done: Vec<Entry> = stream::iter(copies)
         .buffer_unordered(options.concurrency.max(1))
         .collect()
         .await;
-    entries.extend(copied);
+    entries.extend(done);
     entries.sort_by(|one, other| one.from.cmp(&other.from));
     Ok(Report { entries })
 }

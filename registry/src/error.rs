@@ -48,6 +48,18 @@ pub enum Error {
         /// The database file.
         path: String,
     },
+    /// A newer version has changed what is stored.
+    #[error(
+        "the storage has format {found}, which Cairn {written_by} wrote; this version knows formats up to {known}"
+    )]
+    StorageTooNew {
+        /// The storage's format.
+        found: u32,
+        /// The version that wrote it.
+        written_by: String,
+        /// The newest format that this version knows.
+        known: u32,
+    },
     /// The store below failed.
     #[error("failed to {action}")]
     Storage {
@@ -197,6 +209,14 @@ pub enum Error {
         reason: String,
         /// What to do about it.
         hint: String,
+    },
+    /// A quota does not allow what the request would add.
+    #[error("the quota `{quota}` is used up: {what}")]
+    QuotaExceeded {
+        /// Its name.
+        quota: String,
+        /// What is used, and what to do about it.
+        what: String,
     },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
@@ -375,6 +395,7 @@ impl Error {
             | Self::Invalid(_)
             | Self::OpenToEveryone { .. }
             | Self::InUse { .. }
+            | Self::StorageTooNew { .. }
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
@@ -405,9 +426,10 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::Denied { .. } | Self::TagImmutable { .. } | Self::Untrusted { .. } => {
-                (Status::FORBIDDEN, Code::Denied)
-            }
+            Self::Denied { .. }
+            | Self::TagImmutable { .. }
+            | Self::Untrusted { .. }
+            | Self::QuotaExceeded { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }
@@ -441,6 +463,11 @@ impl Error {
             }
             _ => self.to_string(),
         }
+    }
+
+    /// The error with its causes, for the log.
+    pub(crate) fn with_causes(&self) -> String {
+        cairn_oci::chain(self)
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {

@@ -1,7 +1,6 @@
 //! Registries of the distribution project, and of Debian, which packages an older one.
 
 use std::{
-    fs,
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
 };
@@ -11,25 +10,20 @@ use cairn_tests::Sandbox;
 
 use crate::harness::program;
 
-/// A registry over the folder `theirs`, which ends with this.
+/// One of them, which ends with this.
 pub(crate) struct Distribution {
     process: Child,
     pub(crate) address: String,
 }
 
 impl Distribution {
-    /// Starts `distribution` or `docker-registry`.
-    pub(crate) fn start(sandbox: &Sandbox, name: &str) -> Result<Self> {
+    /// Starts `distribution` or `docker-registry`, over a storage as its configuration names it.
+    pub(crate) fn start(sandbox: &Sandbox, name: &str, storage: &str) -> Result<Self> {
         // It cannot say which port it was given, so it is told one that was free just now.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let root = sandbox.path().join("theirs");
-        fs::create_dir_all(&root)?;
         sandbox.write(
             "distribution.yaml",
-            format!(
-                "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-                root.display()
-            ),
+            format!("version: 0.1\nstorage: {storage}\nhttp: {{addr: {address}}}\n"),
         )?;
         let mut process = Command::new(program(name))
             .args(["serve", "distribution.yaml"])

@@ -13,6 +13,14 @@ use crate::{
     images::write_image,
 };
 
+/// Another registry, over a folder.
+fn started(sandbox: &Sandbox, program: &str) -> Result<Distribution> {
+    let root = sandbox.path().join("theirs");
+    fs::create_dir_all(&root)?;
+    let storage = format!("{{filesystem: {{rootdirectory: {}}}}}", root.display());
+    Distribution::start(sandbox, program, &storage)
+}
+
 /// A registry of ours whose repositories below `hub/` come from another one.
 fn pulling_from(upstream: &Distribution, sandbox: Sandbox) -> Result<Meeting> {
     sandbox.write(
@@ -28,7 +36,7 @@ fn pulling_from(upstream: &Distribution, sandbox: Sandbox) -> Result<Meeting> {
 
 fn pull_through(program: &str) -> Result<()> {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
-    let theirs = Distribution::start(&sandbox, program)?;
+    let theirs = started(&sandbox, program)?;
     let meeting = pulling_from(&theirs, sandbox)?;
     let digest = write_image(&meeting)?;
     let there = format!("{}/images/tiny:1", theirs.address);
@@ -89,7 +97,7 @@ fn clients_pull_through_from_debians_registry() -> Result<()> {
 #[ignore = "needs distribution, cosign, crane and tar"]
 fn a_mirror_goes_to_distribution_and_comes_back() -> Result<()> {
     let meeting = Meeting::new()?;
-    let theirs = Distribution::start(&meeting.sandbox, "distribution")?;
+    let theirs = started(&meeting.sandbox, "distribution")?;
     let digest = write_image(&meeting)?;
     for tag in ["1.0.0", "1.1.0", "2.0.0", "dev"] {
         let push = format!(

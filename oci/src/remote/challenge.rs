@@ -25,8 +25,7 @@ impl Challenge {
         headers
             .get_all(header::WWW_AUTHENTICATE)
             .iter()
-            .filter_map(|value| bearer(value.to_str().ok()?))
-            .next()
+            .find_map(|value| bearer(value.to_str().ok()?))
             .unwrap_or(Self::Basic)
     }
 }

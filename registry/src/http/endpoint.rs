@@ -33,7 +33,21 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// The repository that it is in, if it is in one.
+    /// The repository that it is about, if it is about one.
+    pub(super) fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog | Self::Discover => None,
+            Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Trust(name, _)
+            | Self::Tags(name)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+
+    /// The same, to give it another name.
     pub(super) fn repository_mut(&mut self) -> Option<&mut RepositoryName> {
         match self {
             Self::Base | Self::Catalog | Self::Discover => None,

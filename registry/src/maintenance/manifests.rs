@@ -112,7 +112,7 @@ impl Collector {
             let mut removed = false;
             for name in registry.metadata.list(&prefix, None, PAGE_NAMES).await? {
                 let tag: Tag = name.parse()?;
-                if self.points_to(repository, &tag, digest).await? {
+                if registry.points_to(repository, &tag, digest).await? {
                     registry.delete_tag(repository, &tag).await?;
                     removed = true;
                 }
@@ -142,7 +142,7 @@ impl Collector {
             let names = metadata.list(&prefix, last.as_deref(), PAGE_NAMES).await?;
             for name in &names {
                 let tag: Tag = name.parse()?;
-                if self.points_to(repository, &tag, digest).await? {
+                if self.registry.points_to(repository, &tag, digest).await? {
                     continue;
                 }
                 let key = Key::ManifestTag(repository.clone(), digest.clone(), tag);
@@ -164,16 +164,6 @@ impl Collector {
                 None => return Ok(later),
             }
         }
-    }
-
-    async fn points_to(
-        &self,
-        repository: &RepositoryName,
-        tag: &Tag,
-        digest: &Digest,
-    ) -> Result<bool> {
-        let tag = self.registry.read_tag(repository, tag).await?;
-        Ok(tag.is_some_and(|(_, tag)| tag.digest == *digest))
     }
 
     /// Why a manifest would be collected, if it would.
@@ -234,23 +224,18 @@ impl Collector {
                 return Ok(Standing::Needed);
             }
         }
-        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
-        let mut last: Option<String> = None;
-        loop {
-            let names = metadata.list(&prefix, last.as_deref(), PAGE_NAMES).await?;
-            for name in &names {
-                let tag = self.registry.read_tag(repository, &name.parse()?).await?;
-                // Tags of an upstream leave with what they name.
-                if tag.is_some_and(|(_, tag)| {
-                    tag.digest == *digest && (tag.upstream.is_none() || manifest.upstream.is_none())
-                }) {
-                    return Ok(Standing::Needed);
-                }
-            }
-            match names.into_iter().next_back() {
-                Some(name) => last = Some(name),
-                None => return Ok(Standing::Unused(entry, manifest)),
-            }
-        }
+        // Tags of an upstream leave with what they name.
+        let is_tagged = if manifest.upstream.is_some() {
+            self.registry
+                .is_tagged_by_clients(repository, digest)
+                .await?
+        } else {
+            self.registry.is_tagged(repository, digest).await?
+        };
+        Ok(if is_tagged {
+            Standing::Needed
+        } else {
+            Standing::Unused(entry, manifest)
+        })
     }
 }

@@ -6,7 +6,7 @@ use cairn_oci::sync::{Outcome, Report};
 use tokio_util::sync::CancellationToken;
 
 use super::Mirror;
-use crate::{Result, maintenance::Lease, service::Registry};
+use crate::{Result, maintenance::Lease, service::Registry, storage::Task};
 
 /// How often a run says that it is still going on.
 const RENEWAL: Duration = Duration::from_secs(60);
@@ -15,13 +15,13 @@ const RENEWAL: Duration = Duration::from_secs(60);
 pub(crate) async fn run_on_schedule(
     stop: CancellationToken,
     registry: Arc<Registry>,
-    (mirror, lease): (Mirror, u8),
+    (mirror, place): (Mirror, u8),
     interval_s: u64,
 ) {
     let interval = Duration::from_secs(interval_s);
     loop {
         let run = async {
-            if let Err(error) = run_in_turn(&registry, &mirror, lease).await {
+            if let Err(error) = run_in_turn(&registry, &mirror, Task::Mirror(place)).await {
                 tracing::warn!(
                     mirror = mirror.name,
                     error = &error as &dyn std::error::Error,
@@ -38,9 +38,9 @@ pub(crate) async fn run_on_schedule(
 }
 
 /// Runs a mirror unless another replica does.
-async fn run_in_turn(registry: &Registry, mirror: &Mirror, lease: u8) -> Result<()> {
+async fn run_in_turn(registry: &Registry, mirror: &Mirror, task: Task) -> Result<()> {
     let owner = registry.new_id();
-    let Some(mut lease) = Lease::acquire(registry, owner, lease).await? else {
+    let Some(mut lease) = Lease::acquire(registry, owner, task).await? else {
         return Ok(());
     };
     let report = {

@@ -27,9 +27,9 @@ impl PullThrough {
         sources: &[Source],
     ) {
         let key = (repository.clone(), stored.digest.clone());
-        let is_wanted = self.registry.checks_trust(repository)
+        let is_wanted = !self.sought.contains_key(&key)
             && !is_about_another(&stored.bytes)
-            && !self.sought.contains_key(&key);
+            && self.registry.checks_trust(repository).await;
         if !is_wanted {
             return;
         }

@@ -5,4 +5,4 @@ mod copies;
 mod crashes;
 mod eviction;
 mod races;
-mod world;
+pub(crate) mod world;
