@@ -265,7 +265,6 @@ pub(crate) struct Readable(Option<(Arc<Policy>, Session)>);
 
 impl Readable {
     /// All of them.
-    #[cfg(test)]
     pub(crate) fn everything() -> Self {
         Self(None)
     }

@@ -47,6 +47,20 @@ impl Endpoint {
         }
     }
 
+    /// The same, to give it another name.
+    pub(super) fn repository_mut(&mut self) -> Option<&mut RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog | Self::Discover => None,
+            Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Trust(name, _)
+            | Self::Tags(name)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+
     /// Reads a request's path, still percent-encoded.
     pub(super) fn parse(path: &str) -> Result<Self> {
         let unknown = || Error::EndpointUnknown {

@@ -198,6 +198,7 @@ fn tagged(bytes: Bytes, tag: &str) -> ManifestPush {
         tags: Vec::new(),
         content_type: None,
         bytes,
+        upstream: None,
     }
 }
 

@@ -3,5 +3,6 @@
 mod collection;
 mod copies;
 mod crashes;
+mod eviction;
 mod races;
 pub(crate) mod world;

@@ -322,6 +322,7 @@ pub(crate) async fn push(
         tags: Vec::new(),
         content_type: None,
         bytes: bytes.clone(),
+        upstream: None,
     };
     registry
         .push_manifest(push)
