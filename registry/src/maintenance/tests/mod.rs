@@ -1,7 +1,11 @@
 //! Garbage collection against crashes, races and clocks.
 
+mod clocks;
 mod collection;
 mod copies;
 mod crashes;
+mod disks;
+mod kills;
 mod races;
+mod told;
 mod world;
