@@ -22,6 +22,7 @@ mod operations;
 mod ranges;
 mod referrers;
 mod restarts;
+mod slow_clients;
 mod tls;
 mod trust;
 mod uploads;
