@@ -28,6 +28,9 @@ pub mod auth;
 mod clock;
 mod config;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod maintenance;
 mod operations;
