@@ -21,8 +21,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use redb::{BackendError, DatabaseError, StorageBackend, backends::FileBackend};
 
 use super::{
-    Batch, Chunks, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads, Prefix,
-    Version,
+    Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads,
+    Prefix, Version,
 };
 use crate::{Error, Result};
 
@@ -297,7 +297,7 @@ impl PayloadWriter for FaultyWriter {
         async move { fuse.guard(Call::Write, || inner.park()).await }.boxed()
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         let Self { inner, fuse } = *self;
         async move { fuse.guard(Call::Write, || inner.commit()).await }.boxed()
     }

@@ -8,4 +8,4 @@ mod disks;
 mod kills;
 mod races;
 mod told;
-mod world;
+pub(crate) mod world;

@@ -34,21 +34,23 @@ use crate::{
 };
 
 /// The grace period of all tests, in seconds.
-pub(super) const GRACE_S: u64 = 1000;
+pub(crate) const GRACE_S: u64 = 1000;
 /// More changes than any scenario makes.
-pub(super) const ENDLESS: u32 = 1_000_000;
+pub(crate) const ENDLESS: u32 = 1_000_000;
 
 const THOROUGH: FsckOptions = FsckOptions {
     read_data: true,
     repair: false,
 };
 
-pub(super) struct World {
+pub(crate) struct World {
     home: Home,
-    pub(super) payloads: Arc<dyn Payloads>,
-    pub(super) metadata: Arc<dyn Metadata>,
-    pub(super) clock: Arc<TestClock>,
-    pub(super) gc: GcConfig,
+    pub(crate) payloads: Arc<dyn Payloads>,
+    pub(crate) metadata: Arc<dyn Metadata>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) gc: GcConfig,
+    /// What processes are told besides.
+    pub(crate) config: Config,
 }
 
 /// Where the stores are, and are found again by another process.
@@ -61,21 +63,21 @@ enum Home {
 
 /// When a process dies: at which change, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Doom {
-    pub(super) changes: u32,
-    pub(super) fault: Fault,
+pub(crate) struct Doom {
+    pub(crate) changes: u32,
+    pub(crate) fault: Fault,
 }
 
 impl World {
     /// One where nothing stays that nothing refers to.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let payloads = Arc::new(MemoryPayloads::default());
         let home = Home::Memory(Arc::clone(&payloads));
         Self::at(home, payloads, Arc::new(MemoryMetadata::default()))
     }
 
     /// The same in a directory.
-    pub(super) fn in_directory() -> Self {
+    pub(crate) fn in_directory() -> Self {
         // In memory if the system has such a folder: these tests lose processes, not power.
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let home = Home::Directory(directory.unwrap());
@@ -84,7 +86,7 @@ impl World {
     }
 
     /// The same in a bucket.
-    pub(super) async fn in_bucket(bucket: &Arc<Shelf>) -> Self {
+    pub(crate) async fn in_bucket(bucket: &Arc<Shelf>) -> Self {
         let prefix = ulid::Ulid::new().to_string();
         let (payloads, metadata) = bucket.stores_of_a_new_process(&prefix).await;
         let home = Home::Bucket(Arc::clone(bucket), prefix);
@@ -102,18 +104,19 @@ impl World {
                 untagged_manifests: UntaggedManifests::Collect,
                 ..GcConfig::default()
             },
+            config: Config::default(),
         }
     }
 
     /// A process that works undisturbed.
-    pub(super) fn registry(&self) -> Arc<Registry> {
+    pub(crate) fn registry(&self) -> Arc<Registry> {
         self.over(Arc::clone(&self.payloads), Arc::clone(&self.metadata))
     }
 
     /// Ends all processes but one that meets a fault; [`Self::restart`] comes after it.
     ///
     /// `None` if it does not even start.
-    pub(super) async fn doomed(&mut self, doom: Doom) -> Option<(Arc<Registry>, Fuse)> {
+    pub(crate) async fn doomed(&mut self, doom: Doom) -> Option<(Arc<Registry>, Fuse)> {
         let fuse = Fuse::new(doom.changes, doom.fault);
         let (payloads, metadata): (Arc<dyn Payloads>, Arc<dyn Metadata>) = match &self.home {
             Home::Memory(_) => return Some((self.crashing(&fuse), fuse)),
@@ -136,7 +139,7 @@ impl World {
     }
 
     /// A process has met its fault.
-    pub(super) fn has_met(&self, fuse: &Fuse) -> bool {
+    pub(crate) fn has_met(&self, fuse: &Fuse) -> bool {
         match &self.home {
             Home::Bucket(bucket, _) => bucket.server.has_died(),
             _ => fuse.is_burnt(),
@@ -144,7 +147,7 @@ impl World {
     }
 
     /// Finds again what outlived the last process.
-    pub(super) async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         match &self.home {
             Home::Memory(_) => {}
             Home::Directory(_) => {
@@ -160,7 +163,7 @@ impl World {
     }
 
     /// A process that crashes after some changes.
-    pub(super) fn crashing(&self, fuse: &Fuse) -> Arc<Registry> {
+    pub(crate) fn crashing(&self, fuse: &Fuse) -> Arc<Registry> {
         let payloads = FaultyPayloads {
             inner: Arc::clone(&self.payloads),
             fuse: fuse.clone(),
@@ -173,14 +176,14 @@ impl World {
     }
 
     /// A process that gives way before each step.
-    pub(super) fn yielding(&self) -> Arc<Registry> {
+    pub(crate) fn yielding(&self) -> Arc<Registry> {
         let payloads = TurnsPayloads(Arc::clone(&self.payloads));
         let metadata = TurnsMetadata(Arc::clone(&self.metadata));
         self.over(Arc::new(payloads), Arc::new(metadata))
     }
 
     fn over(&self, payloads: Arc<dyn Payloads>, metadata: Arc<dyn Metadata>) -> Arc<Registry> {
-        let mut config = Config::default();
+        let mut config = self.config.clone();
         config.limits.grace_s = GRACE_S;
         config.limits.inline_blob_bytes = 8;
         let mut registry = Registry::new(payloads, metadata, &config).unwrap();
@@ -188,30 +191,30 @@ impl World {
         Arc::new(registry)
     }
 
-    pub(super) fn collector(&self, registry: &Arc<Registry>) -> Collector {
+    pub(in crate::maintenance) fn collector(&self, registry: &Arc<Registry>) -> Collector {
         Collector::new(Arc::clone(registry), self.gc.clone(), Pace::Full)
     }
 
     /// One pass in a process of its own.
-    pub(super) async fn collect(&self) -> Result<()> {
+    pub(crate) async fn collect(&self) -> Result<()> {
         let registry = self.registry();
         let collector = self.collector(&registry);
         collector.pass(&CancellationToken::new()).await
     }
 
     /// As many passes, with enough time between them, as all garbage needs.
-    pub(super) async fn collect_all(&self) {
+    pub(crate) async fn collect_all(&self) {
         for _ in 0..8 {
             self.clock.advance(GRACE_S + 1);
             self.collect().await.unwrap();
         }
     }
 
-    pub(super) async fn names(&self, prefix: &Prefix) -> Vec<String> {
+    pub(crate) async fn names(&self, prefix: &Prefix) -> Vec<String> {
         self.metadata.list(prefix, None, 100_000).await.unwrap()
     }
 
-    pub(super) async fn findings(&self) -> Vec<Finding> {
+    pub(crate) async fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let registry = self.registry();
         let mut found = |finding| findings.push(finding);
@@ -220,7 +223,7 @@ impl World {
     }
 
     /// What holds even between two steps of requests that race.
-    pub(super) async fn assert_safe(&self) {
+    pub(crate) async fn assert_safe(&self) {
         let mut findings = Vec::new();
         let registry = self.registry();
         let mut found = |finding| findings.push(finding);
@@ -237,7 +240,7 @@ impl World {
     }
 
     /// What holds when no request is under way.
-    pub(super) async fn assert_sound(&self) {
+    pub(crate) async fn assert_sound(&self) {
         let mut findings = self.findings().await;
         let queued = self.names(&Prefix::Candidates).await;
         // A crash may leave a referrer's entry behind, or out, if it is looked at later.
@@ -258,7 +261,7 @@ impl World {
     }
 
     /// All committed payloads.
-    pub(super) fn committed(&self) -> Vec<PayloadKey> {
+    pub(crate) fn committed(&self) -> Vec<PayloadKey> {
         let key = |name: &str| name.rsplit('/').next()?.parse().ok().map(PayloadKey);
         match &self.home {
             Home::Memory(payloads) => payloads.committed(),
@@ -293,7 +296,7 @@ impl World {
         known
     }
 
-    pub(super) async fn blobs(&self) -> BTreeMap<Digest, Blob> {
+    pub(crate) async fn blobs(&self) -> BTreeMap<Digest, Blob> {
         let registry = self.registry();
         let mut blobs = BTreeMap::new();
         for_each_key(&registry, &Prefix::Family(Family::Blobs), async |key| {
@@ -312,7 +315,7 @@ impl World {
     }
 
     /// Nothing is left over: what is stored is what manifests refer to, and nothing waits.
-    pub(super) async fn assert_clean(&self) {
+    pub(crate) async fn assert_clean(&self) {
         self.assert_sound().await;
         let registry = self.registry();
         let mut needed = BTreeSet::new();
@@ -373,21 +376,21 @@ impl Home {
     }
 }
 
-pub(super) fn name(text: &str) -> RepositoryName {
+pub(crate) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
 
 /// A blob that is too large for its record.
-pub(super) fn content(text: &str) -> Bytes {
+pub(crate) fn content(text: &str) -> Bytes {
     Bytes::from(text.repeat(9))
 }
 
-pub(super) fn body(content: &Bytes) -> Chunks {
+pub(crate) fn body(content: &Bytes) -> Chunks {
     let pieces = content.chunks(7).map(Bytes::copy_from_slice);
     stream::iter(pieces.map(Ok).collect::<Vec<_>>()).boxed()
 }
 
-pub(super) async fn push_blob(
+pub(crate) async fn push_blob(
     registry: &Registry,
     repository: &RepositoryName,
     content: &Bytes,
@@ -400,7 +403,7 @@ pub(super) async fn push_blob(
 }
 
 /// A manifest over a layer, told apart from others by `mark`.
-pub(super) fn image(layer: &Bytes, mark: &str, subject: Option<&Digest>) -> Bytes {
+pub(crate) fn image(layer: &Bytes, mark: &str, subject: Option<&Digest>) -> Bytes {
     let descriptor = json!({
         "mediaType": "a/b", "digest": Digest::sha256(layer), "size": layer.len(),
     });
@@ -416,7 +419,7 @@ pub(super) fn image(layer: &Bytes, mark: &str, subject: Option<&Digest>) -> Byte
 }
 
 /// An index over manifests.
-pub(super) fn index(manifests: &[&Bytes]) -> Bytes {
+pub(crate) fn index(manifests: &[&Bytes]) -> Bytes {
     let entries: Vec<_> = manifests
         .iter()
         .map(|bytes| {
@@ -432,7 +435,7 @@ pub(super) fn index(manifests: &[&Bytes]) -> Bytes {
 }
 
 /// Pushes a manifest under a tag, or under its digest alone.
-pub(super) async fn push(
+pub(crate) async fn push(
     registry: &Registry,
     repository: &RepositoryName,
     bytes: &Bytes,
@@ -455,7 +458,7 @@ pub(super) async fn push(
         .map(|stored| stored.digest)
 }
 
-pub(super) async fn holds(
+pub(crate) async fn holds(
     registry: &Registry,
     repository: &RepositoryName,
     digest: &Digest,

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{Batch, Entry, Key, Metadata, Prefix, Version};
-use crate::{Error, Result};
+use crate::{Error, Result, traces};
 use latest::{Latest, Records};
 use writer::{Request, Writer, Written};
 
@@ -142,6 +142,11 @@ impl Metadata for EmbeddedMetadata {
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Written> {
         async move {
+            // The wait for others that are committed with it included.
+            let mut span = traces::leaf(|| "embedded commit".into());
+            if let Some(span) = &mut span {
+                span.set("storage.writes", batch.writes.len() as u64);
+            }
             let (written, acknowledged) = oneshot::channel();
             let request = Request::Write { batch, written };
             let sent = self.requests()?.send(request).await;
