@@ -118,8 +118,8 @@ fn cve_2023_25165_helpers_that_look_outside_do_not_exist() {
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the sources are here") {
+        let path = entry.expect("a source").path();
         if path.is_dir() {
             files.extend(rust_files(&path));
         } else {

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        Listeners, RepositoryVerdicts, RetentionOptions, RetentionReport, flush_pulls,
-        judge::Decision, retain_until, sweep,
+        Listeners, Mode, RepositoryVerdicts, RetentionReport, flush_pulls, judge::Decision,
+        retain_until, sweep,
     },
     DAY_S,
 };
@@ -19,21 +19,12 @@ use crate::{
     maintenance::tests::world::{World, content, holds, image, name, push, push_blob},
     operations::metrics::Metrics,
     service::Registry,
-    storage::{Key, Metadata, Prefix},
+    storage::{Family, Key, Metadata, Prefix},
 };
 
-const REMOVE: RetentionOptions = RetentionOptions {
-    dry_run: false,
-    accept_clock: false,
-};
-const DRY_RUN: RetentionOptions = RetentionOptions {
-    dry_run: true,
-    accept_clock: false,
-};
-const ACCEPT_CLOCK: RetentionOptions = RetentionOptions {
-    dry_run: false,
-    accept_clock: true,
-};
+const REMOVE: (Mode, bool) = (Mode::Remove, false);
+const DRY_RUN: (Mode, bool) = (Mode::Explain, false);
+const ACCEPT_CLOCK: (Mode, bool) = (Mode::Remove, true);
 
 /// A world with these rules.
 fn ruled(rules: serde_json::Value) -> World {
@@ -52,12 +43,12 @@ fn ci() -> serde_json::Value {
     }])
 }
 
-async fn swept(registry: &Registry, options: RetentionOptions) -> Result<RetentionReport> {
+async fn swept(registry: &Registry, how: (Mode, bool)) -> Result<RetentionReport> {
     let listeners = Listeners {
         audit: None,
         decided: &mut |_| {},
     };
-    sweep(registry, options, listeners, &CancellationToken::new()).await
+    sweep(registry, how, listeners, &CancellationToken::new()).await
 }
 
 async fn tags(world: &World, repository: &RepositoryName) -> Vec<String> {
@@ -142,9 +133,10 @@ async fn builds_leave_in_steps_and_their_signatures_with_them() {
     }
     world.assert_sound().await;
     // What is left over is garbage like any other.
-    let blobs = world.blobs().await.len();
+    let memberships = Prefix::Family(Family::Memberships);
+    let before = world.names(&memberships).await.len();
     world.collect_all().await;
-    assert!(world.blobs().await.len() < blobs);
+    assert_eq!(world.names(&memberships).await.len(), before - 3);
     world.assert_sound().await;
 }
 
@@ -344,6 +336,19 @@ fn a_rule_that_is_wrong_opens_nothing() {
     config.rules.clear();
     config.protected_tags = vec!["{".to_owned()];
     assert!(super::super::Rules::open(&config).is_err());
+}
+
+#[tokio::test]
+async fn a_rehearsal_knows_the_time_and_removes_nothing() {
+    let world = ruled(ci());
+    let app = name("ci/app");
+    build(&world, &app, 0..5).await;
+    let registry = world.registry();
+    let report = swept(&registry, (Mode::Rehearse, false)).await.unwrap();
+    assert_eq!(report.tags_removed, 2);
+    assert_eq!(tags(&world, &app).await.len(), 5);
+    let passes = world.metadata.get(&Key::System("retention")).await.unwrap();
+    assert!(passes.is_some());
 }
 
 #[tokio::test(start_paused = true)]
