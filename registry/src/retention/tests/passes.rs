@@ -19,7 +19,7 @@ use crate::{
     maintenance::tests::world::{World, content, holds, image, name, push, push_blob},
     operations::metrics::Metrics,
     service::Registry,
-    storage::{Key, Metadata, Prefix},
+    storage::{Key, Prefix},
 };
 
 const REMOVE: RetentionOptions = RetentionOptions {
