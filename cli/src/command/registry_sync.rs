@@ -11,8 +11,7 @@ use cairn_oci::{
     sync::{Options, Outcome as Copy, RemoteRegistry, Report, Selection, TagSelection, sync},
 };
 use cairn_registry::Error;
-use cairn_spec::{RegistryHost, RepositoryName, VersionRange};
-use cairn_spec::human_bytes;
+use cairn_spec::{RegistryHost, RepositoryName, VersionRange, human_bytes};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;

@@ -27,9 +27,8 @@ fn is_retried(error: &Error) -> bool {
 async fn step(client: &Client<'_>, number: usize) -> Result<()> {
     match number {
         0 => uploads(client).await,
-        2 => manifests(client).await,
+        2 | 6 => manifests(client).await,
         4 => deletions(client).await,
-        6 => manifests(client).await,
         _ => Ok(()),
     }
 }

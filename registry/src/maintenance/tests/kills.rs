@@ -66,8 +66,7 @@ impl Storage {
 
 /// Requests of a client, the process that serves them dying somewhere.
 async fn kill_requests(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_>) -> Result<()>) {
-    let mut kills = 0;
-    for doom in storage.dooms(at) {
+    for (kills, doom) in storage.dooms(at).enumerate() {
         let mut world = storage.world().await;
         let told = Told::default();
         let mut has_met = true;
@@ -104,14 +103,12 @@ async fn kill_requests(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_>)
             assert!(kills > 3, "{kills} kills");
             return;
         }
-        kills += 1;
     }
 }
 
 /// Garbage collection, dying somewhere, after a client's requests and enough time.
 async fn kill_collection(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_>) -> Result<()>) {
-    let mut kills = 0;
-    for doom in storage.dooms(at) {
+    for (kills, doom) in storage.dooms(at).enumerate() {
         let mut world = storage.world().await;
         let told = Told::default();
         {
@@ -153,7 +150,6 @@ async fn kill_collection(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_
             assert!(kills > 3, "{kills} kills");
             return;
         }
-        kills += 1;
     }
 }
 

@@ -209,11 +209,12 @@ fn fail_all(waiting: Vec<oneshot::Sender<Written>>, error: &redb::Error) {
     };
     for written in waiting {
         let source = io::Error::new(kind, error.to_string());
+        let action = "commit metadata".to_owned();
         let failed = match error {
             redb::Error::PreviousIo | redb::Error::DatabaseClosed => {
-                Error::unavailable("commit metadata".to_owned(), source)
+                Error::unavailable(action, source)
             }
-            _ => Error::storage("commit metadata".to_owned(), source),
+            _ => Error::storage(action, source),
         };
         let _ = written.send(Err(failed));
     }
