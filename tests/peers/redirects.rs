@@ -27,7 +27,8 @@ async fn oras_and_crane_download_from_the_store() -> Result<()> {
     let registry = tokio::task::block_in_place(|| serve_over(&sandbox, &settings, true))?;
     let meeting = Meeting::at(sandbox, registry)?;
     let address = meeting.address();
-    let content: String = (0..50_000).map(|n| format!("{n}\n")).collect();
+    let numbers: Vec<String> = (0..50_000).map(|number| number.to_string()).collect();
+    let content = numbers.join("\n");
     meeting.sandbox.write("numbers.txt", &content)?;
 
     meeting.peer(

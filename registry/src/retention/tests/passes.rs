@@ -27,7 +27,7 @@ const DRY_RUN: (Mode, bool) = (Mode::Explain, false);
 const ACCEPT_CLOCK: (Mode, bool) = (Mode::Remove, true);
 
 /// A world with these rules.
-fn ruled(rules: serde_json::Value) -> World {
+fn ruled(rules: &serde_json::Value) -> World {
     let mut world = World::new();
     world.config.retention = serde_json::from_value(json!({"rules": rules})).unwrap();
     world.config.immutable_tags = vec!["ci/app:stable".to_owned()];
@@ -86,7 +86,7 @@ fn signature_of(number: u32, digest: &Digest) -> Digest {
 
 #[tokio::test]
 async fn builds_leave_in_steps_and_their_signatures_with_them() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     let digests = build(&world, &app, 0..6).await;
     let other = name("other");
@@ -142,7 +142,7 @@ async fn builds_leave_in_steps_and_their_signatures_with_them() {
 
 #[tokio::test]
 async fn a_clock_far_ahead_removes_nothing() {
-    let world = ruled(json!([{
+    let world = ruled(&json!([{
         "name": "ci", "repositories": "ci/**", "mayEmptyRepositories": true,
         "keepTags": [{"pushedWithinDays": 30}], "untaggedAfterDays": 7,
     }]));
@@ -180,7 +180,7 @@ async fn a_clock_far_ahead_removes_nothing() {
 
 #[tokio::test]
 async fn what_changed_after_the_decision_stays() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     let digests = build(&world, &app, 0..5).await;
     let registry = world.registry();
@@ -237,7 +237,7 @@ async fn what_changed_after_the_decision_stays() {
 
 #[tokio::test]
 async fn pulled_manifests_stay_and_pulls_are_few_writes() {
-    let world = ruled(json!([{
+    let world = ruled(&json!([{
         "name": "ci", "repositories": "ci/**",
         "keepTags": [{"pulledWithinDays": 7}],
     }]));
@@ -278,7 +278,7 @@ async fn pulled_manifests_stay_and_pulls_are_few_writes() {
 
 #[tokio::test]
 async fn replicas_take_turns() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     build(&world, &app, 0..5).await;
     let (one, other) = (world.yielding(), world.yielding());
@@ -300,7 +300,7 @@ async fn replicas_take_turns() {
 
 #[tokio::test]
 async fn the_decision_is_told_for_each_tag() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     build(&world, &name("ci/app"), 0..4).await;
     let registry = world.registry();
     let mut told: Vec<RepositoryVerdicts> = Vec::new();
@@ -340,7 +340,7 @@ fn a_rule_that_is_wrong_opens_nothing() {
 
 #[tokio::test]
 async fn a_rehearsal_knows_the_time_and_removes_nothing() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     build(&world, &app, 0..5).await;
     let registry = world.registry();
@@ -353,7 +353,7 @@ async fn a_rehearsal_knows_the_time_and_removes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_worker_makes_a_pass_when_one_is_due() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     build(&world, &app, 0..5).await;
     let registry = world.registry();
@@ -363,13 +363,13 @@ async fn the_worker_makes_a_pass_when_one_is_due() {
     let running = tokio_util::task::TaskTracker::new();
     running.spawn(retain_until(registry, telling, stop.clone()));
     running.close();
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    tokio::time::sleep(std::time::Duration::from_hours(1)).await;
     assert_eq!(tags(&world, &app).await, ["b2", "b3", "b4"]);
     // By the registry's clock no time has passed, so no further pass is due.
     assert_eq!(metrics.retention.passes.get(), 1);
     assert_eq!(metrics.retention.tags_removed.get(), 2);
     world.clock.advance(DAY_S);
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    tokio::time::sleep(std::time::Duration::from_hours(1)).await;
     assert_eq!(metrics.retention.passes.get(), 2);
     stop.cancel();
     running.wait().await;
