@@ -152,6 +152,7 @@ async fn hostile_paths() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "it is a table, a row a request")]
 async fn hostile_manifests() {
     let server = Server::start().await;
     server.push_blob("a", b"").await;
@@ -264,6 +265,7 @@ async fn hostile_manifests() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "it is a table, a row a request")]
 async fn hostile_ranges_and_uploads() {
     let server = Server::start().await;
     let blob = server.push_blob("a", &[7; 100]).await;

@@ -130,12 +130,12 @@ async fn who_does_not_take_a_blob_is_let_go() {
 async fn headers_are_bounded_in_number_and_size() {
     let server = Server::start().await;
     let request = |headers: &str| format!("GET /v2/ HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
-    let many: String = (0..2000).map(|n| format!("h{n}: x\r\n")).collect();
+    let many: Vec<String> = (0..2000).map(|n| format!("h{n}: x\r\n")).collect();
     let large = format!("h: {}\r\n", "x".repeat(1 << 20));
     let twice = "content-length: 1\r\ncontent-length: 2\r\n".to_owned();
     let smuggled = "content-length: 1\r\ntransfer-encoding: chunked\r\n".to_owned();
     for (headers, statuses) in [
-        (many, ["431", "400"]),
+        (many.concat(), ["431", "400"]),
         (large, ["431", "400"]),
         (twice, ["400", "400"]),
         (smuggled, ["400", "200"]),
