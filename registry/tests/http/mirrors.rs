@@ -92,7 +92,7 @@ async fn content_goes_out_as_well_and_is_taken_over_from_upstreams() {
         mirrors: vec![mirror(
             "pull",
             &origin.address,
-            json!({"repositories": [{"local": "here/a", "remote": "a"}]}),
+            &json!({"repositories": [{"local": "here/a", "remote": "a"}]}),
         )],
         upstreams: Vec::new(),
         ..config
