@@ -12,7 +12,7 @@ use crate::{
         tests::world::{World, image, name, push, push_blob},
     },
     service::Registry,
-    storage::{Key, Metadata, Prefix},
+    storage::{Key, Prefix},
 };
 
 /// A world in which repositories below `team/` may hold this many bytes together.

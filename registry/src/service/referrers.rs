@@ -63,6 +63,18 @@ impl Registry {
         artifact_type: Option<&str>,
         last: Option<&Digest>,
     ) -> Result<ReferrersPage> {
+        self.referrers_with(repository, subject, &[], (artifact_type, last))
+            .await
+    }
+
+    /// The same, with others that are listed elsewhere.
+    pub(crate) async fn referrers_with(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        elsewhere: &[Descriptor],
+        (artifact_type, last): (Option<&str>, Option<&Digest>),
+    ) -> Result<ReferrersPage> {
         let mut found: BTreeMap<Digest, Descriptor> = BTreeMap::new();
         let (pages, fallback) = try_join(
             self.list_pages(repository, subject),
@@ -73,7 +85,7 @@ impl Registry {
             let entries = page.descriptors.into_iter();
             found.extend(entries.map(|entry| (entry.digest.clone(), entry)));
         }
-        for entry in fallback {
+        for entry in fallback.into_iter().chain(elsewhere.iter().cloned()) {
             found.entry(entry.digest.clone()).or_insert(entry);
         }
         let mut page = ReferrersPage {

@@ -19,7 +19,7 @@ use crate::{
     maintenance::tests::world::{World, content, holds, image, name, push, push_blob},
     operations::metrics::Metrics,
     service::Registry,
-    storage::{Family, Key, Metadata, Prefix},
+    storage::{Family, Key, Prefix},
 };
 
 const REMOVE: (Mode, bool) = (Mode::Remove, false);
