@@ -14,10 +14,6 @@ const HOLD_S: u64 = 7 * 24 * 60 * 60;
 
 /// What passes write down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "times say in their names what they count from"
-)]
 #[serde(rename_all = "camelCase")]
 #[expect(
     clippy::struct_field_names,
