@@ -11,7 +11,7 @@ use cairn_oci::{
     sync::{Options, Outcome as Copy, RemoteRegistry, Report, Selection, TagSelection, sync},
 };
 use cairn_registry::Error;
-use cairn_spec::{RegistryHost, RepositoryName, VersionRange};
+use cairn_spec::{RegistryHost, RepositoryName, VersionRange, human_bytes};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::{
     client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
-    output::{Output, count, human_bytes, lines, table},
+    output::{Output, count, lines, table},
     signing::load_policy,
     storage::{StorageArgs, copy_progress},
 };

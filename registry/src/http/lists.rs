@@ -60,17 +60,14 @@ pub(super) async fn referrers(
 ) -> Result<Response> {
     let filter = query.get("artifactType").filter(|text| !text.is_empty());
     let last = query.get("last").map(str::parse::<Digest>).transpose()?;
-    let (page, lacking) = match &server.pull_through {
-        Some(pull_through) => {
-            pull_through
-                .referrers(&repository, &subject, filter, last.as_ref())
-                .await?
-        }
-        None => {
-            let registry = &server.registry;
-            let page = registry.referrers(&repository, &subject, filter, last.as_ref());
-            (page.await?, None)
-        }
+    let (page, lacking) = if let Some(pull_through) = &server.pull_through {
+        pull_through
+            .referrers(&repository, &subject, filter, last.as_ref())
+            .await?
+    } else {
+        let registry = &server.registry;
+        let page = registry.referrers(&repository, &subject, filter, last.as_ref());
+        (page.await?, None)
     };
     // The descriptors are JSON already, and there may be megabytes of them.
     let media_type = media_type::OCI_INDEX;

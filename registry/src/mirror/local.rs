@@ -54,8 +54,8 @@ impl sync::Registry for LocalRegistry {
                 .repositories(None, last.as_deref(), &everything);
             let page = page.await.map_err(|error| failed("repositories", error))?;
             found.extend(page.names.iter().filter_map(|name| name.parse().ok()));
-            last = page.names.last().cloned();
-            if !page.has_more {
+            last = page.next;
+            if last.is_none() {
                 return Ok(found);
             }
         }
@@ -106,8 +106,8 @@ impl sync::ListTags for LocalRepository {
             let page = self.registry.tags(&self.name, None, last.as_deref()).await;
             let page = page.map_err(|error| failed(&self.name, error))?;
             found.extend(page.names.iter().filter_map(|name| name.parse().ok()));
-            last = page.names.last().cloned();
-            if !page.has_more {
+            last = page.next;
+            if last.is_none() {
                 return Ok(found);
             }
         }

@@ -9,7 +9,7 @@ use super::Mirror;
 use crate::{Result, maintenance::Lease, service::Registry, storage::Task};
 
 /// How often a run says that it is still going on.
-const RENEWAL: Duration = Duration::from_secs(60);
+const RENEWAL: Duration = Duration::from_mins(1);
 
 /// Runs a mirror until it is told to stop, every `interval_s` seconds.
 pub(crate) async fn run_on_schedule(

@@ -29,10 +29,7 @@ impl PullThrough {
             },
         };
         let here = match here {
-            Err(Error::RepositoryUnknown(_)) => Page {
-                names: Vec::new(),
-                has_more: false,
-            },
+            Err(Error::RepositoryUnknown(_)) => Page::default(),
             here => here?,
         };
         let most = self.registry.limits.page_entries;
@@ -64,12 +61,12 @@ impl PullThrough {
 /// A page of both lists. What follows the last name of a local page that is not the last one may
 /// not be on it: local names are missing there.
 fn merged(here: Page, remote: &[Tag], last: Option<&str>, entries: usize) -> Page {
-    let end = here.names.last().filter(|_| here.has_more).cloned();
+    let end = here.next;
     let further = remote.iter().map(Tag::as_str);
     let further: BTreeSet<&str> = further
         .filter(|tag| last.is_none_or(|last| *tag > last))
         .collect();
-    let mut has_more = here.has_more;
+    let mut has_more = end.is_some();
     let mut names: BTreeSet<String> = here.names.into_iter().collect();
     for tag in further {
         if end.as_deref().is_some_and(|end| tag > end) {
@@ -79,10 +76,9 @@ fn merged(here: Page, remote: &[Tag], last: Option<&str>, entries: usize) -> Pag
         }
     }
     has_more |= names.len() > entries;
-    Page {
-        names: names.into_iter().take(entries).collect(),
-        has_more: has_more && entries > 0,
-    }
+    let names: Vec<String> = names.into_iter().take(entries).collect();
+    let next = names.last().filter(|_| has_more).cloned();
+    Page { names, next }
 }
 
 #[cfg(test)]
@@ -99,19 +95,17 @@ mod tests {
             loop {
                 let after = |name: &&str| last.as_deref().is_none_or(|last| *name > last);
                 let rest: Vec<&str> = here.iter().copied().filter(|name| after(name)).collect();
-                let page = Page {
-                    names: rest
-                        .iter()
-                        .take(entries)
-                        .map(|name| (*name).to_owned())
-                        .collect(),
-                    has_more: rest.len() > entries,
-                };
-                let page = merged(page, &remote, last.as_deref(), entries);
+                let names: Vec<String> = rest
+                    .iter()
+                    .take(entries)
+                    .map(|name| (*name).to_owned())
+                    .collect();
+                let next = names.last().filter(|_| rest.len() > entries).cloned();
+                let page = merged(Page { names, next }, &remote, last.as_deref(), entries);
                 assert!(page.names.len() <= entries);
-                last = page.names.last().cloned();
                 found.extend(page.names);
-                if !page.has_more {
+                last = page.next;
+                if last.is_none() {
                     break;
                 }
             }
