@@ -36,8 +36,6 @@ mod tls;
 mod transport;
 
 #[cfg(test)]
-mod hostile;
-#[cfg(test)]
 pub(crate) mod test_registry;
 #[cfg(test)]
 mod tests;

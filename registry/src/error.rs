@@ -69,6 +69,15 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// There is no room left in the store below.
+    #[error("the storage is full: failed to {action}")]
+    StorageFull {
+        /// What was attempted.
+        action: String,
+        /// What the store said.
+        #[source]
+        source: Source,
+    },
     /// The store below does not answer, or asks to come back later.
     #[error("the storage is unavailable: failed to {action}")]
     Unavailable {
@@ -407,6 +416,7 @@ impl Error {
             | Self::Contended { .. }
             | Self::Closed
             | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Self::StorageFull { .. } => (Status::INSUFFICIENT_STORAGE, Code::Unavailable),
             Self::Unauthenticated { .. } => (Status::UNAUTHORIZED, Code::Unauthorized),
             Self::TooManyFailures => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
             Self::TokenRequestInvalid(_) => (Status::BAD_REQUEST, Code::Unsupported),
@@ -458,6 +468,7 @@ impl Error {
     pub fn public_message(&self) -> String {
         match self {
             Self::Unavailable { .. } => "the storage is unavailable: try again".to_owned(),
+            Self::StorageFull { .. } => "the registry's storage is full, and nothing of this was stored: ask whoever runs the registry to make room, then try again".to_owned(),
             _ if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR => {
                 "an internal error occurred: the server's log has the details".to_owned()
             }
@@ -472,6 +483,12 @@ impl Error {
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {
         let source = source.into();
+        let is_full = source
+            .downcast_ref::<io::Error>()
+            .is_some_and(|source| is_full(source.kind()));
+        if is_full {
+            return Self::StorageFull { action, source };
+        }
         Self::Storage { action, source }
     }
 
@@ -502,6 +519,13 @@ impl Error {
             _ => false,
         }
     }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 impl From<ReferenceError> for Error {

@@ -8,6 +8,8 @@
 mod access;
 mod actor;
 mod api_tokens;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod htpasswd;
 mod issuer;
 mod jws;

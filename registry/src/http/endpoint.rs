@@ -118,9 +118,9 @@ fn percent_decoded(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
-            let digits = [bytes.next()?, bytes.next()?];
-            let digits = std::str::from_utf8(&digits).ok()?;
-            decoded.push(u8::from_str_radix(digits, 16).ok()?);
+            let mut byte = [0];
+            hex::decode_to_slice([bytes.next()?, bytes.next()?], &mut byte).ok()?;
+            decoded.extend(byte);
         } else {
             decoded.push(byte);
         }
@@ -162,6 +162,7 @@ mod tests {
         assert_snapshot!(parsed("/v2/manifests/v1"), @"there is no endpoint at `/v2/manifests/v1`");
         assert_snapshot!(parsed("/v2/a/b"), @"there is no endpoint at `/v2/a/b`");
         assert_snapshot!(parsed("/v2/a/%zz"), @"there is no endpoint at `/v2/a/%zz`");
+        assert_snapshot!(parsed("/v2/a/%+f"), @"there is no endpoint at `/v2/a/%+f`");
         assert_snapshot!(parsed("/v1/"), @"there is no endpoint at `/v1/`");
     }
 }

@@ -61,9 +61,8 @@ pub(super) async fn referrers(
     let filter = query.get("artifactType").filter(|text| !text.is_empty());
     let last = query.get("last").map(str::parse::<Digest>).transpose()?;
     let (page, lacking) = if let Some(pull_through) = &server.pull_through {
-        pull_through
-            .referrers(&repository, &subject, filter, last.as_ref())
-            .await?
+        let page = pull_through.referrers(&repository, &subject, filter, last.as_ref());
+        page.await?
     } else {
         let registry = &server.registry;
         let page = registry.referrers(&repository, &subject, filter, last.as_ref());

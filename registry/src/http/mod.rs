@@ -12,6 +12,8 @@ mod body;
 mod connection;
 mod context;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod jwks;
 mod lists;
 mod manifests;

@@ -61,7 +61,7 @@ use crate::{
     mirror::Mirror,
     operations::audit::AuditLog,
     quota::{self, QuotaReport},
-    retention::{self, Listeners, RepositoryVerdicts, RetentionOptions, RetentionReport},
+    retention::{self, Listeners, Mode, RepositoryVerdicts, RetentionOptions, RetentionReport},
     service::Registry,
 };
 use gc::{Collector, Pace};
@@ -188,7 +188,13 @@ impl Maintenance {
             decided,
         };
         let stop = CancellationToken::new();
-        let report = retention::sweep(&self.registry, options, listeners, &stop).await;
+        let mode = if options.dry_run {
+            Mode::Explain
+        } else {
+            Mode::Remove
+        };
+        let how = (mode, options.accept_clock);
+        let report = retention::sweep(&self.registry, how, listeners, &stop).await;
         quota::flush(&self.registry).await?;
         report
     }

@@ -285,7 +285,7 @@ where
         scenario(&restarted).await.unwrap();
         promise(&restarted).await;
         assert_invariants(&machine).await;
-        if fuse.left() > 0 {
+        if !fuse.is_burnt() {
             assert!(outcome.is_ok() && changes > 0);
             return;
         }

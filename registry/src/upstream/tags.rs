@@ -95,11 +95,8 @@ mod tests {
             loop {
                 let after = |name: &&str| last.as_deref().is_none_or(|last| *name > last);
                 let rest: Vec<&str> = here.iter().copied().filter(|name| after(name)).collect();
-                let names: Vec<String> = rest
-                    .iter()
-                    .take(entries)
-                    .map(|name| (*name).to_owned())
-                    .collect();
+                let names = rest.iter().take(entries).map(|name| (*name).to_owned());
+                let names: Vec<String> = names.collect();
                 let next = names.last().filter(|_| rest.len() > entries).cloned();
                 let page = merged(Page { names, next }, &remote, last.as_deref(), entries);
                 assert!(page.names.len() <= entries);

@@ -79,6 +79,8 @@ fn manifest() -> serde_json::Value {
     })
 }
 
+type Answer = Box<dyn Fn() -> Response + Send + Sync>;
+
 /// Wrong bytes, too few, too many, a length that is none: nobody gets them whole, nothing is kept.
 #[tokio::test]
 async fn a_broken_blob_is_never_seen() {
@@ -91,7 +93,6 @@ async fn a_broken_blob_is_never_seen() {
     };
     let (short, whole) = (content[..200_000].to_vec(), content.len());
     let longer = [&content[..], b"more"].concat();
-    type Answer = Box<dyn Fn() -> Response + Send + Sync>;
     let breaking_off = short.clone();
     let answers: Vec<(&str, Answer)> = vec![
         (
@@ -129,7 +130,7 @@ async fn a_broken_blob_is_never_seen() {
         let folder = tempfile::tempdir().unwrap();
         let config = cairn_registry::Config {
             storage: cairn_registry::StorageConfig::Directory(folder.path().to_owned()),
-            upstreams: vec![upstream("hub", &there.address, json!({}))],
+            upstreams: vec![upstream("hub", &there.address, &json!({}))],
             ..in_memory()
         };
         let here = Server::with(config.clone()).await;
@@ -172,7 +173,7 @@ async fn a_manifest_that_is_another_or_none_is_refused() {
             response
         })
         .await;
-        let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+        let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
         for reference in ["v1", digest.as_str()] {
             let path = format!("/v2/hub/a/manifests/{reference}");
             let refused = here.send("GET", &path).await;
@@ -232,7 +233,7 @@ async fn lesson_21_credentials_of_an_upstream_go_nowhere_else() {
             let mut registry = registry.clone();
             registry["allowPrivateNetworks"] = json!(allowed);
             let change = json!({"registry": registry});
-            let here = pulling_from(vec![upstream("hub", &there.address, change)]).await;
+            let here = pulling_from(vec![upstream("hub", &there.address, &change)]).await;
             let digest = Digest::sha256(b"x");
             for path in [
                 "manifests/v1".to_owned(),
@@ -262,7 +263,7 @@ async fn lesson_21_credentials_of_an_upstream_go_nowhere_else() {
 #[tokio::test]
 async fn lesson_17_an_upstream_without_end_is_cut_off() {
     let there = Hostile::start(|request| {
-        let chunk = Bytes::from_static(&[b' '; 64 * 1024]);
+        let chunk = Bytes::from(vec![b' '; 64 * 1024]);
         let endless = stream::repeat(Ok::<_, Infallible>(chunk));
         let mut response = Body::from_stream(endless).into_response();
         let headers = response.headers_mut();
@@ -274,7 +275,7 @@ async fn lesson_17_an_upstream_without_end_is_cut_off() {
     })
     .await;
     let mut config = in_memory();
-    config.upstreams = vec![upstream("hub", &there.address, json!({}))];
+    config.upstreams = vec![upstream("hub", &there.address, &json!({}))];
     config.limits.blob_bytes = 1024 * 1024;
     config.limits.upload_chunk_bytes = 1024 * 1024;
     let here = Server::with(config).await;
@@ -294,7 +295,7 @@ async fn lesson_17_an_upstream_without_end_is_cut_off() {
 async fn an_upstream_that_redirects_for_ever_is_given_up() {
     let there =
         Hostile::start(|request| to(StatusCode::FOUND, &format!("{}/x", request.uri()))).await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
     let path = format!("/v2/hub/a/blobs/{}", Digest::sha256(b"x"));
     assert_eq!(here.status("GET", &path).await, 502);
     assert_eq!(there.seen().len(), 4);
@@ -307,7 +308,7 @@ async fn an_upstream_that_wants_fewer_requests_is_left_alone() {
         (StatusCode::TOO_MANY_REQUESTS, wait, "slow down").into_response()
     })
     .await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
     for _ in 0..3 {
         let refused = here.send("GET", "/v2/hub/a/manifests/v1").await;
         let wait: u64 = header(&refused, "retry-after").parse().unwrap();
@@ -321,7 +322,7 @@ async fn an_upstream_that_wants_fewer_requests_is_left_alone() {
 async fn what_an_upstream_lacks_is_remembered_for_a_while() {
     let there = Hostile::start(|_| StatusCode::NOT_FOUND.into_response()).await;
     let change = json!({"missingTtlS": 600});
-    let here = pulling_from(vec![upstream("hub", &there.address, change)]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &change)]).await;
     for _ in 0..3 {
         let missing = here.send("GET", "/v2/hub/a/manifests/v1").await;
         assert_eq!(
@@ -339,7 +340,7 @@ async fn an_upstream_that_is_slow_is_not_waited_for() {
         let pause = if request.uri().path().contains("/blobs/") {
             Duration::from_millis(50)
         } else {
-            Duration::from_secs(3600)
+            Duration::from_hours(1)
         };
         let drip = stream::unfold((), move |()| async move {
             tokio::time::sleep(pause).await;
@@ -350,7 +351,7 @@ async fn an_upstream_that_is_slow_is_not_waited_for() {
     .await;
     let registry = json!({"url": format!("http://{}", there.address), "timeoutS": 1});
     let change = json!({"registry": registry});
-    let here = pulling_from(vec![upstream("hub", &there.address, change)]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &change)]).await;
     let path = format!("/v2/hub/a/blobs/{}", Digest::sha256(b"x"));
     let blob = here.send("GET", &path).await;
     assert!(blob.bytes().await.is_err());

@@ -8,7 +8,7 @@ use crate::{
     pull_through::{soon, upstream},
 };
 
-fn mirror(direction: &str, address: &str, change: Value) -> MirrorConfig {
+fn mirror(direction: &str, address: &str, change: &Value) -> MirrorConfig {
     let mut config = json!({
         "name": "test",
         "direction": direction,
@@ -30,7 +30,7 @@ async fn a_schedule_keeps_both_the_same() {
     there.push_tagged("elsewhere/b", "1.0.0", "4").await;
     let change = json!({"intervalS": 1, "versions": "^1"});
     let here = Server::with(Config {
-        mirrors: vec![mirror("pull", &there.address, change)],
+        mirrors: vec![mirror("pull", &there.address, &change)],
         ..in_memory()
     })
     .await;
@@ -64,8 +64,8 @@ async fn content_goes_out_as_well_and_is_taken_over_from_upstreams() {
     let names = json!({"repositories": [{"local": "here/**", "remote": "**"}]});
     let config = Config {
         storage: StorageConfig::Directory(folder.path().to_owned()),
-        upstreams: vec![upstream("hub", &origin.address, names)],
-        mirrors: vec![mirror("push", &there.address, json!({}))],
+        upstreams: vec![upstream("hub", &origin.address, &names)],
+        mirrors: vec![mirror("push", &there.address, &json!({}))],
         ..in_memory()
     };
     let here = Server::with(config.clone()).await;
@@ -92,7 +92,7 @@ async fn content_goes_out_as_well_and_is_taken_over_from_upstreams() {
         mirrors: vec![mirror(
             "pull",
             &origin.address,
-            json!({"repositories": [{"local": "here/a", "remote": "a"}]}),
+            &json!({"repositories": [{"local": "here/a", "remote": "a"}]}),
         )],
         upstreams: Vec::new(),
         ..config

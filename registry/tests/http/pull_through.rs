@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The upstream at an address, for everything below `hub/`; tags are asked about every time.
-pub(crate) fn upstream(name: &str, address: &str, change: Value) -> UpstreamConfig {
+pub(crate) fn upstream(name: &str, address: &str, change: &Value) -> UpstreamConfig {
     let mut config = json!({
         "name": name,
         "registry": {"url": format!("http://{address}")},
@@ -50,7 +50,7 @@ pub(crate) async fn pulling_from(upstreams: Vec<UpstreamConfig>) -> Server {
 async fn an_image_comes_through_and_stays() {
     let there = Server::start().await;
     let digest = there.push_tagged("library/a", "v1", "first").await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
 
     let head = here.send("HEAD", "/v2/hub/library/a/manifests/v1").await;
     assert_eq!(head.status(), 200);
@@ -94,8 +94,8 @@ async fn an_image_comes_through_and_stays() {
 async fn tags_follow_the_upstream_once_their_time_is_over() {
     let there = Server::start().await;
     let first = there.push_tagged("a", "v1", "first").await;
-    let eager = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
-    let patient = upstream("hub", &there.address, json!({"tagTtlS": 3600}));
+    let eager = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
+    let patient = upstream("hub", &there.address, &json!({"tagTtlS": 3600}));
     let patient = pulling_from(vec![patient]).await;
     let path = "/v2/hub/a/manifests/v1";
     for here in [&eager, &patient] {
@@ -120,7 +120,7 @@ async fn what_was_pushed_here_wins() {
     let there = Server::start().await;
     there.push_tagged("a", "v1", "theirs").await;
     there.push_tagged("a", "v2", "theirs too").await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
     let ours = here.push_tagged("hub/a", "v1", "ours").await;
     let tag = here.send("GET", "/v2/hub/a/manifests/v1").await;
     assert_eq!(header(&tag, "docker-content-digest"), ours.as_str());
@@ -142,7 +142,7 @@ async fn what_was_pushed_here_wins() {
 async fn what_a_client_need_not_send_comes_from_the_upstream() {
     let there = Server::start().await;
     let base = there.push_blob("a", b"a layer of theirs").await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
     let path = format!("/v2/hub/a/blobs/{base}");
     assert_eq!(here.status("HEAD", &path).await, 200);
     let mut image = here.image("hub/a", "built on theirs").await;
@@ -177,7 +177,7 @@ async fn an_index_comes_without_what_nobody_asks_for() {
     let folder = tempfile::tempdir().unwrap();
     let config = Config {
         storage: StorageConfig::Directory(folder.path().to_owned()),
-        upstreams: vec![upstream("hub", &there.address, json!({}))],
+        upstreams: vec![upstream("hub", &there.address, &json!({}))],
         ..in_memory()
     };
     let here = Server::with(config.clone()).await;
@@ -204,8 +204,8 @@ async fn upstreams_are_asked_in_their_order() {
     second.push_tagged("a", "both", "of the second").await;
     let only = second.push_tagged("a", "only", "of the second").await;
     let here = pulling_from(vec![
-        upstream("first", &first.address, json!({})),
-        upstream("second", &second.address, json!({})),
+        upstream("first", &first.address, &json!({})),
+        upstream("second", &second.address, &json!({})),
     ])
     .await;
     let both = here.get_json("/v2/hub/a/manifests/both").await;
@@ -225,7 +225,7 @@ async fn a_mirrors_client_names_the_registry_it_means() {
     there.push_tagged("library/a", "v1", "1").await;
     let names = json!({"repositories": [{"local": "apps/hub/**", "remote": "**"}]});
     let site = Guarded::with(|config| {
-        config.upstreams = vec![upstream("hub", &there.address, names)];
+        config.upstreams = vec![upstream("hub", &there.address, &names)];
     })
     .await;
     let path = "/v2/library/a/manifests/v1?ns=hub.example";
@@ -257,7 +257,7 @@ async fn referrers_of_both_are_one_list() {
     let theirs = referrer("theirs", there.image("a", "").await);
     let path = format!("/v2/a/manifests/{}", digest_of(&theirs));
     there.put_manifest(&path, &theirs).await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
     let ours = referrer("ours", here.image("hub/a", "").await);
     let path = format!("/v2/hub/a/manifests/{}", digest_of(&ours));
     assert_eq!(here.put_manifest(&path, &ours).await.status(), 201);
@@ -303,7 +303,7 @@ async fn signatures_come_along_before_trust_is_decided() {
         });
         std::fs::write(&policy, text.to_string()).unwrap();
         let here = Server::with(Config {
-            upstreams: vec![upstream("hub", &there.address, json!({}))],
+            upstreams: vec![upstream("hub", &there.address, &json!({}))],
             trust: Some(TrustConfig {
                 policy,
                 host: "r.example".to_owned(),
@@ -357,7 +357,7 @@ async fn many_clients_get_a_blob_that_is_fetched_once() {
     let digest = there.push_blob("a", &content).await;
     let metrics = json!({"listen": "127.0.0.1:0"});
     let here = Server::with(Config {
-        upstreams: vec![upstream("hub", &there.address, json!({}))],
+        upstreams: vec![upstream("hub", &there.address, &json!({}))],
         metrics: Some(serde_json::from_value(metrics).unwrap()),
         ..in_memory()
     })
@@ -402,7 +402,7 @@ async fn a_client_that_leaves_or_dawdles_does_not_stop_a_blob() {
     // More than a connection and a place in the queue hold.
     let content = noise(24 * 1024 * 1024);
     let digest = there.push_blob("a", &content).await;
-    let here = pulling_from(vec![upstream("hub", &there.address, json!({}))]).await;
+    let here = pulling_from(vec![upstream("hub", &there.address, &json!({}))]).await;
     let path = format!("/v2/hub/a/blobs/{digest}");
     drop(here.send("GET", &path).await);
     let mut slow = here.send("GET", &path).await;
@@ -426,7 +426,7 @@ async fn replicas_pull_through_side_by_side() {
     let store = S3Server::start().await;
     let config = Config {
         storage: in_bucket(&store),
-        upstreams: vec![upstream("hub", &there.address, json!({}))],
+        upstreams: vec![upstream("hub", &there.address, &json!({}))],
         ..in_memory()
     };
     let replicas = [
