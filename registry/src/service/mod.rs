@@ -48,7 +48,7 @@ pub(crate) use admission::Admission;
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
 use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
-pub(crate) use referrers::Descriptor;
+pub(crate) use referrers::{Descriptor, parse_list};
 pub(crate) use tags::Page;
 pub(crate) use upload_id::FIRST_BYTE_S;
 pub use upload_id::UploadId;
