@@ -296,16 +296,20 @@ fn is_damage(error: &redb::DatabaseError) -> bool {
     }
 }
 
-/// Creates the tables and returns the highest version given so far.
+/// Returns the highest version given so far; creates the tables of a new file. A start that finds
+/// them need not wait for a commit.
 fn prepare(database: &Database) -> std::result::Result<u64, redb::Error> {
-    let transaction = database.begin_write()?;
-    transaction.open_table(RECORDS)?;
-    let sequence = transaction
-        .open_table(SEQUENCE)?
-        .get(())?
-        .map_or(0, |stored| stored.value());
-    transaction.commit()?;
-    Ok(sequence)
+    match database.begin_read()?.open_table(SEQUENCE) {
+        Ok(sequence) => Ok(sequence.get(())?.map_or(0, |stored| stored.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            let transaction = database.begin_write()?;
+            transaction.open_table(RECORDS)?;
+            transaction.open_table(SEQUENCE)?;
+            transaction.commit()?;
+            Ok(0)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn get(records: &Records, key: &str) -> std::result::Result<Option<Bytes>, redb::Error> {
