@@ -26,7 +26,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use rustls::{
-    ClientConfig, RootCertStore,
+    CipherSuite, ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
@@ -179,8 +179,13 @@ fn verifying(ca_file: &Path) -> Result<Arc<ClientConfig>, Failure> {
             .and_then(|certificate| Ok(authorities.add(certificate)?));
         added.with_context(|| format!("failed to read `{}`", ca_file.display()))?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut provider = rustls::crypto::ring::default_provider();
+    // What most clients of registries offer first: they are written in Go.
+    let preferred = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider
+        .cipher_suites
+        .sort_by_key(|offered| offered.suite() != preferred);
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .context("failed to set up TLS")?
         .with_root_certificates(authorities)

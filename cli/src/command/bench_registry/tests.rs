@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use cairn_registry::{Config, StorageConfig, TlsConfig};
+use cairn_registry::{ClientCertificates, Config, StorageConfig, TlsConfig};
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
 
@@ -98,7 +98,7 @@ fn certificates(folder: &Path) -> TlsConfig {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_ca: None,
-        client_certificates: Default::default(),
+        client_certificates: ClientCertificates::default(),
     };
     fs::write(&tls.certificate, certificate.pem()).unwrap();
     fs::write(&tls.key, key.serialize_pem()).unwrap();
