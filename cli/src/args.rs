@@ -7,9 +7,10 @@ use crate::command::{
     pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
     profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
     registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
-    registry_login, registry_logout, registry_rebuild, registry_serve, registry_token_create,
-    registry_token_list, registry_token_revoke, registry_user_add, registry_user_remove, sign,
-    verify,
+    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
+    registry_serve, registry_token_create, registry_token_list, registry_token_revoke,
+    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
+    registry_webhooks_retry, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -155,6 +156,10 @@ pub(crate) enum Registry {
     Fsck(registry_fsck::RegistryFsck),
     /// Recompute everything that follows from manifests, tags and blobs
     Rebuild(registry_rebuild::RegistryRebuild),
+    /// Show how much of the quotas is used
+    Quota(registry_quota::RegistryQuota),
+    /// Remove the tags and manifests that the rules of retention do not keep
+    Retention(registry_retention::RegistryRetention),
     /// Copy repositories to an OCI image layout
     Export(registry_export::RegistryExport),
     /// Take over an OCI image layout, or the files of a distribution registry
@@ -172,6 +177,9 @@ pub(crate) enum Registry {
     /// Ask an access policy
     #[command(subcommand)]
     Authz(Authz),
+    /// Look after events that webhooks did not take
+    #[command(subcommand)]
+    Webhooks(Webhooks),
 }
 
 /// Manage the users in a password file.
@@ -199,6 +207,17 @@ pub(crate) enum Token {
 pub(crate) enum Authz {
     /// Say whether something is allowed, and which rule decides
     Explain(registry_authz_explain::RegistryAuthzExplain),
+}
+
+/// Look after events that webhooks did not take.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhooks {
+    /// List the events that webhooks never took
+    List(registry_webhooks_list::RegistryWebhooksList),
+    /// Have events delivered that webhooks did not take
+    Retry(registry_webhooks_retry::RegistryWebhooksRetry),
+    /// Throw events away that webhooks did not take
+    Discard(registry_webhooks_discard::RegistryWebhooksDiscard),
 }
 
 /// Measure how fast something is.

@@ -13,6 +13,8 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// `CAIRN_LOG`: filters of the log, such as `info,cairn_registry=debug`.
     pub(crate) log: Option<String>,
+    /// `CAIRN_LOG_FORMAT=json`: the log is a JSON object a line.
+    pub(crate) logs_json: bool,
     /// `DOCKER_CONFIG` or `~/.docker`: where `config.json` with registry credentials is.
     pub(crate) docker_config: Option<PathBuf>,
     /// `CAIRN_KEY_PASSWORD`: the password of an encrypted private key.
@@ -20,7 +22,8 @@ pub(crate) struct Environment {
     /// `SOURCE_DATE_EPOCH`: the time artifacts say they were made at, in seconds since 1970
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
     pub(crate) source_date_epoch: Option<String>,
-    /// `CAIRN_REGISTRY_…`: keys of the registry's configuration, by the names of the variables.
+    /// `CAIRN_REGISTRY_…` and `OTEL_…`: keys of the registry's configuration, by the names of the
+    /// variables.
     pub(crate) registry_settings: Vec<(String, String)>,
 }
 
@@ -34,13 +37,17 @@ impl Environment {
         Self {
             no_color: variable("NO_COLOR").is_some(),
             log: variable("CAIRN_LOG"),
+            logs_json: variable("CAIRN_LOG_FORMAT").is_some_and(|format| format == "json"),
             docker_config: variable("DOCKER_CONFIG")
                 .map(PathBuf::from)
                 .or_else(|| home.map(|home| home.join(".docker")))
                 .map(|folder| folder.join("config.json")),
             key_password: variable("CAIRN_KEY_PASSWORD"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),
-            registry_settings: variables(cairn_registry::VARIABLE_PREFIX),
+            registry_settings: variables(&[
+                cairn_registry::VARIABLE_PREFIX,
+                cairn_registry::OTEL_PREFIX,
+            ]),
         }
     }
 
@@ -73,11 +80,12 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The variables whose names begin with a prefix, in the order of their names.
-fn variables(prefix: &str) -> Vec<(String, String)> {
+/// The variables whose names begin with one of some prefixes, in the order of their names.
+fn variables(prefixes: &[&str]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
+        .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|(_, value)| !value.is_empty())
         .collect();
     found.sort_unstable();
     found

@@ -9,13 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use cairn_compiler::{InputError, NamedText, ProfileFiles};
-use cairn_spec::{ArchiveLimits, File, FileTree, TreePath};
+use cairn_spec::{ArchiveLimits, File, FileTree, TreePath, human_bytes};
 use globset::{Glob, GlobBuilder};
 
-use crate::{
-    exit::{ExitCode, Failure},
-    output::human_bytes,
-};
+use crate::exit::{ExitCode, Failure};
 
 /// The largest profile, cluster, lock or values file, in bytes.
 const MAX_TEXT_BYTES: u64 = 8 << 20;

@@ -162,11 +162,16 @@ pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment) {
     let filter = environment.log.as_deref().unwrap_or(default);
     let ansi =
         std::io::stderr().is_terminal() && !environment.no_color && arguments.color != Color::Never;
-    let _ = tracing_subscriber::fmt()
+    let logging = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .try_init();
+        // Where the log went nobody is told of that: a terminal may be gone while a server drains.
+        .log_internal_errors(false);
+    let _ = if environment.logs_json {
+        logging.json().flatten_event(true).try_init()
+    } else {
+        logging.with_ansi(ansi).try_init()
+    };
 }
 
 /// Rows as aligned columns under a heading.
@@ -193,24 +198,6 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
     rows.iter()
         .fold(line(&heading), |text, row| text + &line(row))
-}
-
-/// A size for people.
-pub(crate) fn human_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut whole = bytes;
-    let mut unit = 0;
-    let mut tenths = 0;
-    while whole >= 1024 && unit + 1 < UNITS.len() {
-        tenths = (whole % 1024) * 10 / 1024;
-        whole /= 1024;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{whole} {}", UNITS[unit])
-    } else {
-        format!("{whole}.{tenths} {}", UNITS[unit])
-    }
 }
 
 /// `1 object`, `2 objects`.
@@ -244,14 +231,6 @@ mod tests {
         assert_eq!(
             table(&["NAME", "N"], &rows),
             "NAME       N\na          1\nlong name  2\n"
-        );
-    }
-
-    #[test]
-    fn sizes_are_readable() {
-        assert_eq!(
-            [human_bytes(0), human_bytes(1536), human_bytes(5 << 30)],
-            ["0 B", "1.5 KiB", "5.0 GiB"]
         );
     }
 }

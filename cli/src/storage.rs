@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use cairn_registry::{Config, Copied, Error, Maintenance, StorageConfig};
+use anyhow::anyhow;
+use cairn_registry::{Config, Copied, DeadLetters, Error, Maintenance, StorageConfig};
+use cairn_spec::human_bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -10,7 +12,7 @@ use crate::{
     command::registry_serve::{load, refuse},
     config::Environment,
     exit::{ExitCode, Failure},
-    output::{Output, human_bytes},
+    output::Output,
 };
 
 /// Which storage.
@@ -51,7 +53,7 @@ impl StorageArgs {
         self.config(environment, output)?.maintain().await.map_err(|error| {
             if matches!(error, Error::InUse { .. }) {
                 Failure::new(ExitCode::Conflict, error).hint(
-                    "one process holds a folder at a time: stop the server; while it runs, it collects garbage itself",
+                    "one process holds a folder at a time: stop the server first; garbage it collects by itself",
                 )
             } else {
                 refuse(error)
@@ -59,13 +61,49 @@ impl StorageArgs {
         })
     }
 
-    fn config(&self, environment: &Environment, output: &Output) -> Result<Config, Failure> {
+    pub(crate) fn config(
+        &self,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Config, Failure> {
         load(
             self.config.as_deref(),
             self.data.as_deref(),
             environment,
             output,
         )
+    }
+}
+
+/// Which dead letters of webhooks.
+#[derive(Debug, Args)]
+pub(crate) struct LetterArgs {
+    /// The events, as `cairn registry webhooks list` names them
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    ids: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Those of this webhook only
+    #[arg(long, value_name = "NAME")]
+    webhook: Option<String>,
+}
+
+impl LetterArgs {
+    pub(crate) fn which(&self) -> DeadLetters {
+        DeadLetters {
+            webhook: self.webhook.clone(),
+            ids: self.ids.clone(),
+        }
+    }
+
+    /// Fails if there was nothing to do anything about.
+    pub(crate) fn check(&self, settled: u64) -> Result<(), Failure> {
+        if settled > 0 || self.all {
+            return Ok(());
+        }
+        let failure = Failure::new(ExitCode::NotFound, anyhow!("there is no such event"));
+        Err(failure.hint("`cairn registry webhooks list` shows those there are"))
     }
 }
 

@@ -12,10 +12,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Limits, Progress, Result,
+    Error, Limits, Progress, Reload, Result,
     http::{self, Accepted, Server, StallGuard},
+    operations::{audit::AuditLog, metrics::Metrics},
+    quota, retention,
     service::Registry,
     tls::Tls,
+    traces::Exporter,
+    watched::Watch,
     workers::Workers,
 };
 
@@ -31,11 +35,21 @@ pub struct App {
     metrics_address: Option<SocketAddr>,
     tls: Option<Arc<Tls>>,
     is_open_to_everyone: bool,
+    reload: Reload,
+    /// Sends traces; [`Self::run`] starts it, and ends it last.
+    pub(crate) exporter: Option<Exporter>,
 }
 
 impl App {
-    pub(crate) fn new(server: Server, tls: Option<Tls>, is_open_to_everyone: bool) -> Self {
+    pub(crate) fn new(
+        server: Server,
+        tls: Option<Tls>,
+        is_open_to_everyone: bool,
+        watch: &Arc<Watch>,
+    ) -> Self {
         let mut workers = Workers::default();
+        let files = Arc::clone(watch);
+        workers.add("files", |stop| files.follow(stop));
         if let Some(limits) = server.client_limits.clone() {
             workers.add("client-limits", async move |stop| {
                 limits.forget_clients(stop).await;
@@ -47,7 +61,14 @@ impl App {
             metrics_address: None,
             tls: tls.map(Arc::new),
             is_open_to_everyone,
+            reload: watch.reload(),
+            exporter: None,
         }
+    }
+
+    /// Has the files read again that may change while the server runs.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// The server speaks TLS.
@@ -87,6 +108,11 @@ impl App {
         self.server.registry.tally.progress()
     }
 
+    /// Whom workers tell what they did.
+    pub(crate) fn telling(&self) -> (Arc<Metrics>, Option<Arc<AuditLog>>) {
+        (Arc::clone(&self.server.metrics), self.server.audit.clone())
+    }
+
     /// The registry behind the server, for workers.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.server.registry)
@@ -107,8 +133,14 @@ impl App {
         let abort = CancellationToken::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
         let workers = TaskTracker::new();
-        self.workers.start(&workers, &shutdown, &abort);
+        self.workers
+            .start(&workers, &shutdown, &abort, &self.server.metrics);
         workers.close();
+        let (exporters, farewell) = (TaskTracker::new(), CancellationToken::new());
+        if let Some(exporter) = self.exporter.take() {
+            exporters.spawn(exporter.run(farewell.clone()));
+        }
+        exporters.close();
 
         loop {
             let accepted = async {
@@ -146,17 +178,26 @@ impl App {
             workers.wait().await;
             tasks.close();
             tasks.wait().await;
+            quota::flush(&self.server.registry).await?;
+            retention::flush_pulls(&self.server.registry).await
         });
-        if drained.await.is_err() {
-            tracing::warn!(
+        match drained.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what was pushed and pulled last was not written down; a recount finds pushes"
+            ),
+            Err(_) => tracing::warn!(
                 drain_s = limits.drain_s,
                 "requests are still under way after the grace period: ending them"
-            );
+            ),
         }
         abort.cancel();
         connections.close();
         connections.wait().await;
         workers.wait().await;
+        farewell.cancel();
+        exporters.wait().await;
         drop(router);
         // Closing the stores waits for their last writes.
         tokio::task::spawn_blocking(move || drop(self))

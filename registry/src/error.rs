@@ -2,7 +2,11 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
-use std::{fmt, io, net::SocketAddr};
+use std::{
+    fmt::{self, Write as _},
+    io,
+    net::SocketAddr,
+};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
@@ -47,6 +51,18 @@ pub enum Error {
     InUse {
         /// The database file.
         path: String,
+    },
+    /// A newer version has changed what is stored.
+    #[error(
+        "the storage has format {found}, which Cairn {written_by} wrote; this version knows formats up to {known}"
+    )]
+    StorageTooNew {
+        /// The storage's format.
+        found: u32,
+        /// The version that wrote it.
+        written_by: String,
+        /// The newest format that this version knows.
+        known: u32,
     },
     /// The store below failed.
     #[error("failed to {action}")]
@@ -198,6 +214,14 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
+    /// A quota does not allow what the request would add.
+    #[error("the quota `{quota}` is used up: {what}")]
+    QuotaExceeded {
+        /// Its name.
+        quota: String,
+        /// What is used, and what to do about it.
+        what: String,
+    },
     /// More tags were given in one request than the limit allows.
     #[error("more than {limit} tags in one request")]
     TooManyTags {
@@ -346,6 +370,7 @@ impl Error {
             | Self::Invalid(_)
             | Self::OpenToEveryone { .. }
             | Self::InUse { .. }
+            | Self::StorageTooNew { .. }
             | Self::Storage { .. }
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
@@ -374,9 +399,10 @@ impl Error {
             Self::ManifestTooLarge { .. } | Self::BlobTooLarge { .. } => {
                 (Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid)
             }
-            Self::Denied { .. } | Self::TagImmutable { .. } | Self::Untrusted { .. } => {
-                (Status::FORBIDDEN, Code::Denied)
-            }
+            Self::Denied { .. }
+            | Self::TagImmutable { .. }
+            | Self::Untrusted { .. }
+            | Self::QuotaExceeded { .. } => (Status::FORBIDDEN, Code::Denied),
             Self::TooManyTags { .. } | Self::TargetTooLong { .. } => {
                 (Status::URI_TOO_LONG, Code::Unsupported)
             }
@@ -409,6 +435,18 @@ impl Error {
             }
             _ => self.to_string(),
         }
+    }
+
+    /// The error with its causes, for the log.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {

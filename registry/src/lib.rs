@@ -2,10 +2,15 @@
 //!
 //! ```text
 //! http/      requests and responses; nothing else knows HTTP
-//!   operations/  metrics, audit log, limits on clients, webhooks
+//!   operations/  metrics, audit log, limits on clients, readiness, webhooks
+//!   traces/    which request made which calls, for a collector
+//!   watched    files that are read again when they change
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
+//!     format     whether this version knows what is stored
+//!     quota      how much repositories hold and may hold
+//!     retention  what leaves repositories by itself
 //!   auth/      who makes a request, and whether they may
 //!       storage/   payloads and records behind two traits
 //! ```
@@ -28,27 +33,37 @@ pub mod auth;
 mod clock;
 mod config;
 mod error;
+mod format;
 mod http;
 mod maintenance;
 mod operations;
+mod quota;
 mod records;
+mod retention;
 mod service;
 pub mod storage;
 mod tls;
+mod traces;
 mod trust;
+mod watched;
 mod workers;
 
 pub use app::App;
 pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
-    GcConfig, JwksConfig, Limits, MetricsConfig, OidcConfig, Rate, RateLimits, Replicas, S3Config,
-    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TrustConfig, TrustMode,
-    UntaggedManifests, VARIABLE_PREFIX, WebhookConfig, check_config, config_schema, read_config,
+    GcConfig, JwksConfig, KeepTags, Limits, MetricsConfig, OTEL_PREFIX, OidcConfig, QuotaRule,
+    QuotasConfig, Rate, RateLimits, Ratio, RedirectConfig, Replicas, RetentionConfig,
+    RetentionRule, S3Config, S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig,
+    TracesConfig, TrustConfig, TrustMode, UnmatchedTags, UntaggedManifests, VARIABLE_PREFIX,
+    WebhookConfig, check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{
-    Checked, Copied, Finding, Found, FsckOptions, Invariant, Maintenance, Progress, Rebuilt,
-    Selection, Watch,
+    Checked, Copied, DeadLetter, DeadLetters, Finding, Found, FsckOptions, ImportFrom, Invariant,
+    Maintenance, Progress, Rebuilt, Selection, Watch,
 };
+pub use quota::{QuotaReport, QuotaStatus, RepositoryUsage};
+pub use retention::{Decision, RepositoryVerdicts, RetentionOptions, RetentionReport, Verdict};
 pub use service::UploadId;
 pub use storage::{Answer, Check};
+pub use watched::Reload;

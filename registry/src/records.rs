@@ -3,6 +3,11 @@
 //! A record is its fields as one line of JSON, a newline, and a body of raw bytes: readable by
 //! people, extensible by fields with defaults, and without any encoding of the bytes it carries.
 
+use std::{
+    collections::BTreeMap,
+    ops::{AddAssign, Sub},
+};
+
 use bytes::{BufMut, Bytes, BytesMut};
 use cairn_spec::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -26,7 +31,11 @@ pub(crate) fn encode<T: Serialize>(fields: &T, body: &[u8]) -> Result<Bytes> {
 
 /// Reads a record's fields and its body.
 pub(crate) fn decode<T: DeserializeOwned>(key: &Key, entry: &Entry) -> Result<(T, Bytes)> {
-    let value = &entry.value;
+    decode_value(key, &entry.value)
+}
+
+/// The same for one that is about to be written.
+pub(crate) fn decode_value<T: DeserializeOwned>(key: &Key, value: &Bytes) -> Result<(T, Bytes)> {
     let end = value
         .iter()
         .position(|byte| *byte == b'\n')
@@ -117,6 +126,51 @@ pub(crate) struct Repository {
     pub(crate) created_unix_s: u64,
 }
 
+/// When manifests were pulled, to a few hours; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PullTimes {
+    pub(crate) pulled_unix_s: BTreeMap<Digest, u64>,
+}
+
+/// How much a repository holds; no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    pub(crate) bytes: i64,
+    pub(crate) blobs: i64,
+    pub(crate) manifests: i64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.blobs += other.blobs;
+        self.manifests += other.manifests;
+    }
+}
+
+impl Sub for Usage {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes - other.bytes,
+            blobs: self.blobs - other.blobs,
+            manifests: self.manifests - other.manifests,
+        }
+    }
+}
+
+/// How much the repositories of a quota hold together; no body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QuotaUsage {
+    /// Which repositories were counted: those of another glob say nothing about the quota.
+    pub(crate) repositories: String,
+    pub(crate) bytes: i64,
+}
+
 /// What the trust policy says of a manifest; no body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -183,6 +237,12 @@ fn is_false(value: &bool) -> bool {
 pub(crate) struct Delivery {
     pub(crate) attempts: u32,
     pub(crate) due_unix_s: u64,
+    /// The trace of the change, as a `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<String>,
+    /// Why the last attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_failure: Option<String>,
 }
 
 /// Serialized states of hashers, in hexadecimal.

@@ -18,12 +18,13 @@ use x509_cert::{
     der::Decode as _,
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
-use zeroize::Zeroizing;
 
 use crate::{
     Limits, Result,
-    auth::{CertificateNames, Invalid, Watched},
+    auth::{CertificateNames, Invalid},
     config::{ClientCertificates, TlsConfig},
+    operations::metrics::WatchedFile,
+    watched::{Files, Watch, Watched},
 };
 
 /// The protocols that are offered: HTTP/2, else HTTP/1.1.
@@ -37,14 +38,11 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn open(config: &TlsConfig, limits: &Limits) -> Result<Self> {
-        let mut paths = vec![config.certificate.clone(), config.key.clone()];
-        paths.extend(config.client_ca.clone());
-        let interval = Duration::from_millis(limits.file_interval_ms);
+    pub(crate) fn open(config: &TlsConfig, limits: &Limits, watch: &Watch) -> Result<Self> {
         let config = config.clone();
-        let read = move |texts: &[Zeroizing<String>]| server_config(&config, texts);
+        let read = move |files: &Files| server_config(&config, files);
         Ok(Self {
-            config: Watched::open(paths, interval, read)?,
+            config: watch.open(WatchedFile::Tls, read)?,
             handshake_timeout: Duration::from_secs(limits.handshake_timeout_s),
         })
     }
@@ -62,21 +60,22 @@ impl Tls {
     }
 }
 
-fn server_config(config: &TlsConfig, texts: &[Zeroizing<String>]) -> Result<ServerConfig, Invalid> {
+fn server_config(config: &TlsConfig, files: &Files) -> Result<ServerConfig, Invalid> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate_path = config.certificate.display().to_string();
-    let certificates = certificates(&certificate_path, &texts[0])?;
+    let certificates = certificates(&certificate_path, &files.read(&config.certificate)?)?;
     let key_path = config.key.display().to_string();
-    let key = PrivateKeyDer::from_pem_slice(texts[1].as_bytes())
+    let key = PrivateKeyDer::from_pem_slice(files.read(&config.key)?.as_bytes())
         .map_err(|_| Invalid::new(&key_path, "it holds no private key in PEM"))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Invalid::new("tls", error.to_string()))?;
-    let builder = match (&config.client_ca, texts.get(2)) {
-        (Some(path), Some(text)) => {
+    let builder = match &config.client_ca {
+        Some(path) => {
+            let text = files.read(path)?;
             let path = path.display().to_string();
             let mut roots = RootCertStore::empty();
-            for authority in self::certificates(&path, text)? {
+            for authority in self::certificates(&path, &text)? {
                 roots
                     .add(authority)
                     .map_err(|error| Invalid::new(&path, error.to_string()))?;
@@ -91,13 +90,13 @@ fn server_config(config: &TlsConfig, texts: &[Zeroizing<String>]) -> Result<Serv
                 .map_err(|error| Invalid::new(&path, error.to_string()))?;
             builder.with_client_cert_verifier(verifier)
         }
-        _ if config.client_certificates == ClientCertificates::Required => {
+        None if config.client_certificates == ClientCertificates::Required => {
             return Err(Invalid::new(
                 "tls.clientCertificates",
                 "client certificates are required, but `tls.clientCa` does not say which",
             ));
         }
-        _ => builder.with_no_client_auth(),
+        None => builder.with_no_client_auth(),
     };
     let mut server = builder
         .with_single_cert(certificates, key)

@@ -1,10 +1,12 @@
 //! Work that goes on beside the requests, from the server's start until it is told to stop.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
+
+use crate::operations::metrics::{Metrics, Running};
 
 /// A worker is given the token that tells it to stop, and returns soon after that was cancelled.
 type Start = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
@@ -34,11 +36,14 @@ impl Workers {
         tracker: &TaskTracker,
         stop: &CancellationToken,
         abort: &CancellationToken,
+        metrics: &Arc<Metrics>,
     ) {
         for (name, start) in self.waiting.drain(..) {
+            let running = Running::new(metrics, name);
             let work = start(stop.clone()).instrument(tracing::info_span!("worker", name));
             let abort = abort.clone();
             tracker.spawn(async move {
+                let _running = running;
                 tokio::select! {
                     () = work => {}
                     () = abort.cancelled() => {}
@@ -58,6 +63,7 @@ impl fmt::Debug for Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::metrics::State;
 
     #[tokio::test]
     async fn workers_run_until_they_are_told_to_stop() {
@@ -69,13 +75,21 @@ mod tests {
         });
         workers.add("deaf", async |_| std::future::pending().await);
         assert_eq!(format!("{workers:?}"), r#"["polite", "deaf"]"#);
-        workers.start(&tracker, &stop, &abort);
+        let metrics = Arc::default();
+        workers.start(&tracker, &stop, &abort, &metrics);
+        let running = |line: &str| {
+            let text = metrics.exposition(State::default()).unwrap();
+            text.lines()
+                .any(|found| found == format!("cairn_registry_workers{{worker={line}"))
+        };
+        assert!(running("\"polite\"} 1") && running("\"deaf\"} 1"));
         tracker.close();
         assert_eq!(tracker.len(), 2);
         stop.cancel();
         while tracker.len() > 1 {
             tokio::task::yield_now().await;
         }
+        assert!(running("\"polite\"} 0") && running("\"deaf\"} 1"));
         abort.cancel();
         tracker.wait().await;
     }

@@ -17,6 +17,7 @@ mod pack_artifact;
 mod patch;
 mod reference;
 mod schema;
+mod size;
 mod source;
 mod time;
 mod tree;
@@ -46,6 +47,7 @@ pub use pack_artifact::{
 pub use patch::{PatchExpect, PatchSpec, PatchTarget, PatchType};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
 pub use schema::{Schema, SchemaError, decode, decode_json, schema_of};
+pub use size::human_bytes;
 pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
 pub use time::rfc_3339;
 pub use tree::{File, FileTree, PathError, TreePath};

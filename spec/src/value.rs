@@ -14,6 +14,16 @@ pub struct OriginId(u32);
 impl OriginId {
     /// Made by Cairn itself: no text says it.
     pub const GENERATED: Self = Self(0);
+
+    /// Its number in the table, for tables beside it.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The origin of a number that [`Self::index`] gave.
+    pub const fn from_index(index: u32) -> Self {
+        Self(index)
+    }
 }
 
 /// Where a key or a leaf was written.
@@ -191,6 +201,11 @@ impl Map {
     /// Where the deletion of a key was written.
     pub fn tombstone(&self, key: &str) -> Option<OriginId> {
         self.tombstones.get(key).copied()
+    }
+
+    /// The keys that were deleted, and where the deletions were written.
+    pub fn tombstones(&self) -> impl Iterator<Item = (&Arc<str>, OriginId)> {
+        self.tombstones.iter().map(|(key, &origin)| (key, origin))
     }
 
     /// The keys, sorted.

@@ -8,6 +8,7 @@
 //! There is no clock, no randomness, no network and no file system in here: the same inputs
 //! give the same bytes, and every render has [`Limits`].
 
+mod call;
 mod handlebars;
 mod helpers;
 mod limits;
@@ -20,3 +21,4 @@ mod writer;
 pub use limits::{DEFAULT_OUTPUT_BYTES, DEFAULT_PARTIAL_DEPTH, DEFAULT_STEPS, Limits};
 pub use set::{Rendered, TemplateSet};
 pub use spans::{Cause, CauseKind, Class, Piece, Spans};
+pub use value::{ElementType, IntKind, MapType, Method, Object, Parameter, Value};

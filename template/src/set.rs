@@ -10,6 +10,7 @@ use cairn_spec::{Diagnostic, Diagnostics, Node, Origins, SourceId, Sources, sugg
 use crate::{
     Limits, Spans,
     handlebars::{Evaluator, Program, parse, unknown_partial},
+    writer::utf8,
 };
 
 /// All templates and partials of one pack.
@@ -102,11 +103,11 @@ impl TemplateSet {
             return Err(diagnostics);
         };
         let evaluator = Evaluator::new(program, &self.partials, context, origins, limits);
-        let (text, state) = evaluator.run(program)?;
-        let read = state.read_paths(context);
+        let (text, root, state) = evaluator.run(program)?;
+        let read = state.read_paths(context, &root);
         let (text, runs) = text.into_parts();
         Ok(Rendered {
-            text,
+            text: utf8(&text).to_owned(),
             spans: Spans::new(runs, state.tracker),
             read,
         })

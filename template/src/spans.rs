@@ -4,7 +4,7 @@
 //! While a template renders, origin sets and causes are interned in a [`Tracker`], so that a
 //! mark is a few integers; the tracker then becomes part of the finished [`Spans`].
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use cairn_spec::{OriginId, Span};
 
@@ -130,12 +130,15 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A set of origins in a [`Tracker`].
+/// A set of origins in a [`Tracker`]: 0 is the empty set, an origin's index plus one is the set of
+/// that origin alone, and the rest are indices into the tracker's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct OriginSet(u32);
 
 impl OriginSet {
     pub(crate) const EMPTY: Self = Self(0);
+    /// Set in what is an index into the table.
+    const TABLE: u32 = 1 << 31;
 }
 
 /// A chain of causes in a [`Tracker`].
@@ -160,27 +163,49 @@ struct CauseEntry {
 }
 
 /// The interned origin sets and causes of one run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tracker {
-    /// Sorted sets; the first is empty.
-    sets: Vec<Box<[OriginId]>>,
-    set_ids: HashMap<Box<[OriginId]>, OriginSet>,
+    /// Sorted sets of two and more.
+    sets: Vec<Arc<[OriginId]>>,
+    set_ids: HashMap<Arc<[OriginId]>, OriginSet>,
+    /// Every origin that is a set of its own, at its index, so that it can be borrowed as one.
+    singles: Vec<OriginId>,
     /// Number `n` is `CauseId(n + 1)`.
     causes: Vec<CauseEntry>,
+    /// Nothing is tracked: every set is empty, and there are no causes.
+    off: bool,
 }
 
 impl Tracker {
     pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A tracker that tracks nothing.
+    #[expect(dead_code, reason = "only the Go engine needs it")]
+    pub(crate) fn off() -> Self {
         Self {
-            sets: vec![Box::default()],
-            set_ids: HashMap::from([(Box::default(), OriginSet::EMPTY)]),
-            causes: Vec::new(),
+            off: true,
+            ..Self::default()
         }
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.off
     }
 
     /// The set of one origin.
     pub(crate) fn single(&mut self, origin: OriginId) -> OriginSet {
-        self.intern(&[origin])
+        if self.off {
+            return OriginSet::EMPTY;
+        }
+        let index = origin.index();
+        while self.singles.len() <= index {
+            let next = u32::try_from(self.singles.len()).unwrap_or(u32::MAX);
+            self.singles.push(OriginId::from_index(next));
+        }
+        // The table of origins is far smaller than 2^31.
+        OriginSet(u32::try_from(index).unwrap_or(0) + 1)
     }
 
     /// All origins of both. What Cairn made itself says nothing, so it is left out.
@@ -204,10 +229,13 @@ impl Tracker {
     }
 
     pub(crate) fn origins(&self, set: OriginSet) -> &[OriginId] {
-        self.sets
-            .get(set.0 as usize)
-            .map(AsRef::as_ref)
-            .unwrap_or_default()
+        match set.0 {
+            0 => &[],
+            table if table & OriginSet::TABLE != 0 => {
+                &self.sets[(table & !OriginSet::TABLE) as usize]
+            }
+            single => std::slice::from_ref(&self.singles[single as usize - 1]),
+        }
     }
 
     /// A further cause inside of `parent`.
@@ -218,6 +246,9 @@ impl Tracker {
         origins: OriginSet,
         parent: CauseId,
     ) -> CauseId {
+        if self.off {
+            return CauseId::default();
+        }
         self.causes.push(CauseEntry {
             kind,
             place,
@@ -227,15 +258,18 @@ impl Tracker {
         CauseId(u32::try_from(self.causes.len()).unwrap_or(u32::MAX))
     }
 
-    /// How many causes there are; a mark for [`Self::origins_since`].
+    /// How many causes there are: where a range for [`Self::decided`] begins or ends.
     pub(crate) fn cause_count(&self) -> usize {
         self.causes.len()
     }
 
-    /// All that decided anything since there were so many causes.
-    pub(crate) fn origins_since(&mut self, count: usize) -> OriginSet {
-        let sets = self.causes[count..].iter().map(|entry| entry.origins);
-        self.union_all(sets.collect())
+    /// Adds all that decided anything while a range of the causes came to be.
+    pub(crate) fn decided(&self, causes: Range<usize>, sets: &mut Vec<OriginSet>) {
+        for entry in self.causes.get(causes).unwrap_or_default() {
+            if entry.origins != OriginSet::EMPTY && sets.last() != Some(&entry.origins) {
+                sets.push(entry.origins);
+            }
+        }
     }
 
     /// Adds the origins of a chain of causes, down to where `outer` begins.
@@ -261,17 +295,24 @@ impl Tracker {
     /// The chain of `cause` put inside of `outer`, where it is not so already: what was made
     /// elsewhere is there also because of where it is printed.
     pub(crate) fn rebase(&mut self, cause: CauseId, outer: CauseId) -> CauseId {
-        let inner = self.inner_causes(cause, outer);
-        let is_inside = match inner.last() {
-            Some(outermost) => outermost.parent == outer,
-            None => cause == outer,
-        };
-        if is_inside {
+        if cause == outer || self.is_inside(cause, outer) {
             return cause;
         }
+        let inner = self.inner_causes(cause, outer);
         inner.into_iter().rev().fold(outer, |parent, entry| {
             self.add_cause(entry.kind, entry.place, entry.origins, parent)
         })
+    }
+
+    /// The chain of `cause` leads to `outer`.
+    pub(crate) fn is_inside(&self, mut cause: CauseId, outer: CauseId) -> bool {
+        // A cause is always younger than what it lies in.
+        while cause.0 > outer.0 {
+            cause = self
+                .cause(cause)
+                .map_or(CauseId::default(), |entry| entry.parent);
+        }
+        cause == outer
     }
 
     /// The causes of a chain that are not causes of `outer`, innermost first.
@@ -301,12 +342,22 @@ impl Tracker {
     }
 
     fn intern(&mut self, sorted: &[OriginId]) -> OriginSet {
+        if self.off {
+            return OriginSet::EMPTY;
+        }
+        match sorted {
+            [] => return OriginSet::EMPTY,
+            [origin] => return self.single(*origin),
+            _ => {}
+        }
         if let Some(&id) = self.set_ids.get(sorted) {
             return id;
         }
-        let id = OriginSet(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));
-        self.sets.push(sorted.into());
-        self.set_ids.insert(sorted.into(), id);
+        let index = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let id = OriginSet(index | OriginSet::TABLE);
+        let set: Arc<[OriginId]> = sorted.into();
+        self.sets.push(Arc::clone(&set));
+        self.set_ids.insert(set, id);
         id
     }
 }

@@ -1,14 +1,15 @@
 //! What a render carries along, whatever the template language: the tracker of origins, the
 //! budget, and which values were read.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
-use cairn_spec::{Diagnostic, Node, Origins, Span, Value};
+use cairn_spec::{Diagnostic, Node, Origins, Span, Value as Tree};
 
 use crate::{
     Limits,
     limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
+    value::{Data, Value},
 };
 
 /// Why an evaluation has no result.
@@ -55,8 +56,10 @@ pub(crate) struct State<'a> {
     pub(crate) place: Span,
     pub(crate) limits: Limits,
     steps: u64,
-    /// The addresses of the context's nodes that were read, whole.
-    read: HashSet<usize>,
+    /// How many nodes of contexts were thawed.
+    nodes: u32,
+    /// A bit for each of them: it was read, whole.
+    read: Vec<u64>,
 }
 
 impl<'a> State<'a> {
@@ -71,7 +74,8 @@ impl<'a> State<'a> {
                 ..*limits
             },
             steps: 0,
-            read: HashSet::new(),
+            nodes: 0,
+            read: Vec::new(),
         }
     }
 
@@ -149,59 +153,83 @@ impl<'a> State<'a> {
         outer
     }
 
-    /// Remembers that a node of the context was read with all that is in it.
-    pub(crate) fn read_whole(&mut self, node: &Node) {
-        self.read.insert(address(node));
+    /// The number of a further node of a context.
+    pub(crate) fn next_node(&mut self) -> u32 {
+        self.nodes = self.nodes.saturating_add(1);
+        self.nodes
     }
 
-    /// Remembers that it was asked what a node is, but not what is in it.
-    pub(crate) fn read_shallow(&mut self, node: &Node) {
-        let has_children = match &node.value {
-            Value::List(items) => !items.is_empty(),
-            Value::Map(map) => !map.is_empty(),
+    /// Remembers that a value of the context was read with all that is in it.
+    pub(crate) fn read_whole(&mut self, value: &Value) {
+        let number = value.node.0 as usize;
+        if number == 0 {
+            return;
+        }
+        let word = number / 64;
+        if self.read.len() <= word {
+            self.read.resize(self.nodes as usize / 64 + 1, 0);
+        }
+        self.read[word] |= 1 << (number % 64);
+    }
+
+    /// Remembers that it was asked what a value of the context is, but not what is in it.
+    pub(crate) fn read_shallow(&mut self, value: &Value) {
+        let has_children = match &value.data {
+            Data::List(list) => !list.items().is_empty(),
+            Data::Map(map) => !map.is_empty(),
             _ => false,
         };
         if !has_children {
-            self.read_whole(node);
+            self.read_whole(value);
         }
     }
 
-    /// The JSON Pointers of everything in `context` that was read.
-    pub(crate) fn read_paths(&self, context: &Node) -> BTreeSet<String> {
+    /// The JSON Pointers of everything that was read in `context`, which was thawed as `value`.
+    pub(crate) fn read_paths(&self, context: &Node, value: &Value) -> BTreeSet<String> {
         let mut paths = BTreeSet::new();
-        self.collect_read(context, &mut String::new(), &mut paths);
+        let mut number = value.node.0;
+        self.collect_read(context, &mut number, &mut String::new(), &mut paths);
         paths
     }
 
-    fn collect_read(&self, node: &Node, path: &mut String, paths: &mut BTreeSet<String>) {
-        if self.read.contains(&address(node)) {
+    /// Counts the nodes as they were thawed.
+    fn collect_read(
+        &self,
+        node: &Node,
+        number: &mut u32,
+        path: &mut String,
+        paths: &mut BTreeSet<String>,
+    ) {
+        let index = *number as usize;
+        let is_read = self
+            .read
+            .get(index / 64)
+            .is_some_and(|word| word & (1 << (index % 64)) != 0);
+        if is_read {
             paths.insert(path.clone());
+            node.walk(&mut |_| *number += 1);
             return;
         }
+        *number += 1;
         let length = path.len();
         match &node.value {
-            Value::List(items) => {
+            Tree::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     path.push('/');
                     path.push_str(&index.to_string());
-                    self.collect_read(item, path, paths);
+                    self.collect_read(item, number, path, paths);
                     path.truncate(length);
                 }
             }
-            Value::Map(map) => {
+            Tree::Map(map) => {
                 for (key, item) in map.iter() {
                     path.push('/');
                     path.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                    self.collect_read(item, path, paths);
+                    self.collect_read(item, number, path, paths);
                     path.truncate(length);
                 }
             }
             _ => {}
         }
     }
-}
-
-/// What tells a node of the context from all others while the context is borrowed.
-fn address(node: &Node) -> usize {
-    std::ptr::from_ref(node).addr()
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::spans::{Class, Mark, OriginSet};
+use crate::spans::{Class, Mark, OriginSet, Tracker};
 
 /// Bytes up to `end` that share one mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +17,19 @@ pub(crate) struct Run {
 /// A text and the marks of its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text {
-    bytes: String,
+    bytes: Vec<u8>,
     runs: Vec<Run>,
     /// What decided what is in the text and what is not, beyond what the marks tell: a
     /// condition that was false left no bytes to mark.
-    shape: Vec<OriginSet>,
+    shape: Vec<Shape>,
+}
+
+/// What decided what is in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    Origins(OriginSet),
+    /// All causes in a range of the tracker's: looked up only when somebody asks.
+    Causes(Range<usize>),
 }
 
 impl Text {
@@ -30,21 +38,26 @@ impl Text {
     }
 
     /// A text with one mark.
-    pub(crate) fn marked(text: impl Into<String>, mark: Mark) -> Self {
-        let text = text.into();
-        let runs = match end(text.len()) {
+    pub(crate) fn marked(text: impl Into<Vec<u8>>, mark: Mark) -> Self {
+        let bytes = text.into();
+        let runs = match end(bytes.len()) {
             0 => Vec::new(),
             end => vec![Run { end, mark }],
         };
         Self {
-            bytes: text,
+            bytes,
             runs,
             shape: Vec::new(),
         }
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The text as far as it is UTF-8. Handlebars makes nothing else.
+    pub(crate) fn as_str(&self) -> &str {
+        utf8(&self.bytes)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -55,43 +68,72 @@ impl Text {
         self.bytes.is_empty()
     }
 
-    pub(crate) fn into_parts(self) -> (String, Vec<Run>) {
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Run>) {
         (self.bytes, self.runs)
     }
 
-    pub(crate) fn push(&mut self, text: &str, mark: Mark) {
+    pub(crate) fn push(&mut self, text: impl AsRef<[u8]>, mark: Mark) {
+        let text = text.as_ref();
         if text.is_empty() {
             return;
         }
-        self.bytes.push_str(text);
+        self.bytes.extend_from_slice(text);
         self.close_run(mark);
     }
 
     /// Appends a text for good: what shaped it no longer matters.
     pub(crate) fn append(&mut self, other: &Self) {
-        for (piece, mark) in other.pieces() {
-            self.push(piece, mark);
+        let before = end(self.bytes.len());
+        self.bytes.extend_from_slice(&other.bytes);
+        let mut runs = other.runs.iter().map(|run| Run {
+            end: before.saturating_add(run.end),
+            mark: run.mark,
+        });
+        if let Some(first) = runs.next() {
+            match self.runs.last_mut() {
+                Some(last) if last.mark == first.mark => last.end = first.end,
+                _ => self.runs.push(first),
+            }
         }
+        self.runs.extend(runs);
     }
 
     /// Appends a text that becomes a part of this value.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.append(other);
-        for &origins in &other.shape {
-            self.add_shape(origins);
+        for shape in &other.shape {
+            self.push_shape(shape.clone());
         }
     }
 
     /// Remembers what decided what is in the text.
     pub(crate) fn add_shape(&mut self, origins: OriginSet) {
-        if origins != OriginSet::EMPTY && !self.shape.contains(&origins) {
-            self.shape.push(origins);
+        if origins != OriginSet::EMPTY {
+            self.push_shape(Shape::Origins(origins));
         }
     }
 
-    /// What decided what is in the text, beyond what the marks tell.
-    pub(crate) fn shape(&self) -> &[OriginSet] {
-        &self.shape
+    /// Remembers that what is in the text was decided by all causes in a range of the tracker's.
+    pub(crate) fn add_causes(&mut self, causes: Range<usize>) {
+        if !causes.is_empty() {
+            self.push_shape(Shape::Causes(causes));
+        }
+    }
+
+    fn push_shape(&mut self, shape: Shape) {
+        if !self.shape.contains(&shape) {
+            self.shape.push(shape);
+        }
+    }
+
+    /// Adds what decided what is in the text, beyond what the marks tell.
+    pub(crate) fn collect_shape(&self, tracker: &Tracker, sets: &mut Vec<OriginSet>) {
+        for shape in &self.shape {
+            match shape {
+                Shape::Origins(origins) => sets.push(*origins),
+                Shape::Causes(causes) => tracker.decided(causes.clone(), sets),
+            }
+        }
     }
 
     fn with_shape_of(mut self, other: &Self) -> Self {
@@ -100,7 +142,7 @@ impl Text {
     }
 
     /// The pieces in order, each with its mark.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&str, Mark)> {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&[u8], Mark)> {
         let mut start = 0;
         self.runs.iter().map(move |run| {
             let piece = &self.bytes[start..run.end as usize];
@@ -109,7 +151,12 @@ impl Text {
         })
     }
 
-    /// A part of the text; the range must lie on character boundaries.
+    /// The marks in order.
+    pub(crate) fn marks(&self) -> impl DoubleEndedIterator<Item = Mark> + Clone {
+        self.runs.iter().map(|run| run.mark)
+    }
+
+    /// A part of the text.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::new();
         let first = self
@@ -146,10 +193,10 @@ impl Text {
     }
 
     /// The same text with every piece rewritten; the marks stay.
-    pub(crate) fn map(&self, mut rewrite: impl FnMut(&str) -> String) -> Self {
+    pub(crate) fn map<T: AsRef<[u8]>>(&self, mut rewrite: impl FnMut(&[u8]) -> T) -> Self {
         let mut mapped = Self::new();
         for (piece, mark) in self.pieces() {
-            mapped.push(&rewrite(piece), mark);
+            mapped.push(rewrite(piece), mark);
         }
         mapped.with_shape_of(self)
     }
@@ -175,12 +222,12 @@ impl Text {
         let mut indented = Self::new();
         let mut at_line_start = true;
         for (piece, mark) in self.pieces() {
-            for line in piece.split_inclusive('\n') {
-                if at_line_start && !matches!(line, "\n" | "\r\n") {
+            for line in piece.split_inclusive(|&byte| byte == b'\n') {
+                if at_line_start && !matches!(line, b"\n" | b"\r\n") {
                     indented.push(padding, mark);
                 }
                 indented.push(line, mark);
-                at_line_start = line.ends_with('\n');
+                at_line_start = line.ends_with(b"\n");
             }
         }
         indented.with_shape_of(self)
@@ -198,6 +245,14 @@ impl Text {
 /// Texts are far below 4 GiB, since every render has a limit.
 fn end(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// The bytes as text, up to the first that is not UTF-8.
+pub(crate) fn utf8(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +289,7 @@ mod tests {
     fn shown(text: &Text) -> String {
         let pieces: Vec<String> = text
             .pieces()
-            .map(|(piece, mark)| format!("{}:{piece:?}", mark.place.start))
+            .map(|(piece, mark)| format!("{}:{:?}", mark.place.start, utf8(piece)))
             .collect();
         pieces.join(" ")
     }

@@ -337,6 +337,27 @@ limits:
 }
 
 #[test]
+fn retention_that_would_remove_everything() {
+    let text = "\
+retention:
+  rules:
+  - name: ci
+    repositories: ci/**
+    unmatchedTags: remove
+    keepTags: []
+quotas:
+  rules:
+  - name: ci
+    repositories: ci/**
+";
+    assert_snapshot!(
+        Case::empty()
+            .file("registry.yaml", text)
+            .refused("registry check registry.yaml", INVALID_INPUT)
+    );
+}
+
+#[test]
 fn configuration_with_a_broken_glob() {
     assert_snapshot!(Case::empty().refused(
         "registry serve --listen 127.0.0.1:0 --data registry-data --immutable packs/[",

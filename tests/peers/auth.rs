@@ -18,6 +18,15 @@ pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 
 /// Serves a registry in which [`USER`] may do everything, and others nothing.
 pub(crate) fn serve(sandbox: &Sandbox, token_service: bool) -> Result<RegistryProcess> {
+    serve_over(sandbox, "storage: {directory: data}\n", token_service)
+}
+
+/// The same over another storage.
+pub(crate) fn serve_over(
+    sandbox: &Sandbox,
+    storage: &str,
+    token_service: bool,
+) -> Result<RegistryProcess> {
     sandbox.write(
         "policy.yaml",
         format!(
@@ -27,7 +36,7 @@ pub(crate) fn serve(sandbox: &Sandbox, token_service: bool) -> Result<RegistryPr
     sandbox.write(
         "registry.yaml",
         format!(
-            "storage: {{directory: data}}\nauth: {{policy: policy.yaml, htpasswd: htpasswd, tokenService: {{enabled: {token_service}}}}}\n"
+            "{storage}auth: {{policy: policy.yaml, htpasswd: htpasswd, tokenService: {{enabled: {token_service}}}}}\n"
         ),
     )?;
     sandbox.write("password", PASSWORD)?;

@@ -8,11 +8,11 @@ use cairn_tests::{RegistryProcess, Sandbox, run};
 use crate::{
     auth::{self, PASSWORD, USER},
     harness::program,
-    s3::Versitygw,
+    s3::Store,
 };
 
 /// Starts a registry over the storage to test, and what that needs besides.
-type Storage = fn(&Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)>;
+type Storage = fn(&Sandbox) -> Result<(RegistryProcess, Option<Store>)>;
 
 /// How many checks of the suite ended in which way.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,12 +23,19 @@ struct Figures {
     errors: usize,
 }
 
-fn directory(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)> {
+fn directory(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Store>)> {
     Ok((RegistryProcess::start(sandbox, "data")?, None))
 }
 
-fn bucket(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Versitygw>)> {
-    let store = Versitygw::start(sandbox)?;
+fn minio(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Store>)> {
+    bucket(sandbox, Store::minio(sandbox)?)
+}
+
+fn versitygw(sandbox: &Sandbox) -> Result<(RegistryProcess, Option<Store>)> {
+    bucket(sandbox, Store::versitygw(sandbox)?)
+}
+
+fn bucket(sandbox: &Sandbox, store: Store) -> Result<(RegistryProcess, Option<Store>)> {
     store.configure(sandbox)?;
     let registry = RegistryProcess::start_configured(sandbox, "registry.yaml")?;
     Ok((registry, Some(store)))
@@ -47,15 +54,43 @@ fn a_directory_conforms_to_the_coming_specification() -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs oci-conformance and versitygw"]
+#[ignore = "needs oci-conformance and minio"]
 fn a_bucket_conforms_to_the_released_specification() -> Result<()> {
-    conforms("versitygw", bucket, "1.1", 860)
+    conforms("minio", minio, "1.1", 860)
 }
 
 #[test]
-#[ignore = "needs oci-conformance and versitygw"]
+#[ignore = "needs oci-conformance, minio and versitygw"]
 fn a_bucket_conforms_to_the_coming_specification() -> Result<()> {
-    conforms("versitygw", bucket, "dev", 986)
+    conforms("minio", minio, "dev", 986)?;
+    conforms("versitygw", versitygw, "dev", 986)
+}
+
+#[test]
+#[ignore = "needs oci-conformance and minio"]
+fn a_bucket_of_a_registry_that_asks_for_logins_conforms_to_the_coming_specification() -> Result<()>
+{
+    conforms(
+        "minio with tokens",
+        |sandbox| guarded_bucket(sandbox, true),
+        "dev",
+        986,
+    )?;
+    conforms(
+        "minio with passwords",
+        |sandbox| guarded_bucket(sandbox, false),
+        "dev",
+        986,
+    )
+}
+
+fn guarded_bucket(
+    sandbox: &Sandbox,
+    token_service: bool,
+) -> Result<(RegistryProcess, Option<Store>)> {
+    let store = Store::minio(sandbox)?;
+    let registry = auth::serve_over(sandbox, &store.settings(), token_service)?;
+    Ok((registry, Some(store)))
 }
 
 #[test]
@@ -65,7 +100,7 @@ fn a_registry_that_asks_for_logins_conforms_to_the_coming_specification() -> Res
     conforms("passwords", |sandbox| guarded(sandbox, false), "dev", 986)
 }
 
-fn guarded(sandbox: &Sandbox, token_service: bool) -> Result<(RegistryProcess, Option<Versitygw>)> {
+fn guarded(sandbox: &Sandbox, token_service: bool) -> Result<(RegistryProcess, Option<Store>)> {
     Ok((auth::serve(sandbox, token_service)?, None))
 }
 

@@ -1,5 +1,5 @@
-//! Content that moves over from a distribution registry: its files are imported, and pulled from
-//! ours.
+//! Content that moves over from a distribution registry: its files, or its bucket, are imported,
+//! and pulled from ours.
 
 use std::{
     fs,
@@ -8,28 +8,28 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use cairn_tests::{RegistryProcess, Sandbox};
 use serde_json::Value;
 
-use crate::harness::{Meeting, program, text};
+use crate::{
+    harness::{Meeting, program, text},
+    s3::{ACCESS_KEY, SECRET_KEY, Store},
+};
 
-/// A distribution registry over files, which ends with this.
+/// A distribution registry, which ends with this.
 struct Distribution {
     process: Child,
     address: String,
 }
 
 impl Distribution {
-    fn start(meeting: &Meeting) -> Result<Self> {
+    /// Over a storage as its configuration names it.
+    fn start(meeting: &Meeting, storage: &str) -> Result<Self> {
         // It cannot say which port it was given, so it is told one that was free just now.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let root = meeting.path("theirs");
-        fs::create_dir_all(&root)?;
         meeting.sandbox.write(
             "distribution.yaml",
-            format!(
-                "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-                root.display()
-            ),
+            format!("version: 0.1\nstorage: {storage}\nhttp: {{addr: {address}}}\n"),
         )?;
         let mut process = Command::new(program("distribution"))
             .args(["serve", "distribution.yaml"])
@@ -58,7 +58,10 @@ impl Drop for Distribution {
 #[ignore = "needs distribution, oras and skopeo"]
 fn what_was_pushed_to_distribution_is_pulled_from_ours() -> Result<()> {
     let mut meeting = Meeting::new()?;
-    let theirs = Distribution::start(&meeting)?;
+    let root = meeting.path("theirs");
+    fs::create_dir_all(&root)?;
+    let storage = format!("{{filesystem: {{rootdirectory: {}}}}}", root.display());
+    let theirs = Distribution::start(&meeting, &storage)?;
     meeting.sandbox.write("hello.txt", "hello\n")?;
     meeting.sandbox.write("large.bin", vec![7; 3_000_000])?;
     let there = format!("{}/team/app", theirs.address);
@@ -108,6 +111,55 @@ fn what_was_pushed_to_distribution_is_pulled_from_ours() -> Result<()> {
         meeting.address()
     );
     assert!(meeting.peer("skopeo", &inspect)?.contains("a/b"));
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs distribution, oras and minio"]
+fn what_distribution_kept_in_a_bucket_is_pulled_from_ours() -> Result<()> {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
+    let store = Store::minio(&sandbox)?;
+    // Both in one bucket, below different prefixes.
+    sandbox.write(
+        "registry.yaml",
+        format!("{}    prefix: ours\n", store.settings()),
+    )?;
+    let registry = RegistryProcess::start_configured(&sandbox, "registry.yaml")?;
+    let meeting = Meeting::at(sandbox, registry)?;
+    let storage = format!(
+        "{{s3: {{accesskey: {ACCESS_KEY}, secretkey: {SECRET_KEY}, region: us-east-1, regionendpoint: '{}', forcepathstyle: true, secure: false, bucket: cairn, rootdirectory: /theirs}}}}",
+        store.endpoint()
+    );
+    let theirs = Distribution::start(&meeting, &storage)?;
+    meeting.sandbox.write("hello.txt", "hello\n")?;
+    meeting.sandbox.write("large.bin", vec![7; 3_000_000])?;
+    let there = format!("{}/team/app", theirs.address);
+    for name in [":v1", "/plugin:v1"] {
+        let push = format!("push --plain-http {there}{name} hello.txt:text/plain large.bin:a/b");
+        meeting.peer("oras", &push)?;
+    }
+    meeting.peer("oras", &format!("tag --plain-http {there}:v1 latest"))?;
+    drop(theirs);
+
+    // Our registry may serve meanwhile; once more, there is nothing left to do.
+    for blobs in [3, 0] {
+        let import = "registry import --from s3://cairn/theirs --config registry.yaml -o json";
+        let imported: Value = serde_json::from_str(&meeting.sandbox.ok(import)?.stdout)?;
+        assert_eq!(imported["skipped"], Value::Array(Vec::new()));
+        assert_eq!(imported["tags"], 3, "{imported}");
+        assert_eq!(imported["blobs"], blobs, "{imported}");
+    }
+    for name in ["team/app:v1", "team/app:latest", "team/app/plugin:v1"] {
+        let pull = format!(
+            "pull --plain-http {}/{name} --output pulled",
+            meeting.address()
+        );
+        meeting.peer("oras", &pull)?;
+        assert_eq!(
+            fs::read(meeting.path("pulled/large.bin"))?,
+            vec![7; 3_000_000]
+        );
+    }
     Ok(())
 }
 

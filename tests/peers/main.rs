@@ -5,6 +5,9 @@
 //! runs them. A program is looked for in the folder `CAIRN_PEERS`, then on the path; one that is
 //! missing is a failure, never a skip.
 
+/// The client that the tests of replicas use.
+#[path = "../replicas/client.rs"]
+mod alternating;
 mod auth;
 mod bundles;
 mod conformance;
@@ -14,5 +17,7 @@ mod harness;
 mod images;
 mod imports;
 mod oras;
+mod redirects;
 mod s3;
 mod signatures;
+mod traces;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cairn_spec::Digest;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 /// How often a request, or an upload, is tried. A killed replica is back after a few.
@@ -35,7 +35,7 @@ impl Addresses {
 #[derive(Debug)]
 pub(crate) struct Pushed {
     pub(crate) repository: String,
-    tag: String,
+    pub(crate) tag: String,
     manifest: Digest,
     layer: Vec<u8>,
 }
@@ -45,6 +45,12 @@ pub(crate) struct Client {
     addresses: Arc<Addresses>,
     http: reqwest::Client,
     asked: usize,
+}
+
+/// One attempt; `None` if the server has a problem or is gone.
+async fn answered(request: RequestBuilder) -> Option<Response> {
+    let response = request.send().await.ok();
+    response.filter(|response| !response.status().is_server_error())
 }
 
 impl Client {
@@ -58,13 +64,11 @@ impl Client {
         })
     }
 
-    /// One attempt; `None` if the server has a problem or is gone.
-    async fn send(&mut self, method: &Method, path: &str, body: &[u8]) -> Option<Response> {
+    /// A request to another replica than the one before.
+    fn request(&mut self, method: &Method, path: &str, body: &[u8]) -> RequestBuilder {
         self.asked += 1;
         let url = format!("http://{}{path}", self.addresses.get(self.asked));
-        let request = self.http.request(method.clone(), url).body(body.to_vec());
-        let response = request.send().await.ok();
-        response.filter(|response| !response.status().is_server_error())
+        self.http.request(method.clone(), url).body(body.to_vec())
     }
 
     async fn pause(&self) {
@@ -73,7 +77,7 @@ impl Client {
 
     async fn settled(&mut self, method: Method, path: &str, body: &[u8]) -> Result<Response> {
         for _ in 0..TRIES {
-            if let Some(response) = self.send(&method, path, body).await {
+            if let Some(response) = answered(self.request(&method, path, body)).await {
                 return Ok(response);
             }
             self.pause().await;
@@ -81,7 +85,8 @@ impl Client {
         bail!("{method} {path} failed {TRIES} times")
     }
 
-    async fn bytes(&mut self, path: &str) -> Result<Vec<u8>> {
+    /// What is at a path.
+    pub(crate) async fn bytes(&mut self, path: &str) -> Result<Vec<u8>> {
         for _ in 0..TRIES {
             let response = self.settled(Method::GET, path, b"").await?;
             ensure!(
@@ -158,13 +163,30 @@ impl Client {
         let started = self.settled(Method::POST, &path, b"").await?;
         let location = started.headers().get("location");
         let location = location.context("no location")?.to_str()?.to_owned();
-        for piece in content.chunks(chunk) {
-            // Whether a chunk arrived whose answer was lost is not worth asking.
-            match self.send(&Method::PATCH, &location, piece).await {
-                Some(response) if response.status() == 202 => {}
-                _ => return Ok(false),
+        let mut sent = 0;
+        for _ in 0..TRIES + content.len() / chunk {
+            if sent == content.len() {
+                break;
+            }
+            let piece = &content[sent..content.len().min(sent + chunk)];
+            let range = format!("{sent}-{}", sent + piece.len() - 1);
+            let request = self.request(&Method::PATCH, &location, piece);
+            match answered(request.header("content-range", range)).await {
+                Some(response) if response.status() == StatusCode::ACCEPTED => sent += piece.len(),
+                Some(response) if response.status() == StatusCode::NOT_FOUND => return Ok(false),
+                // Whether a chunk arrived whose answer was lost is worth asking.
+                _ => {
+                    let Some(received) = self.received(&location).await? else {
+                        return Ok(false);
+                    };
+                    sent = received;
+                    // Not in step with a replica that is away.
+                    self.asked += 1;
+                    self.pause().await;
+                }
             }
         }
+        ensure!(sent == content.len(), "{location} does not get on");
         let closing = format!("{location}?digest={digest}");
         let closed = self.settled(Method::PUT, &closing, b"").await?;
         if closed.status() == 201 {
@@ -174,6 +196,21 @@ impl Client {
         let blob = format!("/v2/{repository}/blobs/{digest}");
         let head = self.settled(Method::HEAD, &blob, b"").await?;
         Ok(head.status() == StatusCode::OK)
+    }
+
+    /// How many bytes of an upload have arrived; `None` if it has to be started anew.
+    async fn received(&mut self, location: &str) -> Result<Option<usize>> {
+        let status = self.settled(Method::GET, location, b"").await?;
+        if status.status() != StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        let range = status.headers().get("range").context("no range")?;
+        let last = range.to_str()?.strip_prefix("0-").context("no range")?;
+        // Nothing arrived is told like one byte, and no chunk is that short.
+        Ok(Some(match last.parse()? {
+            0 => 0,
+            last => last + 1,
+        }))
     }
 
     /// The artifact is there with all of its bytes.

@@ -5,6 +5,9 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -103,7 +106,29 @@ pub struct RegistryProcess {
     child: Child,
     /// `127.0.0.1:PORT`.
     pub address: String,
+    log: Arc<Log>,
+    /// Reads the log to its end.
+    reader: Option<JoinHandle<()>>,
 }
+
+/// What a process said on standard error.
+#[derive(Debug, Default)]
+struct Log {
+    text: Mutex<String>,
+    grew: Condvar,
+}
+
+impl Log {
+    fn add(&self, line: &str) {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.push_str(line);
+        text.push('\n');
+        self.grew.notify_all();
+    }
+}
+
+/// How long a process may take to say something.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl RegistryProcess {
     /// Serves the folder `data` of a sandbox.
@@ -122,8 +147,12 @@ impl RegistryProcess {
     }
 
     fn serve(sandbox: &Sandbox, options: &[&str]) -> Result<Self> {
-        let mut child = sandbox
-            .command()
+        Self::spawn(&mut sandbox.command(), options)
+    }
+
+    /// Serves with a command that may have an environment of its own.
+    pub fn spawn(command: &mut Command, options: &[&str]) -> Result<Self> {
+        let mut child = command
             .args(["registry", "serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .stderr(Stdio::piped())
@@ -138,14 +167,56 @@ impl RegistryProcess {
             let url = line.strip_prefix("serving on ");
             if let Some((_, rest)) = url.and_then(|url| url.split_once("://")) {
                 let address = rest.split('/').next().unwrap_or_default().to_owned();
+                let log = Arc::new(Log::default());
+                log.add(&said);
+                let growing = Arc::clone(&log);
                 // The log is drained, so that the process never waits for a reader.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, address });
+                let reader = std::thread::spawn(move || {
+                    for line in lines.map_while(Result::ok) {
+                        growing.add(&line);
+                    }
+                });
+                return Ok(Self {
+                    child,
+                    address,
+                    log,
+                    reader: Some(reader),
+                });
             }
             said.push_str(&line);
             said.push('\n');
         }
         bail!("the registry did not start:\n{said}")
+    }
+
+    /// What the process said so far.
+    pub fn said(&self) -> String {
+        let text = self.log.text.lock();
+        text.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the process has said something so often.
+    pub fn wait_until_said(&self, what: &str, times: usize) -> Result<()> {
+        let text = self.log.text.lock();
+        let text = text.unwrap_or_else(PoisonError::into_inner);
+        let is_missing = |text: &mut String| text.matches(what).count() < times;
+        let waited = self.log.grew.wait_timeout_while(text, PATIENCE, is_missing);
+        let (text, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            bail!("the registry never said `{what}`:\n{}", *text);
+        }
+        Ok(())
+    }
+
+    /// Sends a signal, such as `HUP`.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let script = format!("kill -{name} {}", self.id());
+        let sent = Command::new("/bin/sh").args(["-c", &script]).status()?;
+        if !sent.success() {
+            bail!("the registry is not there any more");
+        }
+        Ok(())
     }
 
     /// The process id.
@@ -156,11 +227,10 @@ impl RegistryProcess {
     /// Asks the process to end (SIGTERM) and waits until it has; it must say that all went well.
     #[cfg(unix)]
     pub fn stop(&mut self) -> Result<()> {
-        let asked = Command::new("/bin/sh")
-            .args(["-c", "kill -TERM \"$0\"", &self.id().to_string()])
-            .status()?;
+        self.signal("TERM")?;
         let status = self.child.wait()?;
-        if !asked.success() || !status.success() {
+        self.read_to_the_end();
+        if !status.success() {
             bail!("the registry was asked to end, and ended with {status}");
         }
         Ok(())
@@ -170,7 +240,15 @@ impl RegistryProcess {
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
+        self.read_to_the_end();
         Ok(())
+    }
+
+    /// What the process said last may still have to be read.
+    fn read_to_the_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 }
 

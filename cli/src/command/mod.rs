@@ -26,18 +26,23 @@ pub(crate) mod registry_healthcheck;
 pub(crate) mod registry_import;
 pub(crate) mod registry_login;
 pub(crate) mod registry_logout;
+pub(crate) mod registry_quota;
 pub(crate) mod registry_rebuild;
+pub(crate) mod registry_retention;
 pub(crate) mod registry_serve;
 pub(crate) mod registry_token_create;
 pub(crate) mod registry_token_list;
 pub(crate) mod registry_token_revoke;
 pub(crate) mod registry_user_add;
 pub(crate) mod registry_user_remove;
+pub(crate) mod registry_webhooks_discard;
+pub(crate) mod registry_webhooks_list;
+pub(crate) mod registry_webhooks_retry;
 pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Authz, Bench, Bundle, Command, Key, Pack, Profile, Registry, Token, User},
+    args::{Authz, Bench, Bundle, Command, Key, Pack, Profile, Registry, Token, User, Webhooks},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -66,6 +71,8 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Gc(gc)) => gc.run(environment, output),
         Command::Registry(Registry::Fsck(fsck)) => fsck.run(environment, output),
         Command::Registry(Registry::Rebuild(rebuild)) => rebuild.run(environment, output),
+        Command::Registry(Registry::Quota(quota)) => quota.run(environment, output),
+        Command::Registry(Registry::Retention(retention)) => retention.run(environment, output),
         Command::Registry(Registry::Export(export)) => export.run(environment, output),
         Command::Registry(Registry::Import(import)) => import.run(environment, output),
         Command::Registry(Registry::Login(login)) => login.run(environment, output),
@@ -75,6 +82,15 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Token(Token::Create(create))) => create.run(output),
         Command::Registry(Registry::Token(Token::List(list))) => list.run(output),
         Command::Registry(Registry::Token(Token::Revoke(revoke))) => revoke.run(output),
+        Command::Registry(Registry::Webhooks(Webhooks::List(list))) => {
+            list.run(environment, output)
+        }
+        Command::Registry(Registry::Webhooks(Webhooks::Retry(retry))) => {
+            retry.run(environment, output)
+        }
+        Command::Registry(Registry::Webhooks(Webhooks::Discard(discard))) => {
+            discard.run(environment, output)
+        }
         Command::Registry(Registry::Authz(Authz::Explain(explain))) => explain.run(output),
         Command::Bench(Bench::Registry(bench)) => bench.run(output),
         Command::Key(Key::Generate(generate)) => generate.run(output),

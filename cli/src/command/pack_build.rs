@@ -8,7 +8,7 @@ use cairn_oci::{
     LayoutStore,
     store::{self, SetTag as _},
 };
-use cairn_spec::{ArchiveLimits, Artifact, PackManifest, Tag, pack_artifact};
+use cairn_spec::{ArchiveLimits, Artifact, PackManifest, Tag, human_bytes, pack_artifact};
 use clap::Args;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::{
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::read_tree,
-    output::{Output, human_bytes},
+    output::Output,
 };
 
 /// Build a pack as an OCI image layout

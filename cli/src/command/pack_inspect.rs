@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use cairn_oci::Progress;
-use cairn_spec::{ArchiveLimits, PackManifest, Reference};
+use cairn_spec::{ArchiveLimits, PackManifest, Reference, human_bytes};
 use clap::Args;
 
 use super::{pack_build::build, pack_pull::manifest_of};
@@ -12,7 +12,7 @@ use crate::{
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::read_tree,
-    output::{Output, count, human_bytes},
+    output::{Output, count},
     packs::{pull_limits, unpack},
 };
 

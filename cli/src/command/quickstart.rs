@@ -147,7 +147,7 @@ impl Quickstart {
             Failure::new(ExitCode::Error, error)
                 .hint("is another quickstart running here? It holds the registry's data")
         })?;
-        stop_on_signal(shutdown)?;
+        stop_on_signal(shutdown, None)?;
         let token = shutdown.clone();
         servers.spawn(async move {
             if let Err(error) = app.run(listener, token).await {

@@ -1,6 +1,7 @@
 //! `cairn registry fsck`: checks a registry's storage.
 
 use cairn_registry::{Finding, FsckOptions};
+use cairn_spec::human_bytes;
 use clap::Args;
 use serde_json::json;
 
@@ -8,7 +9,7 @@ use crate::{
     client::runtime,
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
-    output::{Output, human_bytes, lines},
+    output::{Output, lines},
     storage::{StorageArgs, failed},
 };
 

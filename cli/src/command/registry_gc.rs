@@ -1,13 +1,14 @@
 //! `cairn registry gc`: collects garbage, or says what it would collect.
 
 use cairn_registry::{Found, Progress};
+use cairn_spec::human_bytes;
 use clap::Args;
 
 use crate::{
     client::runtime,
     config::Environment,
     exit::Outcome,
-    output::{Output, human_bytes, lines, table},
+    output::{Output, lines, table},
     storage::{StorageArgs, failed},
 };
 

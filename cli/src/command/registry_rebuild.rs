@@ -12,8 +12,8 @@ use crate::{
 
 /// Recompute everything that follows from manifests, tags and blobs
 ///
-/// Lists of referrers, hints on tags, the blobs of each repository and the queue of garbage
-/// collection are made anew. Nothing is removed; the next garbage collection looks at everything
+/// Lists of referrers, hints on tags, the blobs of each repository, the queue of garbage collection
+/// and what quotas go by are made anew. Nothing is removed; the next garbage collection looks at everything
 /// once.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryRebuild {
@@ -36,6 +36,7 @@ impl RegistryRebuild {
             ("referrers corrected", rebuilt.referrers),
             ("hints written", rebuilt.hints),
             ("candidates queued", rebuilt.candidates),
+            ("repositories counted anew", rebuilt.usages),
         ]
         .map(|(what, count)| vec![what.to_owned(), count.to_string()])
         .to_vec();

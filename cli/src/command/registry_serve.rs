@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cairn_registry::{Config, StorageConfig, TlsConfig};
+use cairn_registry::{Config, Reload, StorageConfig, TlsConfig};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ impl RegistryServe {
             app.check_address(address).map_err(refuse)?;
             let scheme = if app.is_secure() { "https" } else { "http" };
             // Whoever reads the message may send signals.
-            stop_on_signal(&shutdown)?;
+            stop_on_signal(&shutdown, Some(app.reload()))?;
             output.message(&format!("serving on {scheme}://{address}/ (Ctrl-C stops)"));
             app.run(listener, shutdown)
                 .await
@@ -144,8 +144,16 @@ pub(crate) fn refuse(error: cairn_registry::Error) -> Failure {
             ExitCode::InvalidInput,
             "say who may do what under `auth` in a configuration file, listen on 127.0.0.1, or mean it with --open-to-everyone",
         ),
+        Error::StorageTooNew { .. } => (
+            ExitCode::Conflict,
+            "use that version or a later one; docs/registry-upgrade.md says how to go back to an older one",
+        ),
         // The store's own answer says what to do.
         Error::Unavailable { .. } => return Failure::new(ExitCode::Error, error),
+        Error::Storage { source, .. } if source.to_string().starts_with("the store answered") => (
+            ExitCode::Error,
+            "docs/registry-s3.md lists the credentials and permissions that a bucket takes",
+        ),
         Error::Corrupt { .. } => (
             ExitCode::Error,
             "put the file back from a backup, then run `cairn registry fsck --repair`; without a backup, move the folder away and push again",
@@ -169,8 +177,11 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Cancels `shutdown` on Ctrl-C, on SIGTERM, which service managers send, and on SIGHUP when the
-/// terminal goes away. Without a terminal, SIGHUP is what rotates logs, and ends nothing.
-pub(crate) fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()> {
+/// terminal went away. Any other SIGHUP has files read again that may change.
+pub(crate) fn stop_on_signal(
+    shutdown: &CancellationToken,
+    reload: Option<Reload>,
+) -> anyhow::Result<()> {
     let shutdown = shutdown.clone();
     #[cfg(unix)]
     let (mut terminate, mut hangup) = {
@@ -181,13 +192,22 @@ pub(crate) fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()>
         )
     };
     #[cfg(unix)]
-    let has_terminal = std::io::stdin().is_terminal();
+    let had_terminal = std::io::stdin().is_terminal();
     let wait = async move {
         #[cfg(unix)]
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
-            () = async { while hangup.recv().await.is_some() && !has_terminal {} } => {}
+            () = async {
+                while hangup.recv().await.is_some() {
+                    if had_terminal && !std::io::stdin().is_terminal() {
+                        break;
+                    }
+                    if let Some(reload) = &reload {
+                        reload.request();
+                    }
+                }
+            } => {}
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;

@@ -16,7 +16,6 @@ mod permission;
 mod policy;
 mod sessions;
 mod throttle;
-mod watched;
 
 pub use actor::{ANONYMOUS, Actor, Method};
 pub use api_tokens::{ApiToken, PREFIX as API_TOKEN_PREFIX, TokensFile};
@@ -27,7 +26,6 @@ pub use policy::{Decision, Effect, Policy, Rule};
 pub(crate) use access::{ScopeError, Wanted, scopes_of};
 pub(crate) use oidc::Fetch;
 pub(crate) use permission::Need;
-pub(crate) use watched::Watched;
 
 use std::{
     fmt,
@@ -48,7 +46,7 @@ use self::{
     htpasswd::Passwords,
     issuer::{Claims, Issuer, Proof, Purpose, Subject},
     jws::Unverified,
-    oidc::{Identity, Intervals, OidcIssuer},
+    oidc::{Identity, OidcIssuer},
     sessions::Sessions,
     throttle::Throttle,
 };
@@ -56,7 +54,9 @@ use crate::{
     Limits, Result,
     clock::{Clock as _, SystemClock},
     config::{AuthConfig, CertificateUser, OidcConfig},
+    operations::metrics::WatchedFile,
     storage::Metadata,
+    watched::{Files, Watch, Watched},
 };
 
 /// A file or a setting that cannot be used.
@@ -195,10 +195,11 @@ impl Auth {
         config: Option<&AuthConfig>,
         limits: &Limits,
         metadata: &dyn Metadata,
+        watch: &Watch,
         fetch: impl Fn(&OidcConfig) -> Result<Fetch, Invalid>,
     ) -> Result<Self> {
         let guard = match config {
-            Some(config) => Some(Guard::open(config, limits, metadata, fetch).await?),
+            Some(config) => Some(Guard::open(config, limits, metadata, watch, fetch).await?),
             None => None,
         };
         Ok(Self {
@@ -269,6 +270,25 @@ impl Readable {
         Self(None)
     }
 
+    /// What a policy lets a user pull.
+    #[cfg(test)]
+    pub(crate) fn of(policy: Policy, user: &str) -> Self {
+        let session = session(user.to_owned(), Proof::Certificate);
+        Self(Some((Arc::new(policy), session)))
+    }
+
+    /// What the names of all of them begin with, in order; none of these begins with another.
+    pub(crate) fn beginnings(&self) -> Vec<String> {
+        let Some((policy, session)) = &self.0 else {
+            return vec![String::new()];
+        };
+        let mut beginnings: Vec<String> = policy.pulled_beginnings(&session.actor);
+        beginnings.sort_unstable();
+        // After sorting, what one begins with stands before it.
+        beginnings.dedup_by(|later, earlier| later.starts_with(earlier.as_str()));
+        beginnings
+    }
+
     pub(crate) fn includes(&self, repository: &RepositoryName) -> bool {
         let Some((policy, session)) = &self.0 else {
             return true;
@@ -288,12 +308,10 @@ impl Guard {
         config: &AuthConfig,
         limits: &Limits,
         metadata: &dyn Metadata,
+        watch: &Watch,
         fetch: impl Fn(&OidcConfig) -> Result<Fetch, Invalid>,
     ) -> Result<Self> {
-        let intervals = Intervals {
-            files: Duration::from_millis(limits.file_interval_ms),
-            urls: Duration::from_millis(limits.jwks_interval_ms),
-        };
+        let urls_interval = Duration::from_millis(limits.jwks_interval_ms);
         let issuer = if config.token_service.enabled {
             Some(Issuer::open(config.token_service.clone(), metadata).await?)
         } else {
@@ -312,20 +330,22 @@ impl Guard {
                 )
                 .into());
             }
-            oidc.push(OidcIssuer::open(one.clone(), intervals, &fetch)?);
+            oidc.push(OidcIssuer::open(one.clone(), watch, urls_interval, &fetch)?);
         }
-        let watch = intervals.files;
         Ok(Self {
-            policy: watched(&config.policy, watch, Policy::parse)?,
+            policy: watch.open(
+                WatchedFile::AccessPolicy,
+                parsed(&config.policy, Policy::parse),
+            )?,
             passwords: config
                 .htpasswd
                 .as_ref()
-                .map(|path| watched(path, watch, Passwords::parse))
+                .map(|path| watch.open(WatchedFile::Passwords, parsed(path, Passwords::parse)))
                 .transpose()?,
             tokens: config
                 .tokens
                 .as_ref()
-                .map(|path| watched(path, watch, ApiTokens::parse))
+                .map(|path| watch.open(WatchedFile::Tokens, parsed(path, ApiTokens::parse)))
                 .transpose()?,
             oidc,
             certificates: config.client_certificates,
@@ -667,15 +687,13 @@ fn refused(reason: jws::Refused) -> Refusal {
     Refusal::Wrong
 }
 
-fn watched<T: Send + Sync + 'static>(
+/// How to read one file with a parser that names it in errors.
+fn parsed<T, F: Fn(&str, &str) -> Result<T, Invalid>>(
     path: &std::path::Path,
-    interval: Duration,
-    parse: impl Fn(&str, &str) -> Result<T, Invalid> + Send + Sync + 'static,
-) -> Result<Arc<Watched<T>>, Invalid> {
-    let name = path.display().to_string();
-    Watched::open(vec![path.to_owned()], interval, move |texts| {
-        parse(&name, &texts[0])
-    })
+    parse: F,
+) -> impl Fn(&Files) -> Result<T, Invalid> + use<T, F> {
+    let path = path.to_owned();
+    move |files| parse(&path.display().to_string(), &files.read(&path)?)
 }
 
 /// Seconds since 1970. Tokens come from other machines, so this clock is the world's.

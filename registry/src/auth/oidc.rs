@@ -17,9 +17,12 @@ use super::{
     Invalid,
     jws::{KeySet, Refused, Unverified, Validity},
     unix_now_s,
-    watched::Watched,
 };
-use crate::config::{JwksConfig, OidcConfig};
+use crate::{
+    config::{JwksConfig, OidcConfig},
+    operations::metrics::WatchedFile,
+    watched::{Files, Watch, Watched},
+};
 
 /// How often keys at a URL are asked for although no token needs it: keys that were withdrawn are
 /// not accepted for longer.
@@ -75,17 +78,11 @@ impl std::fmt::Debug for RemoteKeys {
     }
 }
 
-/// How often files and URLs are looked at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Intervals {
-    pub(crate) files: Duration,
-    pub(crate) urls: Duration,
-}
-
 impl OidcIssuer {
     pub(crate) fn open(
         config: OidcConfig,
-        intervals: Intervals,
+        watch: &Watch,
+        urls_interval: Duration,
         fetch: impl FnOnce(&OidcConfig) -> Result<Fetch, Invalid>,
     ) -> Result<Self, Invalid> {
         let refuse = |reason: &str| Err(Invalid::new(format!("auth.oidc.{}", config.name), reason));
@@ -107,15 +104,16 @@ impl OidcIssuer {
         }
         let keys = match &config.jwks {
             JwksConfig::File(path) => {
-                let name = path.display().to_string();
-                let read = move |texts: &[zeroize::Zeroizing<String>]| {
-                    KeySet::parse(texts[0].as_bytes()).map_err(|reason| Invalid::new(&name, reason))
+                let path = path.clone();
+                let read = move |files: &Files| {
+                    KeySet::parse(files.read(&path)?.as_bytes())
+                        .map_err(|reason| Invalid::new(path.display().to_string(), reason))
                 };
-                Keys::File(Watched::open(vec![path.clone()], intervals.files, read)?)
+                Keys::File(watch.open(WatchedFile::OidcKeys, read)?)
             }
             JwksConfig::Url { .. } => Keys::Remote(RemoteKeys {
                 fetch: fetch(&config)?,
-                interval: intervals.urls,
+                interval: urls_interval,
                 state: Mutex::default(),
             }),
         };

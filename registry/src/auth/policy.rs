@@ -201,6 +201,23 @@ impl Policy {
             .any(|rule| self.is_subject(rule, &anonymous))
     }
 
+    /// What the names of repositories begin with that somebody may pull; a rule may deny some.
+    pub(crate) fn pulled_beginnings(&self, actor: &Actor) -> Vec<String> {
+        let allows = |rule: &&Rule| {
+            rule.effect == Effect::Allow
+                && rule.actions.contains(&Action::Pull)
+                && self.is_subject(rule, actor)
+        };
+        let rules = self.rules.iter().filter(allows);
+        let patterns = rules.flat_map(|rule| &rule.repositories);
+        patterns
+            .map(|pattern| {
+                let special = pattern.text.find(['*', '?', '[', '{', '\\']);
+                pattern.text[..special.unwrap_or(pattern.text.len())].to_owned()
+            })
+            .collect()
+    }
+
     fn is_subject(&self, rule: &Rule, actor: &Actor) -> bool {
         let user = |pattern: &Pattern| {
             // What is said of everybody includes strangers when it is forbidden, not when allowed.

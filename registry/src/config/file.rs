@@ -8,7 +8,7 @@ use cairn_spec::{
 };
 
 use super::{
-    Config,
+    Config, otel,
     problems::{Places, Problems},
 };
 
@@ -22,8 +22,9 @@ pub fn config_schema() -> serde_json::Value {
     schema_of::<Config>()
 }
 
-/// Reads a configuration: `file`, a name and a text, and on top of it `variables`, names with
-/// [`VARIABLE_PREFIX`] and their values in YAML. Lists are replaced as a whole.
+/// Reads a configuration: `file`, a name and a text, and on top of it `variables`: those of
+/// OpenTelemetry ([`otel::OTEL_PREFIX`]), and on top of these, names with [`VARIABLE_PREFIX`] and
+/// their values in YAML. Lists are replaced as a whole.
 ///
 /// Returns `None` when something cannot be used; `diagnostics` then say what and where.
 pub fn read_config(
@@ -84,11 +85,24 @@ fn understood(
     if root.value == Value::Null {
         root.value = Map::new().into();
     }
-    for (name, value) in variables {
+    for setting in otel::settings(variables, diagnostics) {
+        let path = vec!["traces".to_owned(), setting.key.to_owned()];
+        set(&mut root, path, setting.value, OriginId::GENERATED);
+    }
+    let traces = root.as_map_mut().and_then(|map| map.get_mut("traces"));
+    if let Some(traces) = traces.and_then(Node::as_map_mut)
+        && otel::switches_off(variables)
+    {
+        traces.remove("endpoint");
+    }
+    let own = variables
+        .iter()
+        .filter(|(name, _)| name.starts_with(VARIABLE_PREFIX));
+    for (name, value) in own {
         let source = sources.add(name.as_str(), value.as_str(), SourceKind::Other);
         if let Some(value) = yaml::read_one(sources, source, origins, diagnostics) {
             let key_origin = origins.add_span(whole(sources, source));
-            set(&mut root, name, value, key_origin);
+            set(&mut root, path_of(name), value, key_origin);
         }
     }
     compiled().check(&root, origins, "schema", diagnostics);
@@ -123,10 +137,14 @@ fn compiled() -> &'static Schema {
     })
 }
 
-/// Puts a variable's value where its name says, creating maps on the way.
-fn set(root: &mut Node, variable: &str, value: Node, key_origin: OriginId) {
+/// The keys that a variable's name stands for.
+fn path_of(variable: &str) -> Vec<String> {
     let path = variable.strip_prefix(VARIABLE_PREFIX).unwrap_or(variable);
-    let mut keys: Vec<String> = path.split("__").map(camel_case).collect();
+    path.split("__").map(camel_case).collect()
+}
+
+/// Puts a value at a path, creating maps on the way.
+fn set(root: &mut Node, mut keys: Vec<String>, value: Node, key_origin: OriginId) {
     let Some(last) = keys.pop() else { return };
     let mut node = root;
     for key in keys {
@@ -254,6 +272,79 @@ mod tests {
     }
 
     #[test]
+    fn variables_of_opentelemetry_say_where_traces_go() {
+        let read = |file: &str, variables: &[(&str, &str)]| {
+            let (mut sources, mut origins) = (Sources::new(), Origins::new());
+            let mut diagnostics = Diagnostics::new();
+            let variables: Vec<(String, String)> = variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            let config = read_config(
+                Some(("registry.yaml", file.to_owned())),
+                &variables,
+                &mut sources,
+                &mut origins,
+                &mut diagnostics,
+            );
+            let messages = diagnostics.iter().map(|one| one.message.clone());
+            config
+                .map(|config| config.traces)
+                .ok_or_else(|| messages.collect::<Vec<_>>())
+        };
+        let traces = read(
+            "traces: {endpoint: 'http://file/v1/traces', batchSpans: 7}",
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b,x-other=c"),
+                ("OTEL_RESOURCE_ATTRIBUTES", "service.name=lost,zone=a"),
+                ("OTEL_SERVICE_NAME", "packs"),
+                ("OTEL_TRACES_SAMPLER", "traceidratio"),
+                ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+                ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+                ("OTEL_METRICS_EXPORTER", "for others"),
+                ("CAIRN_REGISTRY_TRACES__TIMEOUT_MS", "5"),
+            ],
+        )
+        .unwrap();
+        let endpoint = traces.endpoint.as_deref();
+        assert_eq!(endpoint, Some("http://collector:4318/v1/traces"));
+        assert_eq!(traces.headers["x-key"].expose(), "a b");
+        assert_eq!(traces.service_name, "packs");
+        assert_eq!(traces.resource["zone"], "a");
+        let attributes = traces.resource_attributes();
+        assert_eq!(attributes[0].1, "packs");
+        assert_eq!(attributes.len(), 3);
+        assert_eq!(traces.sample_ratio, 0.25.try_into().unwrap());
+        assert!(!traces.follow_parent);
+        assert_eq!((traces.interval_ms, traces.batch_spans), (100, 7));
+        assert_eq!(traces.timeout_ms, 5);
+        // A service that is named goes nowhere for it.
+        let named = read("", &[("OTEL_SERVICE_NAME", "packs")]).unwrap();
+        assert_eq!(named.endpoint, None);
+        for off in [
+            ("OTEL_SDK_DISABLED", "true"),
+            ("OTEL_TRACES_EXPORTER", "none"),
+        ] {
+            let file = "traces: {endpoint: 'http://file/v1/traces'}";
+            assert_eq!(read(file, &[off]).unwrap().endpoint, None);
+        }
+        let refused = read(
+            "",
+            &[
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector"),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "x y=hunter2"),
+                ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+                ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+            ],
+        )
+        .unwrap_err();
+        assert_eq!(refused.len(), 5, "{refused:?}");
+        assert!(!refused.concat().contains("hunter2"), "{refused:?}");
+    }
+
+    #[test]
     fn every_mistake_is_reported_where_it_stands() {
         let text = "\
 listen: nowhere
@@ -273,5 +364,46 @@ storage: {directroy: data}
             )
             .unwrap_err()
         );
+    }
+
+    #[test]
+    fn rules_that_limit_or_remove_are_checked_one_by_one() {
+        let text = "\
+quotas:
+  recountIntervalS: 0
+  rules:
+  - {name: Team A, repositories: \"team/[\", maxBytes: 1}
+  - {name: nothing, repositories: \"**\"}
+  - {name: nothing, repositories: \"**\", maxTagsPerRepository: 1000000}
+  - {name: unit, repositories: \"**\", maxBytes: 50GiB}
+";
+        assert_snapshot!(read(text, &[]).unwrap_err());
+        let text = text.replace(
+            "  - {name: unit, repositories: \"**\", maxBytes: 50GiB}\n",
+            "",
+        );
+        assert_snapshot!(read(&text, &[]).unwrap_err());
+        let text = "\
+retention:
+  intervalS: 5
+  protectedTags: [\"a/[\"]
+  rules:
+  - {name: idle, repositories: \"a/**\"}
+  - {name: idle, repositories: \"a/**\", keepTags: [{tags: [\"v[\"], lastPushed: 0}, {tags: []}]}
+  - {name: all, repositories: \"**\", keepTags: [], unmatchedTags: remove}
+";
+        assert_snapshot!(read(text, &[]).unwrap_err());
+        assert_snapshot!(
+            read(
+                "retention: {rules: [{name: a, repositories: \"**\", keepTags: [{lastPushd: 1}]}]}",
+                &[]
+            )
+            .unwrap_err()
+        );
+        let meant = text.replace(
+            "unmatchedTags: remove",
+            "unmatchedTags: remove, mayEmptyRepositories: true",
+        );
+        assert!(!read(&meant, &[]).unwrap_err().contains("rules[2]"));
     }
 }

@@ -11,15 +11,21 @@ mod gc;
 mod globs;
 mod limits;
 mod metrics;
+mod otel;
 mod problems;
+mod quotas;
+mod redirects;
+mod retention;
 mod storage;
 mod tls;
+mod traces;
 mod trust;
 mod webhooks;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
+    time::Duration,
 };
 
 use schemars::JsonSchema;
@@ -32,8 +38,13 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use otel::OTEL_PREFIX;
+pub use quotas::{QuotaRule, QuotasConfig};
+pub use redirects::RedirectConfig;
+pub use retention::{KeepTags, RetentionConfig, RetentionRule, UnmatchedTags};
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
+pub use traces::{Ratio, TracesConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
 pub use webhooks::{EventKind, WebhookConfig};
 
@@ -46,15 +57,21 @@ use clients::check_networks;
 use crate::{
     App, Maintenance, Result,
     auth::{Auth, Invalid},
+    format,
     http::{self, Server},
     maintenance,
     operations::{
         metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
         webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
     },
+    quota,
+    retention::{flush_pulls_until, retain_until},
     service::Registry,
     storage::{Metadata, Payloads},
     tls::Tls,
+    traces::{Exporter, Tracer},
+    trust::Trust,
+    watched::Watch,
 };
 
 /// The configuration of `cairn registry serve`.
@@ -93,9 +110,15 @@ pub struct Config {
     pub limits: Limits,
     /// When garbage is collected, and what is garbage.
     pub gc: GcConfig,
+    /// How much repositories may hold; as much as there is room for by default.
+    pub quotas: QuotasConfig,
+    /// Which tags and manifests are removed by themselves; none are by default.
+    pub retention: RetentionConfig,
     /// Numbers for Prometheus; none are served by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsConfig>,
+    /// Where traces are sent; nowhere by default.
+    pub traces: TracesConfig,
     /// A log of who pushed, deleted or was denied what; none is written by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
@@ -122,7 +145,10 @@ impl Default for Config {
             trust: None,
             limits: Limits::default(),
             gc: GcConfig::default(),
+            quotas: QuotasConfig::default(),
+            retention: RetentionConfig::default(),
             metrics: None,
+            traces: TracesConfig::default(),
             audit: None,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
@@ -136,9 +162,13 @@ impl Config {
     pub async fn build(self) -> Result<App> {
         let metrics = Arc::new(Metrics::default());
         self.check_access()?;
-        let endpoints = endpoints(&self.webhooks)?;
-        let mut registry = self.open(&metrics).await?;
+        let interval = Duration::from_millis(self.limits.file_interval_ms);
+        let watch = Watch::new(interval, Arc::clone(&metrics));
+        let endpoints = endpoints(&self.webhooks, &watch)?;
+        let mut registry = self.open(&metrics, &watch).await?;
+        let (tracer, exporter) = self.tracing(&metrics)?.unzip();
         let outbox = Outbox {
+            tracer: tracer.clone(),
             metadata: Arc::clone(&registry.metadata),
             clock: Arc::clone(&registry.clock),
             metrics: Arc::clone(&metrics),
@@ -151,11 +181,15 @@ impl Config {
             });
         }
         let store = Arc::clone(&registry.metadata);
-        let auth = Auth::open(self.auth.as_ref(), &self.limits, &*store, http::jwks_fetch).await?;
+        let (auth, limits) = (self.auth.as_ref(), &self.limits);
+        let auth = Auth::open(auth, limits, &*store, &watch, http::jwks_fetch).await?;
         drop(store);
-        let tls = self.tls.as_ref().map(|tls| Tls::open(tls, &self.limits));
-        let server = Server::new(registry, auth, metrics, &self)?;
-        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone);
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|tls| Tls::open(tls, limits, &watch));
+        let mut server = Server::new(registry, auth, metrics, &self)?;
+        server.tracer = tracer;
+        let mut app = App::new(server, tls.transpose()?, self.open_to_everyone, &watch);
+        app.exporter = exporter;
         for endpoint in endpoints {
             let outbox = outbox.clone();
             app.workers
@@ -165,6 +199,24 @@ impl Config {
             let registry = app.registry();
             app.workers
                 .add("gc", |stop| maintenance::run(registry, self.gc, stop));
+        }
+        if !self.quotas.rules.is_empty() {
+            quota::begin(&app.registry()).await?;
+            let registry = app.registry();
+            app.workers
+                .add("quotas", |stop| quota::flush_until(registry, stop));
+            let (registry, interval_s) = (app.registry(), self.quotas.recount_interval_s);
+            app.workers.add("quota-recount", move |stop| {
+                quota::recount_until(registry, interval_s, stop)
+            });
+        }
+        if !self.retention.rules.is_empty() {
+            let (registry, telling) = (app.registry(), app.telling());
+            app.workers
+                .add("retention", |stop| retain_until(registry, telling, stop));
+            let registry = app.registry();
+            app.workers
+                .add("pulls", |stop| flush_pulls_until(registry, stop));
         }
         if let Some(config) = &self.metrics {
             app.serve_metrics(config.listen).await?;
@@ -176,17 +228,34 @@ impl Config {
     ///
     /// A directory must not be held by a server meanwhile: that fails with [`crate::Error::InUse`].
     pub async fn maintain(self) -> Result<Maintenance> {
-        let registry = self.open(&Arc::default()).await?;
-        Ok(Maintenance::new(registry, self.gc))
+        let metrics = Arc::default();
+        let watch = Watch::new(Duration::MAX, Arc::clone(&metrics));
+        let registry = self.open(&metrics, &watch).await?;
+        Ok(Maintenance::new(registry, self.gc, self.audit))
     }
 
-    async fn open(&self, metrics: &Arc<Metrics>) -> Result<Registry> {
+    async fn open(&self, metrics: &Arc<Metrics>, watch: &Watch) -> Result<Registry> {
         self.gc.validate(&self.limits)?;
         let (mut payloads, mut metadata) = self.storage.open().await?;
-        if self.metrics.is_some() {
+        format::check(&*metadata).await?;
+        if self.metrics.is_some() || self.traces.endpoint.is_some() {
             (payloads, metadata) = measured(payloads, metadata, metrics);
         }
-        Registry::new(payloads, metadata, self)
+        let mut registry = Registry::new(payloads, metadata, self)?;
+        let trust = self.trust.as_ref();
+        registry.trust = trust.map(|trust| Trust::open(trust, watch)).transpose()?;
+        Ok(registry)
+    }
+
+    /// What makes traces and what sends them, if they go anywhere.
+    fn tracing(&self, metrics: &Arc<Metrics>) -> Result<Option<(Arc<Tracer>, Exporter)>> {
+        let Some(endpoint) = &self.traces.endpoint else {
+            return Ok(None);
+        };
+        let deliver = http::otlp_deliver(endpoint, &self.traces)?;
+        let (tracer, spans) = Tracer::new(&self.traces, metrics);
+        let exporter = Exporter::new(&self.traces, spans, deliver, metrics);
+        Ok(Some((tracer, exporter)))
     }
 
     /// Settings of who may use the registry that contradict each other.
@@ -221,32 +290,38 @@ impl Config {
         if let Some(trust) = &self.trust {
             trust.check(&mut problems.below("trust"));
         }
+        self.storage.check(problems);
         self.limits.check(&mut problems.below("limits"));
         problems.refused(self.gc.validate(&self.limits));
+        self.quotas.check(&mut problems.below("quotas"));
+        self.retention.check(&mut problems.below("retention"));
         if let Some(audit) = &self.audit {
             audit.check(&mut problems.below("audit"));
         }
+        self.traces.check(&mut problems.below("traces"));
         webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
 
     /// Which files are not there that a server reads when it starts.
     fn check_files(&self, problems: &mut Problems<'_>) {
+        self.storage.check_files(problems);
         if let Some(auth) = &self.auth {
             auth.check_files(&mut problems.below("auth"));
         }
         if let Some(tls) = &self.tls {
             tls.check_files(&mut problems.below("tls"));
         }
+        self.traces.check_files(&mut problems.below("traces"));
         if let Some(trust) = &self.trust {
             problems.below("trust").file("policy", &trust.policy);
         }
     }
 }
 
-fn endpoints(webhooks: &[WebhookConfig]) -> Result<Vec<Arc<Endpoint>>> {
-    let opened = webhooks.iter().map(Endpoint::open);
-    opened.map(|endpoint| endpoint.map(Arc::new)).collect()
+fn endpoints(webhooks: &[WebhookConfig], watch: &Watch) -> Result<Vec<Arc<Endpoint>>> {
+    let open = |config| Endpoint::open(config, watch, http::webhook_post(config)?).map(Arc::new);
+    webhooks.iter().map(open).collect()
 }
 
 fn measured(

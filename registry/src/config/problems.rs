@@ -70,6 +70,15 @@ impl<'a> Problems<'a> {
         }
     }
 
+    /// Reports a name that could not stand in keys of the store and in labels.
+    pub(crate) fn name(&mut self, key: &str, name: &str) {
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(is_part) {
+            let message = format!("`{name}` is not a name");
+            self.add(key, message, "use lower-case letters, digits and `-`");
+        }
+    }
+
     /// Reports a pattern that is no glob.
     pub(crate) fn glob(&mut self, key: &str, pattern: &str) {
         if let Err(error) = Glob::new(pattern) {

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Problems, RedirectConfig};
 use crate::{
     Error, Result,
     storage::{
@@ -21,7 +22,7 @@ pub enum StorageConfig {
     /// In a directory of this machine, which one process holds at a time.
     Directory(PathBuf),
     /// In an S3 bucket, which any number of processes share.
-    S3(S3Config),
+    S3(Box<S3Config>),
     /// In memory; everything is lost when the process ends.
     Memory,
 }
@@ -54,7 +55,7 @@ impl From<StorageConfig> for StorageFields {
         let mut fields = Self::default();
         match config {
             StorageConfig::Directory(directory) => fields.directory = Some(directory),
-            StorageConfig::S3(config) => fields.s3 = Some(config),
+            StorageConfig::S3(config) => fields.s3 = Some(*config),
             StorageConfig::Memory => fields.memory = Some(Nothing {}),
         }
         fields
@@ -67,7 +68,7 @@ impl TryFrom<StorageFields> for StorageConfig {
     fn try_from(fields: StorageFields) -> Result<Self, Self::Error> {
         match (fields.directory, fields.s3, fields.memory) {
             (Some(directory), None, None) => Ok(Self::Directory(directory)),
-            (None, Some(config), None) => Ok(Self::S3(config)),
+            (None, Some(config), None) => Ok(Self::S3(Box::new(config))),
             (None, None, Some(Nothing {})) => Ok(Self::Memory),
             _ => Err("`storage` wants exactly one of `directory`, `s3` and `memory`"),
         }
@@ -103,6 +104,8 @@ pub struct S3Config {
     pub attempts: u32,
     /// How many registries use the bucket.
     pub replicas: Replicas,
+    /// Who downloads large blobs from the store itself; nobody does by default.
+    pub redirects: Option<RedirectConfig>,
 }
 
 /// The least that stores take for a part that is not the last.
@@ -125,6 +128,7 @@ impl Default for S3Config {
             request_timeout_s: 30,
             attempts: 8,
             replicas: Replicas::Many,
+            redirects: None,
         }
     }
 }
@@ -146,15 +150,28 @@ impl S3Config {
                 "name the bucket to use",
             );
         }
-        if let Some(endpoint) = &self.endpoint
-            && !["http://", "https://"]
-                .iter()
-                .any(|scheme| endpoint.starts_with(scheme))
+        let for_clients = self.redirects.as_ref().map(|it| &it.endpoint);
+        for (setting, endpoint) in [
+            ("storage.s3.endpoint", Some(&self.endpoint)),
+            ("storage.s3.redirects.endpoint", for_clients),
+        ] {
+            if let Some(Some(endpoint)) = endpoint
+                && !is_url(endpoint)
+            {
+                return invalid(
+                    setting,
+                    endpoint.clone(),
+                    "expected a URL that starts with `https://` or `http://`",
+                );
+            }
+        }
+        if let Some(keys) = &self.credentials
+            && keys.secret_access_key.is_some() == keys.secret_access_key_file.is_some()
         {
             return invalid(
-                "storage.s3.endpoint",
-                endpoint.clone(),
-                "expected a URL that starts with `https://` or `http://`",
+                "storage.s3.credentials",
+                keys.access_key_id.clone(),
+                "give either `secretAccessKey` or `secretAccessKeyFile`",
             );
         }
         if self.part_bytes == 0 || self.part_bytes > LARGEST_PART_BYTES {
@@ -181,14 +198,24 @@ impl S3Config {
     }
 }
 
-/// A pair of static keys.
+fn is_url(text: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+}
+
+/// A pair of static keys; the secret is here or in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct S3Credentials {
     /// Names the key.
     pub access_key_id: String,
     /// Proves it.
-    pub secret_access_key: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<Secret>,
+    /// A file with the secret alone; it is read again every five minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_access_key_file: Option<PathBuf>,
 }
 
 /// A secret: it is never shown, also not when a configuration is printed.
@@ -232,6 +259,26 @@ pub enum Replicas {
 }
 
 impl StorageConfig {
+    pub(super) fn check(&self, problems: &mut Problems<'_>) {
+        let Self::S3(config) = self else { return };
+        problems.refused(config.validate());
+        if let Some(redirects) = &config.redirects {
+            redirects.check(&mut problems.below("storage/s3/redirects"));
+        }
+    }
+
+    pub(super) fn check_files(&self, problems: &mut Problems<'_>) {
+        let Self::S3(config) = self else { return };
+        let mut problems = problems.below("storage/s3");
+        if let Some(path) = &config.ca_file {
+            problems.file("caFile", path);
+        }
+        let keys = config.credentials.as_ref();
+        if let Some(path) = keys.and_then(|keys| keys.secret_access_key_file.as_ref()) {
+            problems.file("credentials/secretAccessKeyFile", path);
+        }
+    }
+
     /// Tries what the registry will rely on, and leaves nothing behind.
     pub async fn examine(&self) -> Result<Vec<Check>> {
         match self {
@@ -242,7 +289,7 @@ impl StorageConfig {
     }
 
     /// Opens both stores, creating what is missing.
-    pub(super) async fn open(&self) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
+    pub(crate) async fn open(&self) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
         Ok(match self {
             Self::Memory => (
                 Arc::new(MemoryPayloads::default()),
@@ -286,14 +333,18 @@ mod tests {
             replicas: Replicas::One,
             credentials: Some(S3Credentials {
                 access_key_id: "id".to_owned(),
-                secret_access_key: Secret::new("hunter2"),
+                secret_access_key: Some(Secret::new("hunter2")),
+                secret_access_key_file: None,
             }),
             ..S3Config::default()
         };
         let text = r#"{"s3": {"bucket": "b", "replicas": "one",
             "credentials": {"accessKeyId": "id", "secretAccessKey": "hunter2"}}}"#;
-        assert_eq!(parsed(text), Ok(StorageConfig::S3(config.clone())));
-        let printed = serde_json::to_string(&StorageConfig::S3(config.clone())).unwrap();
+        assert_eq!(
+            parsed(text),
+            Ok(StorageConfig::S3(Box::new(config.clone())))
+        );
+        let printed = serde_json::to_string(&StorageConfig::S3(Box::new(config.clone()))).unwrap();
         assert!(!format!("{printed} {config:?}").contains("hunter2"));
         let error = parsed("{}").unwrap_err();
         assert!(error.contains("exactly one of"), "{error}");
@@ -325,9 +376,32 @@ mod tests {
             (
                 S3Config {
                     attempts: 0,
-                    ..valid
+                    ..valid.clone()
                 },
                 "storage.s3.attempts",
+            ),
+            (
+                S3Config {
+                    credentials: Some(S3Credentials {
+                        access_key_id: "id".to_owned(),
+                        secret_access_key: None,
+                        secret_access_key_file: None,
+                    }),
+                    ..valid.clone()
+                },
+                "storage.s3.credentials",
+            ),
+            (
+                S3Config {
+                    redirects: Some(RedirectConfig {
+                        clients: Vec::new(),
+                        except: Vec::new(),
+                        endpoint: Some("store".to_owned()),
+                        expires_s: 1,
+                    }),
+                    ..valid
+                },
+                "storage.s3.redirects.endpoint",
             ),
         ] {
             let error = broken.validate().unwrap_err().to_string();

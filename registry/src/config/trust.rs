@@ -12,7 +12,7 @@ use super::Problems;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustConfig {
     /// The trust policy: keys, thresholds and attestations by repository, as `cairn verify` reads
-    /// it. It is read once, when the server starts.
+    /// it. The policy and its keys are read again when they change.
     pub policy: PathBuf,
     /// The `HOST[:PORT]` by which clients know this registry; the policy's globs begin with it.
     pub host: String,

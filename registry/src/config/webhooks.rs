@@ -24,7 +24,7 @@ pub struct WebhookConfig {
     pub repositories: Vec<String>,
     /// The file with the secret that signs each event, at least 24 bytes, as it is or as
     /// `whsec_` and base64. Without it events are not signed, and anybody who knows the address
-    /// can forge them.
+    /// can forge them. It is read again when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
     /// How long the receiver may take to answer, in seconds.
@@ -87,16 +87,12 @@ pub(super) fn check(webhooks: &[WebhookConfig], problems: &mut Problems<'_>) {
     let mut names = HashSet::new();
     for (index, webhook) in webhooks.iter().enumerate() {
         let problems = &mut problems.below(index);
-        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if webhook.name.is_empty() || !webhook.name.bytes().all(is_part) {
-            let message = format!("`{}` is not a name", webhook.name);
-            problems.add("name", message, "use lower-case letters, digits and `-`");
-        }
+        problems.name("name", &webhook.name);
         if !names.insert(&webhook.name) {
             let message = format!("two webhooks are called `{}`", webhook.name);
             problems.add("name", message, "rename one");
         }
-        let is_http = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
+        let is_http = |url: &http::Uri| matches!(url.scheme_str(), Some("http" | "https"));
         if !webhook.url.parse().is_ok_and(|url| is_http(&url)) {
             let message = format!("`{}` is not an address", webhook.url);
             problems.add(

@@ -71,14 +71,15 @@ impl Audited {
             time: cairn_spec::rfc_3339(now_unix_s),
             action,
             outcome,
-            status: status.as_u16(),
+            status: Some(status.as_u16()),
             repository: self.repository,
             reference: self.reference,
             digest: digest.and_then(|digest| Some(digest.to_str().ok()?.to_owned())),
             reason: failure.map(|Failure(error)| error.public_message()),
             actor: actor.map_or(ANONYMOUS, |actor| &actor.name).to_owned(),
-            remote_address: self.context.client.to_string(),
-            request_id: self.context.request_id.to_string(),
+            trace_id: self.context.trace_id.map(|id| id.to_string()),
+            remote_address: Some(self.context.client.to_string()),
+            request_id: Some(self.context.request_id.to_string()),
             user_agent: self.user_agent,
         })
     }

@@ -35,6 +35,14 @@ pub(super) async fn get(
     }
     let size_bytes = blob.size_bytes;
     let is_head = call.method == Method::HEAD;
+    if !is_head
+        && server.redirects.includes(call.client)
+        && let Some(url) = server.registry.signed_url(&blob).await?
+    {
+        // The client sends its range to the store as well.
+        ranges::requested(&call.headers, size_bytes)?;
+        return Ok(redirect(&digest, &url));
+    }
     // A range of what the client has of other content is of no use to it.
     let if_range = call.headers.get(header::IF_RANGE);
     let may_be_range = !is_head && if_range.is_none_or(|tag| *tag == etag(&digest));
@@ -66,6 +74,19 @@ pub(super) async fn get(
             (header::CONTENT_LENGTH, length),
         ],
     ))
+}
+
+/// The content is elsewhere for a while, so nobody may remember where.
+fn redirect(digest: &Digest, url: &str) -> Response {
+    let response = response::empty(StatusCode::TEMPORARY_REDIRECT);
+    with_headers(
+        response,
+        [
+            (header::LOCATION, value(url)),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (DOCKER_CONTENT_DIGEST, value(digest.as_str())),
+        ],
+    )
 }
 
 /// end-10

@@ -5,12 +5,16 @@ use std::{net::IpAddr, sync::Arc};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What every request carries to its handler.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) request_id: Arc<str>,
+    /// The trace that it belongs to, as logs name it.
+    pub(crate) trace_id: Option<Arc<str>>,
     /// The client's address, as far as proxies that are trusted tell it.
     pub(crate) client: IpAddr,
 }

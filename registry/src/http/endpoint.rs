@@ -33,6 +33,20 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
+    /// The repository that it is about, if it is about one.
+    pub(super) fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog | Self::Discover => None,
+            Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Trust(name, _)
+            | Self::Tags(name)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+
     /// Reads a request's path, still percent-encoded.
     pub(super) fn parse(path: &str) -> Result<Self> {
         let unknown = || Error::EndpointUnknown {

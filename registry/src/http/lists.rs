@@ -87,12 +87,12 @@ pub(super) fn extensions() -> Response {
 
 fn paged(body: &serde_json::Value, path: &str, entries: Option<usize>, page: &Page) -> Response {
     let mut response = json_body("application/json", body);
-    if let Some(last) = page.names.last().filter(|_| page.has_more) {
+    if let Some(next) = &page.next {
         let entries = entries.map(|entries| format!("n={entries}&"));
         let next = format!(
             "{path}?{}last={}",
             entries.unwrap_or_default(),
-            encoded(last)
+            encoded(next)
         );
         response.headers_mut().insert(header::LINK, link(&next));
     }

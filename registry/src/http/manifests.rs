@@ -12,7 +12,7 @@ use super::{
     needs::push_to,
     response::{
         self, DOCKER_CONTENT_DIGEST, IMMUTABLE, OCI_SUBJECT, OCI_TAG, REVALIDATE, etag, is_known,
-        json_body, value, warning, with_headers,
+        json_body, value, warning, with_headers, with_warnings,
     },
     routes::Call,
 };
@@ -40,6 +40,7 @@ pub(super) async fn get(
         }
         admitted => admitted?,
     };
+    server.registry.note_pull(&repository, &stored.digest);
     let caching = match reference {
         Reference::Digest(_) => IMMUTABLE,
         Reference::Tag(_) => REVALIDATE,
@@ -115,7 +116,11 @@ pub(super) async fn put(
     let registry = Arc::clone(&server.registry);
     let pushing = async move { registry.push_manifest(push).await };
     let stored = server.detached(pushing).await?;
-    Ok(created(&repository, &stored, &tags))
+    let created = created(&repository, &stored, &tags);
+    Ok(with_warnings(
+        created,
+        server.registry.quota_warnings(&repository),
+    ))
 }
 
 /// end-9, by digest

@@ -17,20 +17,25 @@ mod lists;
 mod manifests;
 mod metrics;
 mod needs;
+mod otlp;
 mod peer;
 mod query;
 mod ranges;
+mod redirects;
 mod response;
 mod route_class;
 mod routes;
 mod token;
 mod uploads;
+mod webhooks;
 
 pub(crate) use connection::{Accepted, StallGuard, serve};
 pub(crate) use jwks::jwks_fetch;
 pub(crate) use metrics::serve_metrics;
+pub(crate) use otlp::otlp_deliver;
 pub(crate) use peer::{Peer, is_origin};
 pub(crate) use routes::router;
+pub(crate) use webhooks::webhook_post;
 
 use std::sync::{
     Arc,
@@ -39,14 +44,18 @@ use std::sync::{
 
 use ipnet::IpNet;
 use peer::Origin;
+use redirects::Redirects;
 use tracing::Instrument;
 
 use crate::{
     Config, Error, RateLimits, Result,
     auth::{Actor, Auth},
     config::networks,
-    operations::{audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits},
+    operations::{
+        audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits, readiness::Readiness,
+    },
     service::Registry,
+    traces::{self, Tracer},
 };
 
 /// What every handler works with.
@@ -56,10 +65,14 @@ pub(crate) struct Server {
     pub(crate) auth: Arc<Auth>,
     origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
     /// Present if any client is limited.
     pub(crate) client_limits: Option<Arc<ClientLimits>>,
-    audit: Option<Arc<AuditLog>>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
     trusted_proxies: Arc<[IpNet]>,
+    redirects: Arc<Redirects>,
+    /// Present if traces go anywhere.
+    pub(crate) tracer: Option<Arc<Tracer>>,
     /// The server was told to stop: it finishes what it began, but wants no more.
     draining: Arc<AtomicBool>,
 }
@@ -73,15 +86,24 @@ impl Server {
     ) -> Result<Self> {
         let audit = config.audit.as_ref();
         let audit = audit.map(|audit| AuditLog::open(&audit.file)).transpose()?;
+        let readiness = Readiness::new(
+            Arc::clone(&registry.payloads),
+            Arc::clone(&registry.metadata),
+            Arc::clone(&metrics),
+            registry.tasks.clone(),
+        );
         let is_limited = config.rate_limits != RateLimits::default();
         Ok(Self {
             registry: Arc::new(registry),
             auth: Arc::new(auth),
             origin: Arc::new(Origin::new(config)),
             metrics,
+            readiness: Arc::new(readiness),
             client_limits: is_limited.then(|| Arc::new(ClientLimits::new(&config.rate_limits))),
             audit: audit.map(Arc::new),
             trusted_proxies: networks(&config.trusted_proxies).into(),
+            redirects: Arc::new(Redirects::new(&config.storage)),
+            tracer: None,
             draining: Arc::default(),
         })
     }
@@ -101,6 +123,7 @@ impl Server {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let work = Actor::acting(Actor::current(), work.in_current_span());
+        let work = traces::within(traces::current(), work);
         let task = self.registry.tasks.spawn(work);
         task.await.map_err(|_| Error::Panic)?
     }

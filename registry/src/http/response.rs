@@ -69,6 +69,25 @@ pub(super) fn warning(text: &str) -> HeaderValue {
     value(format!("299 - \"{text}\""))
 }
 
+/// All warnings of a response together, in bytes.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
+const WARNINGS_BYTES: usize = 4096;
+
+/// Adds warnings to a response, as many as there may be.
+pub(super) fn with_warnings(mut response: Response, texts: Vec<String>) -> Response {
+    let mut rest_bytes = WARNINGS_BYTES;
+    for text in texts {
+        let warning = warning(&text);
+        let Some(rest) = rest_bytes.checked_sub(warning.len()) else {
+            break;
+        };
+        rest_bytes = rest;
+        response.headers_mut().append(header::WARNING, warning);
+    }
+    response
+}
+
 /// A response without body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();

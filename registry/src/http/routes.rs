@@ -2,7 +2,10 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints>
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -17,7 +20,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    Peer, Server, access_log,
+    Peer, Server,
+    access_log::{self, Subject},
     audit::Audited,
     authentication::{Envelope, TOKEN_PATH, admit},
     blobs,
@@ -40,6 +44,8 @@ pub(super) struct Call {
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
+    /// The client's address, as far as proxies that are trusted tell it.
+    pub(super) client: IpAddr,
     /// Who makes the request; that they may is settled.
     pub(super) session: Session,
 }
@@ -132,6 +138,8 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
             Audited::new(endpoint, request.method(), request.headers(), context),
         ))
     });
+    let subject = endpoint.as_ref().ok().and_then(Endpoint::repository);
+    let subject = subject.cloned().map(Subject);
     let answered = match endpoint {
         Ok(endpoint) => admitted(&server, endpoint, query, request).await,
         // What can never be a tag is one more tag that nobody pushed.
@@ -145,6 +153,9 @@ async fn distribution(State(server): State<Server>, request: Request) -> Respons
         && let Some(record) = audited.record(&response, server.registry.now_unix_s())
     {
         log.record(record).await;
+    }
+    if let Some(subject) = subject {
+        response.extensions_mut().insert(subject);
     }
     if let Some(Ok(namespace)) = namespace {
         let headers = response.headers_mut();
@@ -165,6 +176,8 @@ async fn admitted(
         return Err(Error::MethodNotAllowed { allowed });
     };
     let peer = peer_of(&request);
+    let context = request.extensions().get::<Context>();
+    let client = context.map_or(peer.address.ip(), |context| context.client);
     let (parts, body) = request.into_parts();
     let envelope = Envelope {
         peer: &peer,
@@ -178,6 +191,7 @@ async fn admitted(
         query,
         headers: parts.headers,
         body,
+        client,
         session,
     };
     let serving = route(server, endpoint, call);
@@ -202,15 +216,15 @@ fn is_read(method: &Method) -> bool {
 }
 
 /// The process serves.
-async fn live() -> StatusCode {
+pub(super) async fn live() -> StatusCode {
     StatusCode::OK
 }
 
-/// The process wants requests: its stores answer, and it is not about to stop.
-async fn ready(State(server): State<Server>) -> Result<StatusCode> {
+/// The process wants requests: its stores can be written and read, and it is not about to stop.
+pub(super) async fn ready(State(server): State<Server>) -> Result<StatusCode> {
     if server.is_draining() {
         return Err(Error::Closed);
     }
-    server.registry.is_ready().await?;
+    server.readiness.check().await?;
     Ok(StatusCode::OK)
 }

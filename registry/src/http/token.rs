@@ -52,18 +52,22 @@ async fn answer(server: &Server, request: Request) -> Result<Response> {
         headers: &parts.headers,
     };
     let presented = presented(server, envelope).ok_or_else(|| refuse(Refusal::Wrong))?;
-    let (session, query, is_offline) = match parts.method {
+    let (session, query, is_offline, kept) = match parts.method {
         Method::GET => {
             let query = Query::of(&parts.uri);
             let session = server.auth.authenticate(&presented).await.map_err(refuse)?;
             let is_offline = query.get("offline_token") == Some("true");
-            (session, query, is_offline)
+            (session, query, is_offline, None)
         }
         Method::POST => {
             let form = form(server, body).await?;
             let session = granted(server, &form, presented).await?;
             let is_offline = form.get("access_type") == Some("offline");
-            (session, form, is_offline)
+            // Whoever brought a refresh token keeps it.
+            let is_refresh = form.get("grant_type") == Some("refresh_token");
+            let kept = form.get("refresh_token").filter(|_| is_refresh);
+            let kept = kept.map(str::to_owned);
+            (session, form, is_offline, kept)
         }
         _ => {
             return Err(Error::MethodNotAllowed {
@@ -85,8 +89,6 @@ async fn answer(server: &Server, request: Request) -> Result<Response> {
         .issue(&session, &wanted, is_offline)
         .await
         .map_err(refuse)?;
-    // Whoever brought a refresh token keeps it.
-    let kept = query.get("refresh_token").map(str::to_owned);
     let mut answer = json!({
         "token": issued.token,
         "access_token": issued.token,

@@ -10,7 +10,9 @@ use super::{
     Server, body,
     query::Query,
     ranges,
-    response::{self, DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID, value, with_headers},
+    response::{
+        self, DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID, value, with_headers, with_warnings,
+    },
     routes::Call,
 };
 use crate::{
@@ -53,7 +55,7 @@ pub(super) async fn start(
             let mounting =
                 async move { registry.mount(&to, &blob, from.as_ref(), &readable).await };
             if server.detached(mounting).await? {
-                return Ok(created(&repository, &digest));
+                return Ok(created(server, &repository, &digest));
             }
         }
     } else if let Some(digest) = call.query.get("digest") {
@@ -70,7 +72,7 @@ pub(super) async fn start(
                 pushed
             })
             .await?;
-        return Ok(created(&repository, &digest));
+        return Ok(created(server, &repository, &digest));
     }
     let algorithm = announced_algorithm(&call.query)?;
     let started = server.registry.start_upload(&repository, algorithm).await?;
@@ -131,7 +133,7 @@ pub(super) async fn finish(
             finished
         })
         .await?;
-    Ok(created(&repository, &digest))
+    Ok(created(server, &repository, &digest))
 }
 
 /// end-13
@@ -161,15 +163,16 @@ fn standing(status: StatusCode, repository: &RepositoryName, upload: &UploadStat
     with_headers(response::empty(status), headers)
 }
 
-fn created(repository: &RepositoryName, digest: &Digest) -> Response {
+fn created(server: &Server, repository: &RepositoryName, digest: &Digest) -> Response {
     let location = value(format!("/v2/{repository}/blobs/{digest}"));
-    with_headers(
+    let created = with_headers(
         response::empty(StatusCode::CREATED),
         [
             (header::LOCATION, location),
             (DOCKER_CONTENT_DIGEST, value(digest.as_str())),
         ],
-    )
+    );
+    with_warnings(created, server.registry.quota_warnings(repository))
 }
 
 fn announced_digest(query: &Query) -> Result<Digest> {

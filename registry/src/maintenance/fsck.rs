@@ -6,6 +6,7 @@
 use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{listing::for_each_key, repair, tracked::Tracked};
 use crate::{
-    Error, Result,
+    Error, Result, quota,
     records::{self, Blob, Location, Manifest, State, Tag, Upload},
     service::Registry,
     storage::{Entry, Family, Key, Prefix},
@@ -35,6 +36,8 @@ pub enum Invariant {
     Tracked,
     /// The referrers of a subject are the manifests that name it.
     Referred,
+    /// What quotas go by is what repositories hold.
+    Counted,
 }
 
 /// A record that breaks an invariant.
@@ -98,6 +101,8 @@ pub(super) enum Repair {
     Referrer(RepositoryName, Digest, Digest),
     /// Have garbage collection look at a blob.
     Queue(RepositoryName, Digest),
+    /// Count what repositories hold.
+    Recount,
 }
 
 pub(super) struct Check<'a> {
@@ -121,6 +126,7 @@ pub(super) async fn fsck(
     let mut check = Check::new(registry, options, found);
     check.check_records().await?;
     check.check_tracked().await?;
+    check.check_counted().await?;
     Ok(check.checked)
 }
 
@@ -509,6 +515,25 @@ impl<'a> Check<'a> {
                 .await
             })
             .await?;
+        }
+        Ok(())
+    }
+
+    /// The records of usage agree with what repositories hold.
+    async fn check_counted(&mut self) -> Result<()> {
+        let miscounts = quota::miscounts(self.registry, Duration::ZERO).await?;
+        for miscount in miscounts {
+            let problem = format!(
+                "it says {} bytes, but the repository holds {}",
+                miscount.recorded_bytes, miscount.held_bytes
+            );
+            let broken = Broken {
+                invariant: Invariant::Counted,
+                problem,
+                remedy: "count anew with --repair; servers do it every `quotas.recountIntervalS`",
+                repair: Repair::Recount,
+            };
+            self.report(Key::Usage(miscount.repository), broken).await?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Error, GcConfig, Result,
     service::Registry,
-    storage::{Batch, Candidate, Key, Prefix, Write},
+    storage::{Batch, Candidate, Key, Prefix, Task, Write},
 };
 
 /// Candidates read from the queue at a time. The manifests of a repository are gone through once
@@ -32,6 +32,8 @@ const QUEUE_PAGE: usize = 4096;
 pub(super) const CHUNK: usize = 256;
 /// Candidates worked on side by side: what a bucket answers slowly, it answers at once.
 const CONCURRENT: usize = 16;
+/// Candidates that are counted after a pass, at most: of a bucket that takes ten requests.
+const COUNTED: usize = 10_000;
 /// The longest rest between two chunks.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -124,19 +126,23 @@ impl Collector {
 
     /// Looks at everything that is due and that no other replica is working on.
     pub(super) async fn pass(&self, stop: &CancellationToken) -> Result<()> {
+        let began = Instant::now();
         let mut leases = Vec::new();
         for shard in 0..SHARDS {
-            leases.extend(Lease::acquire(&self.registry, self.owner, shard).await?);
+            leases.extend(Lease::acquire(&self.registry, self.owner, Task::Garbage(shard)).await?);
         }
         let worked = self.work(&mut leases, stop).await;
         for lease in leases {
             lease.release(&self.registry).await?;
         }
         worked?;
-        let backlog_age_s = self.backlog_age_s().await?;
+        let (waiting, backlog_age_s) = self.backlog().await?;
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last_run_unix_s = self.registry.now_unix_s();
         self.registry.tally.add(|progress| {
             progress.passes += 1;
+            progress.duration_ms += duration_ms;
+            progress.waiting = waiting;
             progress.last_run_unix_s = last_run_unix_s;
             progress.backlog_age_s = backlog_age_s;
         });
@@ -144,7 +150,7 @@ impl Collector {
     }
 
     async fn work(&self, leases: &mut [Lease], stop: &CancellationToken) -> Result<()> {
-        if leases.iter().any(|lease| lease.shard == 0) {
+        if leases.iter().any(|lease| lease.task == Task::Garbage(0)) {
             if !self.end_abandoned_uploads(stop).await? {
                 return Ok(());
             }
@@ -154,7 +160,10 @@ impl Collector {
         while let Some((name, due)) = self.due(last.as_deref()).await? {
             for (repository, due) in by_repository(due) {
                 let shard = shard_of(&repository);
-                let Some(lease) = leases.iter_mut().find(|lease| lease.shard == shard) else {
+                let Some(lease) = leases
+                    .iter_mut()
+                    .find(|lease| lease.task == Task::Garbage(shard))
+                else {
                     continue;
                 };
                 if !self.work_on(&repository, due, lease, stop).await? {
@@ -230,6 +239,9 @@ impl Collector {
             .add(|progress| progress.examined += chunk.len() as u64);
         // That a blob is being deleted must be durable before its payload is.
         if !lease.renew(&self.registry).await? {
+            self.registry
+                .tally
+                .add(|progress| progress.leases_lost += 1);
             return Ok(false);
         }
         stream::iter(examined)
@@ -349,14 +361,15 @@ impl Collector {
         Ok((!due.is_empty()).then_some((last, due)))
     }
 
-    /// For how long the oldest candidate has been due.
-    async fn backlog_age_s(&self) -> Result<u64> {
-        let names = self.registry.metadata.list(&Prefix::Candidates, None, 1);
-        let names = names.await?;
+    /// How many candidates wait, and for how long the oldest has been due.
+    async fn backlog(&self) -> Result<(u64, u64)> {
+        let queue = &Prefix::Candidates;
+        let names = self.registry.metadata.list(queue, None, COUNTED).await?;
         let due = names.first().and_then(|name| name.split_once('/'));
         let due_unix_s = due.and_then(|(due, _)| due.parse::<u64>().ok());
         let now_unix_s = self.clock.unix_now_s();
-        Ok(due_unix_s.map_or(0, |due_unix_s| now_unix_s.saturating_sub(due_unix_s)))
+        let age_s = due_unix_s.map_or(0, |due_unix_s| now_unix_s.saturating_sub(due_unix_s));
+        Ok((names.len() as u64, age_s))
     }
 
     /// Says what a pass would remove.

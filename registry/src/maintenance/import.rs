@@ -1,13 +1,10 @@
-//! Takes over the content of an OCI image layout, or of distribution's files.
+//! Takes over the content of an OCI image layout, or of distribution's tree.
 //!
 //! Content goes the way of a push, so its digests are verified and whatever guards pushes guards
 //! this, too. What is there already is not copied again: an import that was cut short goes on where
 //! it stopped.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag, media_type};
@@ -16,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     export::{Copied, Watch},
-    layout::{Folder, REF_NAME, read_index, read_tree},
+    source::{ImportFrom, Source},
 };
 use crate::{
     Error, Result,
@@ -31,24 +28,19 @@ const BLOB_COPIES: usize = 4;
 /// Indexes inside of indexes that are followed.
 const MAX_DEPTH: usize = 8;
 
-type Manifests = BTreeMap<RepositoryName, BTreeMap<Digest, Vec<Tag>>>;
-
-/// Copies everything in a folder into the registry. Entries of a layout that name no repository go
+/// Copies everything that the source holds into the registry. Entries of a layout that name no repository go
 /// to `repository`.
 pub(super) async fn import(
     registry: &Registry,
-    from: &Path,
+    from: &ImportFrom,
     repository: Option<&RepositoryName>,
     watch: Watch<'_>,
 ) -> Result<Copied> {
-    let folder = Folder::open(from)?;
-    let manifests = match &folder {
-        Folder::Layout(root) => named_manifests(root, repository).await?,
-        Folder::Distribution(root) => read_tree(root).await?,
-    };
+    let source = Source::open(from).await?;
+    let manifests = source.manifests(repository).await?;
     let mut import = Import {
         registry,
-        folder,
+        source,
         done: BTreeSet::new(),
         copied: Copied::default(),
         watch,
@@ -83,41 +75,9 @@ fn is_content_broken(error: &Error) -> bool {
     )
 }
 
-/// What the index of a layout names: `REPOSITORY:TAG` and `REPOSITORY@DIGEST` as exports write
-/// them, or a tag alone, as other tools do.
-async fn named_manifests(root: &Path, repository: Option<&RepositoryName>) -> Result<Manifests> {
-    let mut manifests = Manifests::new();
-    for entry in read_index(root).await? {
-        let name = entry.annotations.get(REF_NAME).map(String::as_str);
-        let (own, tag) = split(name.unwrap_or_default());
-        let Some(repository) = own.as_ref().or(repository) else {
-            let reason = format!(
-                "its entry `{}` does not say which repository it belongs to: name one",
-                name.unwrap_or(entry.digest.as_str())
-            );
-            let path = root.display().to_string();
-            return Err(Error::Folder { path, reason });
-        };
-        let in_repository = manifests.entry(repository.clone()).or_default();
-        in_repository.entry(entry.digest).or_default().extend(tag);
-    }
-    Ok(manifests)
-}
-
-/// The repository and the tag in the name of an entry.
-fn split(name: &str) -> (Option<RepositoryName>, Option<Tag>) {
-    if let Some((repository, _)) = name.split_once('@') {
-        return (repository.parse().ok(), None);
-    }
-    match name.rsplit_once(':') {
-        Some((repository, tag)) => (repository.parse().ok(), tag.parse().ok()),
-        None => (None, name.parse().ok()),
-    }
-}
-
 struct Import<'a> {
     registry: &'a Registry,
-    folder: Folder,
+    source: Source,
     /// Manifests that are in the registry, by repository.
     done: BTreeSet<(RepositoryName, Digest)>,
     copied: Copied,
@@ -148,7 +108,7 @@ impl Import<'_> {
             let mut blobs = Vec::new();
             for child in &document.children {
                 match child {
-                    Child::Entry(digest) if self.is_manifest(&document, digest) => {
+                    Child::Entry(digest) if self.is_manifest(&document, digest).await? => {
                         let nested = self.manifest(repository, digest, Vec::new(), depth + 1);
                         nested.await?;
                     }
@@ -175,11 +135,11 @@ impl Import<'_> {
 
     async fn bytes(&self, digest: &Digest) -> Result<Bytes> {
         let limit_bytes = self.registry.limits.manifest_bytes;
-        let bytes = self.folder.read(digest, limit_bytes).await?;
+        let bytes = self.source.read(digest, limit_bytes).await?;
         bytes.ok_or_else(|| Error::ManifestBlobUnknown(digest.clone()))
     }
 
-    fn is_manifest(&self, document: &Document, digest: &Digest) -> bool {
+    async fn is_manifest(&self, document: &Document, digest: &Digest) -> Result<bool> {
         let entry = document.entries.iter().find(|it| it.digest == *digest);
         let is_named = entry.is_some_and(|entry| {
             [
@@ -190,13 +150,13 @@ impl Import<'_> {
             ]
             .contains(&entry.media_type.as_str())
         });
-        is_named && self.folder.path(digest).exists()
+        Ok(is_named && self.source.has(digest).await?)
     }
 
     async fn blobs(&mut self, repository: &RepositoryName, blobs: Vec<Digest>) -> Result<()> {
-        let (registry, folder) = (self.registry, &self.folder);
+        let (registry, source) = (self.registry, &self.source);
         let sizes: Vec<Option<u64>> = stream::iter(blobs)
-            .map(|digest| async move { copy(registry, folder, repository, &digest).await })
+            .map(|digest| async move { copy(registry, source, repository, &digest).await })
             .buffer_unordered(BLOB_COPIES)
             .try_collect()
             .await?;
@@ -208,11 +168,11 @@ impl Import<'_> {
     }
 }
 
-/// Copies a blob and returns its size; `None` if it was there. One that the folder lacks is left
+/// Copies a blob and returns its size; `None` if it was there. One that the source lacks is left
 /// for the manifest's push to report.
 async fn copy(
     registry: &Registry,
-    folder: &Folder,
+    source: &Source,
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<u64>> {
@@ -221,7 +181,7 @@ async fn copy(
     {
         return Ok(None);
     }
-    let Some(mut chunks) = folder.stream(digest).await? else {
+    let Some(mut chunks) = source.stream(digest).await? else {
         return Ok(None);
     };
     registry.push_blob(repository, digest, &mut chunks).await?;

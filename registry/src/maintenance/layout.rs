@@ -29,6 +29,9 @@ const INDEX_BYTES: u64 = 64 * 1024 * 1024;
 /// How much of a file is read at once, in bytes.
 const READ_CHUNK_BYTES: usize = 512 * 1024;
 
+/// The manifests and tags of each repository.
+pub(super) type Manifests = BTreeMap<RepositoryName, BTreeMap<Digest, Vec<Tag>>>;
+
 /// `index.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,10 +190,42 @@ pub(super) async fn read_index(root: &Path) -> Result<Vec<IndexEntry>> {
     Ok(index.manifests)
 }
 
-/// The repositories of a tree of distribution, with the manifests and tags of each.
-pub(super) async fn read_tree(
+/// What the index of a layout names: `REPOSITORY:TAG` and `REPOSITORY@DIGEST` as exports write
+/// them, or a tag alone, as other tools do.
+pub(super) async fn named_manifests(
     root: &Path,
-) -> Result<BTreeMap<RepositoryName, BTreeMap<Digest, Vec<Tag>>>> {
+    repository: Option<&RepositoryName>,
+) -> Result<Manifests> {
+    let mut manifests = Manifests::new();
+    for entry in read_index(root).await? {
+        let name = entry.annotations.get(REF_NAME).map(String::as_str);
+        let (own, tag) = split(name.unwrap_or_default());
+        let Some(repository) = own.as_ref().or(repository) else {
+            let reason = format!(
+                "its entry `{}` does not say which repository it belongs to: name one",
+                name.unwrap_or(entry.digest.as_str())
+            );
+            return Err(unusable(root, &reason));
+        };
+        let in_repository = manifests.entry(repository.clone()).or_default();
+        in_repository.entry(entry.digest).or_default().extend(tag);
+    }
+    Ok(manifests)
+}
+
+/// The repository and the tag in the name of an entry.
+fn split(name: &str) -> (Option<RepositoryName>, Option<Tag>) {
+    if let Some((repository, _)) = name.split_once('@') {
+        return (repository.parse().ok(), None);
+    }
+    match name.rsplit_once(':') {
+        Some((repository, tag)) => (repository.parse().ok(), tag.parse().ok()),
+        None => (None, name.parse().ok()),
+    }
+}
+
+/// The repositories of a tree of distribution, with the manifests and tags of each.
+pub(super) async fn read_tree(root: &Path) -> Result<Manifests> {
     let repositories = root.join("repositories");
     let mut found = BTreeMap::new();
     let mut folders = vec![repositories.clone()];
@@ -230,13 +265,15 @@ async fn read_manifests(folder: &Path) -> Result<BTreeMap<Digest, Vec<Tag>>> {
     Ok(manifests)
 }
 
-/// The digest in a link file; `None` where there is none, or an empty one, which a crash of
-/// distribution may leave.
 async fn read_link(path: &Path) -> Result<Option<Digest>> {
     const LINK_BYTES: u64 = 1024;
-    let Some(content) = read_file(path, LINK_BYTES).await? else {
-        return Ok(None);
-    };
+    link_digest(read_file(path, LINK_BYTES).await?)
+}
+
+/// The digest in a link; `None` where there is none, or an empty one, which a crash of distribution
+/// may leave.
+pub(super) fn link_digest(content: Option<Bytes>) -> Result<Option<Digest>> {
+    let content = content.unwrap_or_default();
     let text = String::from_utf8_lossy(&content);
     match text.trim() {
         "" => Ok(None),

@@ -10,11 +10,11 @@ use crate::{
     Error, Result,
     records::{self},
     service::Registry,
-    storage::{Batch, Key, Version, Write},
+    storage::{Batch, Key, Task, Version, Write},
 };
 
-/// Parts of the work that different replicas may do.
-pub(super) const SHARDS: u8 = 4;
+/// Parts of the garbage collection that different replicas may do.
+pub(crate) const SHARDS: u8 = 4;
 /// How long the work of a replica that died waits for another one.
 const TTL_S: u64 = 300;
 
@@ -25,22 +25,22 @@ struct Record {
     expires_unix_s: u64,
 }
 
-/// A part of the work that this replica does.
+/// A task that this replica does.
 #[derive(Debug)]
-pub(super) struct Lease {
-    pub(super) shard: u8,
+pub(crate) struct Lease {
+    pub(crate) task: Task,
     owner: Ulid,
     version: Version,
 }
 
 impl Lease {
-    /// Takes a part of the work; `None` while another replica does it.
-    pub(super) async fn acquire(
+    /// Takes a task; `None` while another replica does it.
+    pub(crate) async fn acquire(
         registry: &Registry,
         owner: Ulid,
-        shard: u8,
+        task: Task,
     ) -> Result<Option<Self>> {
-        let key = Key::Lease(shard);
+        let key = Key::Lease(task);
         let entry = registry.metadata.get(&key).await?;
         if let Some(entry) = &entry {
             let (record, _): (Record, _) = records::decode(&key, entry)?;
@@ -55,7 +55,7 @@ impl Lease {
         let write = Write::upsert(key, entry.as_ref(), value);
         swapped(registry, write).await.map(|version| {
             version.map(|version| Self {
-                shard,
+                task,
                 owner,
                 version,
             })
@@ -65,9 +65,9 @@ impl Lease {
     /// Keeps the work for another while; false when somebody else took it.
     ///
     /// All writes acknowledged before are durable once this returns true.
-    pub(super) async fn renew(&mut self, registry: &Registry) -> Result<bool> {
+    pub(crate) async fn renew(&mut self, registry: &Registry) -> Result<bool> {
         let value = record(self.owner, registry.now_unix_s() + TTL_S)?;
-        let write = Write::put_if(Key::Lease(self.shard), self.version.clone(), value);
+        let write = Write::put_if(Key::Lease(self.task), self.version.clone(), value);
         let Some(version) = swapped(registry, write).await? else {
             return Ok(false);
         };
@@ -76,8 +76,8 @@ impl Lease {
     }
 
     /// Lets the next one have the work at once.
-    pub(super) async fn release(self, registry: &Registry) -> Result<()> {
-        let write = Write::delete_if(Key::Lease(self.shard), self.version);
+    pub(crate) async fn release(self, registry: &Registry) -> Result<()> {
+        let write = Write::delete_if(Key::Lease(self.task), self.version);
         match registry.metadata.write(Batch::eventual([write])).await {
             Err(Error::Conflict { .. }) => Ok(()),
             released => released.map(drop),
@@ -120,15 +120,18 @@ mod tests {
         registry.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let (first, second) = (Ulid::from(1), Ulid::from(2));
 
-        let mut lease = Lease::acquire(&registry, first, 0).await.unwrap().unwrap();
+        let mut lease = Lease::acquire(&registry, first, Task::Garbage(0))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(
-            Lease::acquire(&registry, second, 0)
+            Lease::acquire(&registry, second, Task::Garbage(0))
                 .await
                 .unwrap()
                 .is_none()
         );
         assert!(
-            Lease::acquire(&registry, second, 1)
+            Lease::acquire(&registry, second, Task::Garbage(1))
                 .await
                 .unwrap()
                 .is_some()
@@ -136,20 +139,28 @@ mod tests {
         clock.advance(TTL_S);
         assert!(lease.renew(&registry).await.unwrap());
         assert!(
-            Lease::acquire(&registry, second, 0)
+            Lease::acquire(&registry, second, Task::Garbage(0))
                 .await
                 .unwrap()
                 .is_none()
         );
         clock.advance(TTL_S + 1);
-        let taken = Lease::acquire(&registry, second, 0).await.unwrap().unwrap();
+        let taken = Lease::acquire(&registry, second, Task::Garbage(0))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(!lease.renew(&registry).await.unwrap());
         taken.release(&registry).await.unwrap();
-        assert!(Lease::acquire(&registry, first, 0).await.unwrap().is_some());
+        assert!(
+            Lease::acquire(&registry, first, Task::Garbage(0))
+                .await
+                .unwrap()
+                .is_some()
+        );
         // A lease from the far future is nobody's.
         clock.set(1);
         assert!(
-            Lease::acquire(&registry, second, 0)
+            Lease::acquire(&registry, second, Task::Garbage(0))
                 .await
                 .unwrap()
                 .is_some()

@@ -120,7 +120,7 @@ impl Collector {
             let names = metadata.list(&prefix, last.as_deref(), PAGE_NAMES).await?;
             for name in &names {
                 let tag: Tag = name.parse()?;
-                if self.points_to(repository, &tag, digest).await? {
+                if self.registry.points_to(repository, &tag, digest).await? {
                     continue;
                 }
                 let key = Key::ManifestTag(repository.clone(), digest.clone(), tag);
@@ -142,16 +142,6 @@ impl Collector {
                 None => return Ok(later),
             }
         }
-    }
-
-    async fn points_to(
-        &self,
-        repository: &RepositoryName,
-        tag: &Tag,
-        digest: &Digest,
-    ) -> Result<bool> {
-        let tag = self.registry.read_tag(repository, tag).await?;
-        Ok(tag.is_some_and(|(_, tag)| tag.digest == *digest))
     }
 
     /// Why a manifest would be collected, if it would.
@@ -203,19 +193,10 @@ impl Collector {
                 return Ok(Standing::Needed);
             }
         }
-        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
-        let mut last: Option<String> = None;
-        loop {
-            let names = metadata.list(&prefix, last.as_deref(), PAGE_NAMES).await?;
-            for name in &names {
-                if self.points_to(repository, &name.parse()?, digest).await? {
-                    return Ok(Standing::Needed);
-                }
-            }
-            match names.into_iter().next_back() {
-                Some(name) => last = Some(name),
-                None => return Ok(Standing::Unused(entry, manifest)),
-            }
-        }
+        Ok(if self.registry.is_tagged(repository, digest).await? {
+            Standing::Needed
+        } else {
+            Standing::Unused(entry, manifest)
+        })
     }
 }

@@ -20,6 +20,7 @@
 //! record forever; so none has to stay behind as a marker.
 
 mod blobs;
+mod dead_letters;
 mod export;
 mod fsck;
 mod gc;
@@ -31,38 +32,50 @@ mod manifests;
 mod prudence;
 mod references;
 mod repair;
+mod source;
 mod tally;
 mod tracked;
 mod uploads;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use cairn_spec::RepositoryName;
 use tokio_util::sync::CancellationToken;
 
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use export::{Copied, Selection, Watch};
 pub use fsck::{Checked, Finding, FsckOptions, Invariant};
 pub use gc::Found;
+pub(crate) use lease::Lease;
+pub(crate) use listing::NamePages;
 pub use repair::Rebuilt;
+pub use source::ImportFrom;
 pub use tally::Progress;
 pub(crate) use tally::Tally;
 
-use crate::{GcConfig, Result, service::Registry};
+use crate::{
+    AuditConfig, GcConfig, Result,
+    operations::audit::AuditLog,
+    quota::{self, QuotaReport},
+    retention::{self, Listeners, RepositoryVerdicts, RetentionOptions, RetentionReport},
+    service::Registry,
+};
 use gc::{Collector, Pace};
 
 /// Collects garbage until it is told to stop.
 pub(crate) async fn run(registry: Arc<Registry>, config: GcConfig, stop: CancellationToken) {
     let interval = Duration::from_secs(config.interval_s);
-    let collector = Collector::new(registry, config, Pace::Considerate);
+    let collector = Collector::new(Arc::clone(&registry), config, Pace::Considerate);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
         if let Err(error) = collector.pass(&stop).await {
+            registry.tally.add(|progress| progress.broken_off += 1);
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "garbage collection broke off; the next pass goes on"
@@ -76,13 +89,15 @@ pub(crate) async fn run(registry: Arc<Registry>, config: GcConfig, stop: Cancell
 pub struct Maintenance {
     registry: Arc<Registry>,
     config: GcConfig,
+    audit: Option<AuditConfig>,
 }
 
 impl Maintenance {
-    pub(crate) fn new(registry: Registry, config: GcConfig) -> Self {
+    pub(crate) fn new(registry: Registry, config: GcConfig, audit: Option<AuditConfig>) -> Self {
         Self {
             registry: Arc::new(registry),
             config,
+            audit,
         }
     }
 
@@ -91,6 +106,7 @@ impl Maintenance {
     pub async fn collect(&self, grace_s: Option<u64>) -> Result<Progress> {
         let collector = self.collector(grace_s);
         collector.pass(&CancellationToken::new()).await?;
+        quota::flush(&self.registry).await?;
         Ok(self.registry.tally.progress())
     }
 
@@ -131,15 +147,41 @@ impl Maintenance {
         export::export(&self.registry, selections, to, watch).await
     }
 
-    /// Copies the content of an OCI image layout, or of distribution's files, into the registry.
+    /// Copies the content of an OCI image layout, or of distribution's tree, into the registry.
     /// Entries of a layout that do not name a repository go to `repository`.
     pub async fn import(
         &self,
-        from: &Path,
+        from: &ImportFrom,
         repository: Option<&RepositoryName>,
         watch: Watch<'_>,
     ) -> Result<Copied> {
-        import::import(&self.registry, from, repository, watch).await
+        let copied = import::import(&self.registry, from, repository, watch).await;
+        quota::flush(&self.registry).await?;
+        copied
+    }
+
+    /// Applies the configured rules of retention, and tells `decided` what they decide, repository
+    /// by repository.
+    pub async fn retain(
+        &self,
+        options: RetentionOptions,
+        decided: &mut (dyn FnMut(RepositoryVerdicts) + Send),
+    ) -> Result<RetentionReport> {
+        let audit = self.audit.as_ref().filter(|_| !options.dry_run);
+        let audit = audit.map(|audit| AuditLog::open(&audit.file)).transpose()?;
+        let listeners = Listeners {
+            audit: audit.as_ref(),
+            decided,
+        };
+        let stop = CancellationToken::new();
+        let report = retention::sweep(&self.registry, options, listeners, &stop).await;
+        quota::flush(&self.registry).await?;
+        report
+    }
+
+    /// How much of the configured quotas is used.
+    pub async fn quotas(&self) -> Result<QuotaReport> {
+        quota::report(&self.registry).await
     }
 
     fn collector(&self, grace_s: Option<u64>) -> Collector {

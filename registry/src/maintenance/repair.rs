@@ -1,11 +1,13 @@
 //! Repairs of single records, and the rebuilding of everything that follows from other records.
 
+use std::time::Duration;
+
 use cairn_spec::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 
 use super::{fsck::Repair, listing::for_each_key};
 use crate::{
-    Error, Result,
+    Error, Result, quota,
     records::{self, Blob, Location, Manifest, Referrers, Repository, State, Tag},
     service::{self, Registry},
     storage::{Batch, Candidate, Entry, Family, Key, MetadataExt, Prefix, Write},
@@ -32,6 +34,8 @@ pub struct Rebuilt {
     pub hints: u64,
     /// Candidates queued for garbage collection.
     pub candidates: u64,
+    /// Repositories that were counted wrong, for quotas.
+    pub usages: u64,
 }
 
 /// Repairs one finding; false when that is impossible.
@@ -46,6 +50,9 @@ pub(super) async fn apply(registry: &Registry, repair: Repair) -> Result<bool> {
         Repair::Referrer(repository, subject, referrer) => {
             let settled = registry.settle_referrer(&repository, &subject, &referrer);
             settled.await?;
+        }
+        Repair::Recount => {
+            quota::recount(registry, Duration::ZERO).await?;
         }
         Repair::Queue(repository, digest) => {
             let write = registry.review(Candidate::Blob(repository, digest));
@@ -142,6 +149,7 @@ pub(super) async fn rebuild(registry: &Registry) -> Result<Rebuilt> {
         Ok(())
     })
     .await?;
+    rebuilt.usages = quota::recount(registry, Duration::ZERO).await?;
     Ok(rebuilt)
 }
 

@@ -11,6 +11,12 @@ use serde::Serialize;
 pub struct Progress {
     /// Passes over what was due.
     pub passes: u64,
+    /// Passes that failed before their end.
+    pub broken_off: u64,
+    /// How long the passes took that ended, together.
+    pub duration_ms: u64,
+    /// Parts of a pass that another replica took over, because this one was slow.
+    pub leases_lost: u64,
     /// Candidates looked at.
     pub examined: u64,
     /// Blobs taken out of a repository.
@@ -31,6 +37,8 @@ pub struct Progress {
     pub payloads: u64,
     /// What failed, to be tried again by the next pass.
     pub failures: u64,
+    /// Candidates that were left in the queue by the last pass, as far as they were counted.
+    pub waiting: u64,
     /// When the last pass ended, in seconds since 1970; 0 before the first.
     pub last_run_unix_s: u64,
     /// For how long the oldest candidate that is left has been due.

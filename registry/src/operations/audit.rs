@@ -28,8 +28,9 @@ pub(crate) struct AuditRecord {
     pub(crate) time: String,
     pub(crate) action: AuditAction,
     pub(crate) outcome: AuditOutcome,
-    /// The status of the response.
-    pub(crate) status: u16,
+    /// The status of the response; none if nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repository: Option<String>,
     /// The tag or digest that the request named.
@@ -42,8 +43,13 @@ pub(crate) struct AuditRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
     pub(crate) actor: String,
-    pub(crate) remote_address: String,
-    pub(crate) request_id: String,
+    /// The trace that the request belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remote_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_agent: Option<String>,
 }
@@ -215,14 +221,15 @@ mod tests {
             time: "2026-01-02T03:04:05Z".to_owned(),
             action: AuditAction::DeleteTag,
             outcome: AuditOutcome::Denied,
-            status: 403,
+            status: Some(403),
             repository: Some("a/b".to_owned()),
             reference: Some("v1".to_owned()),
             digest: None,
             reason: Some("two\nlines".to_owned()),
             actor: "anonymous".to_owned(),
-            remote_address: "127.0.0.1".to_owned(),
-            request_id: request_id.to_owned(),
+            trace_id: None,
+            remote_address: Some("127.0.0.1".to_owned()),
+            request_id: Some(request_id.to_owned()),
             user_agent: None,
         }
     }

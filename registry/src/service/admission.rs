@@ -5,6 +5,8 @@
 //! signature is deleted. A refusal stands until a signature arrives, or for [`REFUSAL_S`], since a
 //! crash between a push and its verdict must not refuse for ever.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cairn_oci::trust::{self, Verdict as Decision};
 use cairn_spec::{Descriptor, Digest, RepositoryName, Tag};
@@ -46,9 +48,9 @@ impl Registry {
         stored: &Stored,
         digest_only: bool,
     ) -> Result<Admission> {
-        let Some((trust, mode)) = self
-            .trust
-            .as_ref()
+        let trust = self.trust().await;
+        let Some((trust, mode)) = trust
+            .as_deref()
             .and_then(|trust| Some((trust, trust.on_pull(repository)?)))
         else {
             return Ok(Admission::Plain);
@@ -70,9 +72,17 @@ impl Registry {
         repository: &RepositoryName,
         stored: &Stored,
     ) -> Result<Option<Verdict>> {
-        match &self.trust {
+        match self.trust().await {
             None => Ok(None),
-            Some(trust) => self.verdict(trust, repository, stored).await.map(Some),
+            Some(trust) => self.verdict(&trust, repository, stored).await.map(Some),
+        }
+    }
+
+    /// The policy in force, with what is enforced where.
+    async fn trust(&self) -> Option<Arc<Trust>> {
+        match &self.trust {
+            None => None,
+            Some(trust) => Some(trust.current().await),
         }
     }
 
@@ -83,7 +93,7 @@ impl Registry {
         tags: &[Tag],
         stored: &Stored,
     ) -> Result<()> {
-        let Some(trust) = &self.trust else {
+        let Some(trust) = self.trust().await else {
             return Ok(());
         };
         let is_guarded = |tag: &Tag| !is_derived_from_digest(tag) && trust.guards(repository, tag);
@@ -91,7 +101,7 @@ impl Registry {
             return Ok(());
         }
         // The manifest need not be there yet, so nothing is kept about it.
-        match self.judge(trust, repository, stored).await?.refusal {
+        match self.judge(&trust, repository, stored).await?.refusal {
             None => Ok(()),
             Some(refusal) => Err(untrusted(repository, &stored.digest, refusal)),
         }
@@ -104,14 +114,15 @@ impl Registry {
         subject: Option<&Digest>,
         tags: &[Tag],
     ) {
-        let Some(trust) = self.trust.as_ref().filter(|trust| trust.covers(repository)) else {
+        let trust = self.trust().await;
+        let Some(trust) = trust.filter(|trust| trust.covers(repository)) else {
             return;
         };
         let signed = tags.iter().filter_map(digest_of);
         for digest in signed.chain(subject.cloned()) {
             let reference = Reference::Digest(digest.clone());
             let decided = match self.manifest(repository, &reference).await {
-                Ok(stored) => self.decide(trust, repository, &stored).await.map(drop),
+                Ok(stored) => self.decide(&trust, repository, &stored).await.map(drop),
                 // It is decided on when it arrives and is asked for.
                 Err(Error::ManifestUnknown { .. }) => Ok(()),
                 Err(error) => Err(error),
@@ -346,7 +357,7 @@ fn undecided(trust: &Trust) -> Verdict {
 }
 
 /// What a tag such as `sha256-<hex>.sig` is about.
-pub(super) fn digest_of(tag: &Tag) -> Option<Digest> {
+pub(crate) fn digest_of(tag: &Tag) -> Option<Digest> {
     let name = tag.as_str().split('.').next().unwrap_or_default();
     name.replacen('-', ":", 1).parse().ok()
 }

@@ -55,8 +55,9 @@ impl BlobContent {
 pub(super) enum Published {
     /// The content offered with the request.
     Offered,
-    /// Content that was there before.
-    Existing,
+    /// Content that was there before, perhaps because another request for the same upload had
+    /// published the same payload.
+    Existing(Location),
 }
 
 /// How garbage collection will find a blob that is being published, should a crash leave it half
@@ -121,6 +122,14 @@ impl Registry {
                 let piece = bytes.slice(index(range.start)..index(range.end));
                 Ok(stream::iter((!piece.is_empty()).then_some(Ok(piece))).boxed())
             }
+        }
+    }
+
+    /// A URL by which a client reads a blob from the store itself; `None` if it has to be served.
+    pub(crate) async fn signed_url(&self, blob: &BlobInfo) -> Result<Option<String>> {
+        match &blob.content {
+            BlobContent::Payload(key) => self.payloads.signed_url(*key).await,
+            BlobContent::Inline(_) => Ok(None),
         }
     }
 
@@ -238,7 +247,7 @@ impl Registry {
                 .as_ref()
                 .filter(|read| read.blob.state == State::Live);
             let (outcome, content) = match (live, offered) {
-                (Some(read), _) => (Published::Existing, info(read)),
+                (Some(read), _) => (Published::Existing(read.blob.location), info(read)),
                 (None, Some(offered)) => (Published::Offered, offered.clone()),
                 (None, None) => return Ok(None),
             };
@@ -249,6 +258,12 @@ impl Registry {
                 writes.push(write.clone());
             }
             let membership = self.join(repository, digest, &content).await?;
+            let _reserved = match &membership {
+                Some(write) if matches!(write.change, Change::PutNew(_)) => {
+                    self.reserve(repository, content.size_bytes).await?
+                }
+                _ => None,
+            };
             match outcome {
                 Published::Offered => {
                     if let Some(read) = &stored {
@@ -261,7 +276,7 @@ impl Registry {
                 }
                 // Garbage collection that has not seen the new member cannot take the blob: it was
                 // touched since, or the touch fails and with it the membership.
-                Published::Existing => {
+                Published::Existing(_) => {
                     if let Some(read) = live.filter(|read| self.is_stale(read.blob.touched_unix_s))
                     {
                         writes.push(touched(&blob_key, read, self.now_unix_s())?);

@@ -56,6 +56,8 @@ pub(super) enum Received {
     Whole,
     /// Before its end. What came before is good.
     Broken(Error),
+    /// Before its end, for there is no room for more. The upload cannot succeed.
+    Refused(Error),
 }
 
 impl Session {
@@ -95,7 +97,10 @@ impl Registry {
             // The next request must not find this one's announcement under way.
             self.settle(session).await?;
         }
-        received
+        received.map_err(|error| match error {
+            Error::PayloadMissing { .. } => Error::UploadUnknown(session.id.to_string()),
+            error => error,
+        })
     }
 
     async fn take_in(
@@ -116,6 +121,16 @@ impl Registry {
             if session.received_bytes > self.limits.blob_bytes {
                 let limit_bytes = self.limits.blob_bytes;
                 return Err(Error::BlobTooLarge { limit_bytes });
+            }
+            if matches!(block.end, BlockEnd::More) {
+                // Far from its end, an upload that cannot succeed is not taken in.
+                let to = &session.record.repository;
+                match self.reserve(to, session.received_bytes).await {
+                    Err(error @ Error::QuotaExceeded { .. }) => {
+                        return Ok(Received::Refused(error));
+                    }
+                    reserved => drop(reserved?),
+                }
             }
             if pipeline.is_none() && matches!(block.end, BlockEnd::More) {
                 pipeline = Some(std::mem::take(&mut session.hashes).into_pipeline());

@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     Error, Result,
+    quota::Reserved,
     records::{self, Manifest, Repository},
-    storage::{Batch, Candidate, Entry, Key, Prefix, Write},
+    storage::{Batch, Candidate, Change, Entry, Key, Prefix, Version, Write},
 };
 
 /// Manifests kept in memory to answer for their tags, in bytes: some thousands of them.
@@ -62,6 +63,15 @@ impl KnownManifest {
     }
 }
 
+/// Which manifest may be deleted.
+#[derive(Clone, Copy)]
+enum Removal<'a> {
+    /// Any, and its tags with it.
+    WithTags,
+    /// One without tags, at this version if one is given.
+    Untagged(Option<&'a Version>),
+}
+
 /// A push that was understood and whose children are present.
 struct Checked {
     repository: RepositoryName,
@@ -97,6 +107,7 @@ impl Registry {
         loop {
             attempts.next().await?;
             let writes = self.plan_push(&checked, &key).await?;
+            let _reserved = self.reserve_push(&checked, &writes).await?;
             let tagged = writes.iter().any(|write| matches!(write.key, Key::Tag(..)));
             if !writes.is_empty() {
                 match self.metadata.write(Batch::durable(writes)).await {
@@ -169,6 +180,29 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<()> {
+        self.remove_manifest(repository, digest, Removal::WithTags)
+            .await
+            .map(drop)
+    }
+
+    /// Deletes a manifest if it has no tag and, if a version is given, only while its record still
+    /// has it: whoever tags a manifest, or is told that it may rely on it, touches it. False if not.
+    pub(crate) async fn delete_untagged_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        version: Option<&Version>,
+    ) -> Result<bool> {
+        self.remove_manifest(repository, digest, Removal::Untagged(version))
+            .await
+    }
+
+    async fn remove_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        removal: Removal<'_>,
+    ) -> Result<bool> {
         let key = Key::Manifest(repository.clone(), digest.clone());
         let _lock = self.locks.acquire(vec![key.to_string()]).await;
         let mut attempts = Attempts::at(&key);
@@ -178,8 +212,19 @@ impl Registry {
                 repository: repository.clone(),
                 reference: digest.to_string(),
             })?;
-            if self.untag(repository, digest).await? {
-                continue;
+            match removal {
+                Removal::WithTags => {
+                    if self.untag(repository, digest).await? {
+                        continue;
+                    }
+                }
+                Removal::Untagged(version) => {
+                    if version.is_some_and(|version| *version != entry.version)
+                        || self.is_tagged(repository, digest).await?
+                    {
+                        return Ok(false);
+                    }
+                }
             }
             attempts.next().await?;
             let (manifest, _) = records::decode::<Manifest>(&key, &entry)?;
@@ -195,7 +240,8 @@ impl Registry {
                 Err(Error::Conflict { .. }) => continue,
                 deleted => deleted?,
             };
-            return self.signature_left(repository, subject).await;
+            self.signature_left(repository, subject).await?;
+            return Ok(true);
         }
     }
 
@@ -346,6 +392,26 @@ impl Registry {
         Ok(distinct(writes))
     }
 
+    /// Fails if a quota does not allow what the writes of a push would add.
+    async fn reserve_push(&self, push: &Checked, writes: &[Write]) -> Result<Option<Reserved>> {
+        let is_new = |write: &&Write| matches!(write.change, Change::PutNew(_));
+        let mut tags = Vec::new();
+        let mut bytes = 0;
+        for write in writes.iter().filter(is_new) {
+            match &write.key {
+                Key::Repository(repository) => self.require_repository(repository).await?,
+                Key::Tag(_, tag) => tags.push(tag),
+                Key::Manifest(..) => bytes = push.bytes.len() as u64,
+                _ => {}
+            }
+        }
+        self.require_tags(&push.repository, &tags).await?;
+        if bytes == 0 {
+            return Ok(None);
+        }
+        self.reserve(&push.repository, bytes).await
+    }
+
     /// The writes that point a tag to a pushed manifest; none if it does already.
     async fn move_tag(
         &self,
@@ -369,6 +435,7 @@ impl Registry {
             Some(previous) => {
                 let candidate = Candidate::Manifest(repository.clone(), previous.clone());
                 writes.push(self.review(candidate));
+                writes.extend(self.touch_untagged(repository, previous).await?);
             }
             None => {}
         }
@@ -457,7 +524,7 @@ fn new_record(push: &Checked, now_unix_s: u64) -> Result<Bytes> {
     records::encode(&record, &push.bytes)
 }
 
-fn touched(key: &Key, entry: &Entry, now_unix_s: u64) -> Result<Write> {
+pub(super) fn touched(key: &Key, entry: &Entry, now_unix_s: u64) -> Result<Write> {
     let (mut manifest, bytes) = records::decode::<Manifest>(key, entry)?;
     manifest.touched_unix_s = now_unix_s;
     let value = records::encode(&manifest, &bytes)?;

@@ -11,11 +11,13 @@
 
 mod admission;
 mod blobs;
+mod catalog;
 pub(crate) mod documents;
 mod hashes;
 mod intake;
 mod locks;
 mod manifests;
+mod quotas;
 mod referrers;
 mod tags;
 mod upload_id;
@@ -39,12 +41,15 @@ use crate::{
     clock::{Clock, SystemClock},
     config::globs,
     maintenance::Tally,
+    quota::{CountedMetadata, Quotas},
     records::{self, TagHint},
+    retention::{Pulls, Rules},
     storage::{Candidate, Key, Metadata, Payloads, Write},
     trust::Trust,
+    watched::Watched,
 };
 
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, digest_of};
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
 use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
@@ -68,8 +73,13 @@ pub(crate) struct Registry {
     pub(crate) tally: Tally,
     /// Work that outlives the request that asked for it; shutting down waits for it.
     pub(crate) tasks: TaskTracker,
+    pub(crate) quotas: Option<Arc<Quotas>>,
+    pub(crate) retention: Option<Rules>,
+    /// What was pulled, if a rule asks for it.
+    pub(crate) pulls: Option<Pulls>,
     immutable: GlobSet,
-    trust: Option<Trust>,
+    /// What content has to be signed by; [`Self::trust`] is what is in force.
+    pub(crate) trust: Option<Arc<Watched<Trust>>>,
     locks: locks::KeyedLocks,
     upload_slots: Arc<Semaphore>,
     upload_secret: OnceCell<Bytes>,
@@ -82,6 +92,15 @@ impl Registry {
         metadata: Arc<dyn Metadata>,
         config: &Config,
     ) -> Result<Self> {
+        let quotas = Quotas::open(&config.quotas)?;
+        let retention = Rules::open(&config.retention)?;
+        let metadata = match &quotas {
+            None => metadata,
+            Some(quotas) => Arc::new(CountedMetadata {
+                inner: metadata,
+                quotas: Arc::clone(quotas),
+            }),
+        };
         Ok(Self {
             payloads,
             metadata,
@@ -89,8 +108,11 @@ impl Registry {
             clock: Arc::new(SystemClock::default()),
             tally: Tally::default(),
             tasks: TaskTracker::new(),
+            quotas,
+            pulls: Pulls::asked_for(retention.as_ref()),
+            retention,
             immutable: globs("immutableTags", &config.immutable_tags)?,
-            trust: config.trust.as_ref().map(Trust::open).transpose()?,
+            trust: None,
             locks: locks::KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             upload_secret: OnceCell::new(),
@@ -105,17 +127,26 @@ impl Registry {
             .saturating_sub(self.upload_slots.available_permits())
     }
 
-    /// The stores answer.
-    pub(crate) async fn is_ready(&self) -> Result<()> {
-        let probe = Key::Upload(Ulid::nil());
-        self.metadata.get(&probe).await.map(drop)
-    }
-
     /// The tag, once it exists, names the same content forever.
-    fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+    pub(crate) fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         !is_derived_from_digest(tag)
             && (self.immutable.is_match(repository.as_str())
                 || self.immutable.is_match(format!("{repository}:{tag}")))
+    }
+
+    /// The trust policy says what the tag may point to.
+    pub(crate) fn guards(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        let trust = self.trust.as_ref();
+        trust.is_some_and(|trust| trust.last().guards(repository, tag))
+    }
+
+    /// Notes that a client pulled a manifest, where a rule of retention asks for it.
+    pub(crate) fn note_pull(&self, repository: &RepositoryName, digest: &Digest) {
+        if let (Some(pulls), Some(rules)) = (&self.pulls, &self.retention)
+            && rules.ask_for_pulls(repository)
+        {
+            pulls.note(repository, digest, self.now_unix_s());
+        }
     }
 
     /// A time stamp is so old that relying on the record requires a new one.
@@ -231,5 +262,5 @@ impl Attempts {
 
 /// `sha256-<hex>` and what hangs on it (`.sig`, `.att`): the tag is computed from content.
 fn is_derived_from_digest(tag: &Tag) -> bool {
-    admission::digest_of(tag).is_some()
+    digest_of(tag).is_some()
 }

@@ -1,24 +1,22 @@
-//! Tags and repositories: reading, removing and listing them, page by page.
+//! Tags: reading, removing and listing them, page by page.
 
-use cairn_spec::{RepositoryName, Tag};
+use cairn_spec::{Digest, RepositoryName, Tag};
 
-use super::{Attempts, Registry, admission::digest_of};
+use super::{Attempts, Registry, admission::digest_of, manifests::touched};
 use crate::{
     Error, Result,
-    auth::Readable,
+    maintenance::NamePages,
     records,
-    storage::{Batch, Candidate, Entry, Key, Prefix, Write},
+    retention::Rules,
+    storage::{Batch, Candidate, Entry, Key, Prefix, Version, Write},
 };
 
-/// Repositories that are read at a time, at least, when some of them may not be shown.
-const SCANNED_NAMES: usize = 256;
-
 /// A page of names, in the order of their bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) names: Vec<String>,
-    /// Further names follow the last one.
-    pub(crate) has_more: bool,
+    /// Where to go on, if more may follow.
+    pub(crate) next: Option<String>,
 }
 
 impl Registry {
@@ -39,45 +37,18 @@ impl Registry {
         Ok(page)
     }
 
-    /// The repositories that follow `last` and may be read. Pages are full, and their ends tell
-    /// nothing of what may not be read.
-    pub(crate) async fn repositories(
-        &self,
-        entries: Option<usize>,
-        last: Option<&str>,
-        readable: &Readable,
-    ) -> Result<Page> {
-        let entries = self.page_entries(entries);
-        let mut page = Page {
-            names: Vec::new(),
-            has_more: false,
-        };
-        let mut last = last.map(str::to_owned);
-        if entries == 0 {
-            return Ok(page);
-        }
-        loop {
-            let wanted = (entries + 1 - page.names.len()).max(SCANNED_NAMES);
-            let names = self
-                .metadata
-                .list(&Prefix::Repositories, last.as_deref(), wanted)
-                .await?;
-            last = names.last().cloned();
-            let is_end = names.len() < wanted;
-            let is_readable =
-                |name: &String| name.parse().is_ok_and(|name| readable.includes(&name));
-            page.names.extend(names.into_iter().filter(is_readable));
-            if is_end || page.names.len() > entries {
-                break;
-            }
-        }
-        page.has_more = page.names.len() > entries;
-        page.names.truncate(entries);
-        Ok(page)
-    }
-
     /// Removes a tag; the manifest stays.
     pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
+        self.delete_tag_if(repository, tag, None).await.map(drop)
+    }
+
+    /// Removes a tag, if a version is given only while its record still has it; false if not.
+    pub(crate) async fn delete_tag_if(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        version: Option<&Version>,
+    ) -> Result<bool> {
         let key = Key::Tag(repository.clone(), tag.clone());
         let _lock = self.locks.acquire(vec![key.to_string()]).await;
         let mut attempts = Attempts::at(&key);
@@ -88,11 +59,13 @@ impl Registry {
                 repository: repository.clone(),
                 reference: tag.to_string(),
             })?;
+            if version.is_some_and(|version| *version != entry.version) {
+                return Ok(false);
+            }
             let candidate = Candidate::Manifest(repository.clone(), record.digest.clone());
-            let mut writes = vec![
-                self.review(candidate),
-                Write::delete_if(key.clone(), entry.version),
-            ];
+            let mut writes = vec![self.review(candidate)];
+            writes.extend(self.touch_untagged(repository, &record.digest).await?);
+            writes.push(Write::delete_if(key.clone(), entry.version));
             let signed = digest_of(tag);
             writes.extend(self.void_verdict(repository, signed.as_ref()).await?);
             let hint = Key::ManifestTag(repository.clone(), record.digest, tag.clone());
@@ -103,8 +76,55 @@ impl Registry {
                 Err(Error::Conflict { .. }) => continue,
                 deleted => deleted?,
             };
-            return self.signature_left(repository, signed.as_ref()).await;
+            self.signature_left(repository, signed.as_ref()).await?;
+            return Ok(true);
         }
+    }
+
+    /// The write that lets the days without a tag begin for a manifest that is about to lose one,
+    /// where a rule of retention counts them.
+    pub(super) async fn touch_untagged(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Write>> {
+        let is_counted = |rules: &Rules| rules.remove_untagged(repository);
+        if !self.retention.as_ref().is_some_and(is_counted) {
+            return Ok(None);
+        }
+        let key = Key::Manifest(repository.clone(), digest.clone());
+        let entry = self.metadata.get(&key).await?;
+        let write = entry.map(|entry| touched(&key, &entry, self.now_unix_s()));
+        write.transpose()
+    }
+
+    /// Some tag points to a manifest.
+    pub(crate) async fn is_tagged(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
+        let mut pages = NamePages::of(prefix);
+        while let Some(names) = pages.next(self).await? {
+            for name in &names {
+                if self.points_to(repository, &name.parse()?, digest).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// A tag points to a manifest.
+    pub(crate) async fn points_to(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let tag = self.read_tag(repository, tag).await?;
+        Ok(tag.is_some_and(|(_, tag)| tag.digest == *digest))
     }
 
     /// A tag's record.
@@ -121,7 +141,7 @@ impl Registry {
         Ok(Some((entry, record)))
     }
 
-    fn page_entries(&self, asked: Option<usize>) -> usize {
+    pub(super) fn page_entries(&self, asked: Option<usize>) -> usize {
         let most = self.limits.page_entries;
         asked.map_or(most, |entries| entries.min(most))
     }
@@ -134,14 +154,12 @@ impl Registry {
     ) -> Result<Page> {
         let entries = self.page_entries(entries);
         if entries == 0 {
-            return Ok(Page {
-                names: Vec::new(),
-                has_more: false,
-            });
+            return Ok(Page::default());
         }
         let mut names = self.metadata.list(prefix, last, entries + 1).await?;
         let has_more = names.len() > entries;
         names.truncate(entries);
-        Ok(Page { names, has_more })
+        let next = names.last().filter(|_| has_more).cloned();
+        Ok(Page { names, next })
     }
 }

@@ -119,6 +119,15 @@ impl Registry {
         Ok(mac)
     }
 
+    /// A key for one purpose, the same on all replicas.
+    pub(super) async fn derived_key(&self, purpose: &str) -> Result<[u8; 32]> {
+        let secret = self.upload_secret.get_or_try_init(|| self.read_secret());
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.await?)
+            .map_err(|_| Error::corrupt(&SECRET, "it is no key"))?;
+        mac.update(purpose.as_bytes());
+        Ok(mac.finalize().into_bytes().into())
+    }
+
     /// The secret that all replicas share; the first one makes it.
     async fn read_secret(&self) -> Result<Bytes> {
         loop {

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     Error, Result,
-    records::{self, Upload},
-    storage::{Batch, Chunks, Key, PayloadKey, Version},
+    records::{self, Location, Upload},
+    storage::{Batch, Chunks, Committed, Key, PayloadKey, PayloadWriter, Version},
 };
 
 /// Where an upload stands.
@@ -52,6 +52,7 @@ impl Registry {
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
     ) -> Result<UploadStatus> {
+        self.require_room(repository).await?;
         Ok(UploadStatus {
             id: self.issue_upload_id(repository, algorithm).await?,
             received_bytes: 0,
@@ -85,10 +86,17 @@ impl Registry {
         let mut session = self.open_session(repository, id, chunk).await?;
         let before_bytes = session.received_bytes;
         let limit_bytes = self.limits.upload_chunk_bytes;
-        let received = self.receive(&mut session, body, limit_bytes).await?;
-        if matches!(received, Received::Whole) {
-            fits(chunk, session.received_bytes - before_bytes)?;
-        }
+        let received = match self.receive(&mut session, body, limit_bytes).await? {
+            Received::Whole => {
+                fits(chunk, session.received_bytes - before_bytes)?;
+                Ok(())
+            }
+            Received::Broken(error) => Err(error),
+            Received::Refused(error) => {
+                self.abandon(session).await?;
+                return Err(error);
+            }
+        };
         let status = UploadStatus {
             id: id.clone(),
             received_bytes: session.received_bytes,
@@ -96,10 +104,7 @@ impl Registry {
         if session.received_bytes > before_bytes {
             self.park(session).await?;
         }
-        match received {
-            Received::Whole => Ok(status),
-            Received::Broken(error) => Err(error),
-        }
+        received.map(|()| status)
     }
 
     /// Adds the last bytes to an upload and makes it a blob, if it has the digest announced.
@@ -115,6 +120,11 @@ impl Registry {
         let _lock = self.lock_upload(id).await?;
         let _slot = self.upload_slot().await?;
         let mut session = self.open_session(repository, id, chunk).await?;
+        // What was received may be a committed payload that is about to become the other blob.
+        let finishing = session.record.finishing.clone();
+        if finishing.as_ref().is_some_and(|other| other != digest) {
+            return Err(Error::UploadUnknown(id.to_string()));
+        }
         let before_bytes = session.received_bytes;
         if before_bytes == 0 && digest.algorithm() == DigestAlgorithm::Sha512 {
             session.hashes = Hashes::new(DigestAlgorithm::Sha512);
@@ -129,8 +139,12 @@ impl Registry {
                 fits(chunk, session.received_bytes - before_bytes)?;
                 self.conclude(session, digest).await
             }
+            Received::Refused(error) => {
+                self.abandon(session).await?;
+                Err(error)
+            }
             Received::Broken(error) => {
-                session.record.finishing = None;
+                session.record.finishing = finishing;
                 if session.received_bytes > before_bytes {
                     self.park(session).await?;
                 }
@@ -152,7 +166,7 @@ impl Registry {
         let limit_bytes = self.limits.upload_chunk_bytes;
         match self.receive(&mut session, body, limit_bytes).await? {
             Received::Whole => self.conclude(session, digest).await,
-            Received::Broken(error) => {
+            Received::Broken(error) | Received::Refused(error) => {
                 self.abandon(session).await?;
                 Err(error)
             }
@@ -236,36 +250,61 @@ impl Registry {
                     published => published.map(drop),
                 }
             }
-            Content::Payload(writer) => {
-                if let Some(actual) = known.as_ref().filter(|actual| *actual != digest) {
-                    let error = mismatch(digest, actual.clone());
-                    session.content = Content::Payload(writer);
-                    self.abandon(session).await?;
-                    return Err(error);
-                }
-                if known.is_some() && self.is_stored(digest).await? {
-                    writer.abort().await?;
-                    self.settle(&mut session).await?;
-                    let tracking = Tracking::UnderWay;
-                    let published = self.publish(&repository, digest, None, tracking).await?;
-                    // Garbage collection was faster: the client has to send the bytes again.
-                    return published.map(drop).ok_or(Error::Contended {
-                        what: digest.to_string(),
-                    });
-                }
-                // From its commit on, only the upload's record says what the payload is for. That
-                // must not have been taken for abandoned, nor be while the blob is published.
-                if self.is_stale(session.record.updated_unix_s) {
-                    self.announce(&mut session, Some(digest)).await?;
-                }
-                self.settle(&mut session).await?;
-                writer.commit().await?;
-                self.publish_payload(session, digest, known.is_some()).await
-            }
+            Content::Payload(writer) => self.commit(session, writer, digest, known).await,
         }
     }
 
-    /// Publishes a committed payload; reads it once more if nobody hashed it on its way.
+    /// Makes a payload of what was received, and publishes it; `known` is its digest if it was
+    /// hashed on its way.
+    async fn commit(
+        &self,
+        mut session: Session,
+        writer: Box<dyn PayloadWriter>,
+        digest: &Digest,
+        known: Option<Digest>,
+    ) -> Result<()> {
+        if let Some(actual) = known.as_ref().filter(|actual| *actual != digest) {
+            let error = mismatch(digest, actual.clone());
+            session.content = Content::Payload(writer);
+            self.abandon(session).await?;
+            return Err(error);
+        }
+        if known.is_some() && self.is_stored(digest).await? {
+            writer.abort().await?;
+            self.settle(&mut session).await?;
+            let repository = &session.record.repository;
+            let tracking = Tracking::UnderWay;
+            let published = self.publish(repository, digest, None, tracking).await?;
+            // Garbage collection was faster: the client has to send the bytes again.
+            return published.map(drop).ok_or(Error::Contended {
+                what: digest.to_string(),
+            });
+        }
+        // From its commit on, only the upload's record says what the payload is for. That must not
+        // have been taken for abandoned, nor be while the blob is published.
+        if self.is_stale(session.record.updated_unix_s) {
+            self.announce(&mut session, Some(digest)).await?;
+        }
+        self.settle(&mut session).await?;
+        let required =
+            self.require_blob(&session.record.repository, digest, session.received_bytes);
+        if let Err(error) = required.await {
+            session.content = Content::Payload(writer);
+            self.abandon(session).await?;
+            return Err(error);
+        }
+        match writer.commit().await {
+            Ok(committed) => {
+                let verified = known.is_some() && committed == Committed::Now;
+                self.publish_payload(session, digest, verified).await
+            }
+            Err(Error::Conflict { .. } | Error::PayloadMissing { .. }) => self.lose(session).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Publishes a committed payload; reads it first if nobody hashed it on its way, or another
+    /// request committed it.
     async fn publish_payload(
         &self,
         session: Session,
@@ -275,13 +314,19 @@ impl Registry {
         let key = session.payload_key();
         let size_bytes = session.received_bytes;
         if !verified {
-            let actual = self
-                .hash_payload(key, size_bytes, digest.algorithm())
-                .await?;
-            if actual != *digest {
-                self.payloads.delete(key).await?;
-                self.end(session).await?;
-                return Err(mismatch(digest, actual));
+            let hashed = self.hash_payload(key, size_bytes, digest.algorithm());
+            match hashed.await {
+                Ok(actual) if actual == *digest => {}
+                Ok(actual) => {
+                    self.payloads.delete(key).await?;
+                    self.end(session).await?;
+                    return Err(mismatch(digest, actual));
+                }
+                // Another request had committed less, or has removed it.
+                Err(Error::Corrupt { .. } | Error::PayloadMissing { .. }) => {
+                    return self.lose(session).await;
+                }
+                Err(error) => return Err(error),
             }
         }
         let content = BlobContent::Payload(key);
@@ -291,10 +336,20 @@ impl Registry {
         };
         let repository = &session.record.repository;
         let published = self.publish(repository, digest, Some(&blob), Tracking::UnderWay);
-        if published.await? == Some(Published::Existing) {
-            self.payloads.delete(key).await?;
+        match published.await {
+            Ok(Some(Published::Existing(location))) if location != Location::Payload(key) => {
+                self.payloads.delete(key).await
+            }
+            Err(refused @ Error::QuotaExceeded { .. }) => {
+                // Another request may have published it before the quota was used up.
+                if !self.is_stored(digest).await? {
+                    self.payloads.delete(key).await?;
+                }
+                self.end(session).await?;
+                Err(refused)
+            }
+            published => published.map(drop),
         }
-        Ok(())
     }
 
     async fn hash_payload(
@@ -320,6 +375,13 @@ impl Registry {
             writer.abort().await?;
         }
         self.end(session).await
+    }
+
+    /// Ends a session that can no longer become a blob; the client has to start anew.
+    async fn lose(&self, session: Session) -> Result<()> {
+        let unknown = Error::UploadUnknown(session.id.to_string());
+        self.end(session).await?;
+        Err(unknown)
     }
 
     /// Writes down that a session ended without a blob.

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Batch, Change, Durability, Entry, Key, Metadata, Prefix, Version};
-use crate::{Error, Result};
+use crate::{Error, Result, traces};
 
 /// A record: its version as 8 little-endian bytes, then its value.
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
@@ -123,6 +123,11 @@ impl Metadata for EmbeddedMetadata {
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Written> {
         async move {
+            // The wait for others that are committed with it included.
+            let mut span = traces::leaf(|| "embedded commit".into());
+            if let Some(span) = &mut span {
+                span.set("storage.writes", batch.writes.len() as u64);
+            }
             let (written, acknowledged) = oneshot::channel();
             let requests = self.requests.as_ref().ok_or(Error::Closed)?;
             let request = Request { batch, written };

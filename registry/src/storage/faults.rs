@@ -16,8 +16,8 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{
-    Batch, Chunks, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads, Prefix,
-    Version,
+    Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads,
+    Prefix, Version,
 };
 use crate::{Error, Result};
 
@@ -181,7 +181,7 @@ impl PayloadWriter for FaultyWriter {
         }
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         match self.fuse.burn() {
             Ok(()) => self.inner.commit(),
             Err(error) => std::future::ready(Err(error)).boxed(),

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Chunks, Parked, PayloadKey, PayloadWriter, Payloads, buffers::Buffers};
+use super::{Chunks, Committed, Parked, PayloadKey, PayloadWriter, Payloads, buffers::Buffers};
 use crate::{Error, Result};
 
 /// How much of a payload is read at once, in bytes: large enough that handing the read to a
@@ -241,7 +241,7 @@ impl PayloadWriter for FileWriter {
         .boxed()
     }
 
-    fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         async move {
             self.synced().await?;
             let file = self.take_file()?;
@@ -252,7 +252,8 @@ impl PayloadWriter for FileWriter {
                 fs::rename(from, &to)?;
                 to.parent().map_or(Ok(()), sync_directory)
             };
-            blocking(format!("commit the payload {}", self.key), publish).await
+            blocking(format!("commit the payload {}", self.key), publish).await?;
+            Ok(Committed::Now)
         }
         .boxed()
     }

@@ -49,6 +49,13 @@ pub enum Key {
     Verdict(RepositoryName, Digest),
     /// A repository (`records::Repository`).
     Repository(RepositoryName),
+    /// How much a repository holds, if a quota covers it (`records::Usage`).
+    Usage(RepositoryName),
+    /// How much the repositories hold that the quota of this name covers (`records::QuotaUsage`).
+    QuotaUsage(String),
+    /// When manifests of a repository were pulled whose digests begin with a digit, if a
+    /// retention rule asks for it (`records::PullTimes`).
+    Pulls(RepositoryName, char),
     /// An upload under way (`records::Upload`).
     Upload(Ulid),
     /// An event that waits to be delivered to a webhook (`records::Delivery`).
@@ -65,8 +72,8 @@ pub enum Key {
     },
     /// A record of the registry itself, one of each name.
     System(&'static str),
-    /// Who does one part of the garbage collection (`maintenance::lease`).
-    Lease(u8),
+    /// Who does a task that one replica at a time shall do (`maintenance::lease`).
+    Lease(Task),
 }
 
 impl fmt::Display for Key {
@@ -94,17 +101,26 @@ impl fmt::Display for Key {
             }
             Self::Verdict(repository, digest) => write!(f, "trust/{repository}/:/{digest}"),
             Self::Repository(repository) => write!(f, "{}{repository}", Prefix::Repositories),
+            Self::Usage(repository) => write!(f, "{}{repository}", Prefix::Usages),
+            Self::QuotaUsage(quota) => write!(f, "quota/{quota}"),
+            Self::Pulls(repository, digit) => {
+                write!(f, "{}{digit}", Prefix::Pulls(repository.clone()))
+            }
             Self::Upload(id) => write!(f, "{}{id}", Prefix::Uploads),
             Self::Delivery(webhook, event) => {
                 write!(f, "{}{event}", Prefix::Deliveries(webhook.clone()))
             }
-            Self::DeadLetter(webhook, event) => write!(f, "dead/{webhook}/{event}"),
+            Self::DeadLetter(webhook, event) => {
+                write!(f, "{}{webhook}/{event}", Prefix::DeadLetters)
+            }
             Self::Candidate {
                 due_unix_s,
                 candidate,
             } => write!(f, "{}{due_unix_s:012}/{candidate}", Prefix::Candidates),
             Self::System(name) => write!(f, "sys/{name}"),
-            Self::Lease(shard) => write!(f, "lease/gc/{shard:02x}"),
+            Self::Lease(Task::Garbage(shard)) => write!(f, "lease/gc/{shard:02x}"),
+            Self::Lease(Task::Retention) => f.write_str("lease/retention"),
+            Self::Lease(Task::Recount) => f.write_str("lease/quotas"),
         }
     }
 }
@@ -148,6 +164,11 @@ impl FromStr for Key {
                 Self::Verdict(parsed(repository)?, parsed(digest)?)
             }
             "repo" => Self::Repository(parsed(rest)?),
+            "use" => Self::Usage(parsed(rest)?),
+            "pull" => {
+                let (repository, digit) = scoped()?;
+                Self::Pulls(parsed(repository)?, parsed(digit)?)
+            }
             "up" => Self::Upload(parsed(rest)?),
             "gcq" => {
                 let (due_unix_s, candidate) = rest.split_once('/').ok_or(())?;
@@ -159,6 +180,17 @@ impl FromStr for Key {
             _ => return Err(()),
         })
     }
+}
+
+/// What one replica at a time does beside the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// One part of the garbage collection.
+    Garbage(u8),
+    /// Counting what repositories hold.
+    Recount,
+    /// Applying the rules of retention.
+    Retention,
 }
 
 /// What garbage collection shall look at.
@@ -232,10 +264,16 @@ pub enum Prefix {
     ManifestTags(RepositoryName, Digest),
     /// All repositories.
     Repositories,
+    /// How much each repository holds that a quota covers.
+    Usages,
+    /// When manifests of a repository were pulled.
+    Pulls(RepositoryName),
     /// All uploads under way.
     Uploads,
     /// The events that wait to be delivered to a webhook.
     Deliveries(String),
+    /// The events that webhooks never took, as `<webhook>/<event>`.
+    DeadLetters,
     /// All candidates of garbage collection.
     Candidates,
     /// All records of one kind, in all repositories; only maintenance lists them.
@@ -267,7 +305,10 @@ impl fmt::Display for Prefix {
             Self::Tags(repository) => write!(f, "tag/{repository}/:/"),
             Self::ManifestTags(repository, digest) => write!(f, "mtag/{repository}/:/{digest}/"),
             Self::Repositories => f.write_str("repo/"),
+            Self::Usages => f.write_str("use/"),
+            Self::Pulls(repository) => write!(f, "pull/{repository}/:/"),
             Self::Deliveries(webhook) => write!(f, "out/{webhook}/"),
+            Self::DeadLetters => f.write_str("dead/"),
             Self::Uploads => f.write_str("up/"),
             Self::Candidates => f.write_str("gcq/"),
             Self::Family(family) => f.write_str(match family {
@@ -336,7 +377,9 @@ mod tests {
                 Key::Verdict(repository.clone(), digest.clone()),
                 format!("trust/a/b/:/sha256:{hex}"),
             ),
-            (Key::Repository(repository), "repo/a/b".to_owned()),
+            (Key::Repository(repository.clone()), "repo/a/b".to_owned()),
+            (Key::Usage(repository.clone()), "use/a/b".to_owned()),
+            (Key::Pulls(repository, '7'), "pull/a/b/:/7".to_owned()),
             (
                 Key::Candidate {
                     due_unix_s: 5,
@@ -349,7 +392,11 @@ mod tests {
             assert_eq!(expected.parse(), Ok(key));
         }
         assert_eq!(Key::System("probe").to_string(), "sys/probe");
-        assert_eq!(Key::Lease(10).to_string(), "lease/gc/0a");
+        let lease = Key::Lease(Task::Garbage(10));
+        assert_eq!(lease.to_string(), "lease/gc/0a");
+        assert_eq!(Key::Lease(Task::Recount).to_string(), "lease/quotas");
+        assert_eq!(Key::Lease(Task::Retention).to_string(), "lease/retention");
+        assert_eq!(Key::QuotaUsage("q".into()).to_string(), "quota/q");
         assert_eq!(candidate.to_string().parse(), Ok(candidate));
     }
 }

@@ -14,8 +14,8 @@ use futures_util::{
 };
 
 use super::{
-    Batch, Change, Chunks, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads,
-    Prefix, Version,
+    Batch, Change, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter,
+    Payloads, Prefix, Version,
 };
 use crate::{Error, Result};
 
@@ -193,11 +193,11 @@ impl PayloadWriter for MemoryWriter {
         future::ready(Ok(Parked(length_bytes.to_string()))).boxed()
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         let written = locked(&self.payloads.uncommitted).remove(&self.key);
         let payload = written.unwrap_or_default().freeze();
         locked(&self.payloads.committed).insert(self.key, payload);
-        future::ready(Ok(())).boxed()
+        future::ready(Ok(Committed::Now)).boxed()
     }
 
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

@@ -23,7 +23,11 @@ pub(crate) mod turns;
 use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+    stream::BoxStream,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -31,7 +35,7 @@ use crate::Result;
 pub use checks::{Answer, Check};
 pub use embedded::EmbeddedMetadata;
 pub use files::FilePayloads;
-pub use key::{Candidate, Family, Key, PayloadKey, Prefix};
+pub use key::{Candidate, Family, Key, PayloadKey, Prefix, Task};
 pub use memory::{MemoryMetadata, MemoryPayloads};
 pub use s3::{S3Metadata, S3Payloads};
 
@@ -59,6 +63,12 @@ pub trait Payloads: fmt::Debug + Send + Sync + 'static {
     /// A payload shorter than the range ends in an error, never in silence.
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>>;
 
+    /// A URL by which whoever knows it can read a committed payload from the store itself, for some
+    /// time; `None` if the store gives none.
+    fn signed_url(&self, _key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        future::ready(Ok(None)).boxed()
+    }
+
     /// Removes a committed payload. Removing what is not there succeeds.
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>>;
 
@@ -80,10 +90,22 @@ pub trait PayloadWriter: Send {
     fn park(self: Box<Self>) -> BoxFuture<'static, Result<Parked>>;
 
     /// Makes the payload durable and readable.
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+    ///
+    /// Fails with [`crate::Error::PayloadMissing`] or [`crate::Error::Conflict`] when what was
+    /// written before is no longer there or never will be a payload: only a new one helps.
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>>;
 
     /// Removes everything written.
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// When a payload was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// Now, as it was written.
+    Now,
+    /// Before, by a writer that did not get to say so. What it had written need not be the same.
+    Before,
 }
 
 /// What an implementation of [`Payloads`] needs to continue a payload; opaque to everyone else.

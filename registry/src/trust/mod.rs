@@ -8,13 +8,18 @@
 mod kind;
 mod view;
 
+use std::{path::Path, sync::Arc};
+
 use cairn_oci::trust::TrustPolicy;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use globset::GlobMatcher;
 
 use crate::{
-    Error, Result,
+    Result,
+    auth::Invalid,
     config::{EnforceConfig, TrustConfig, TrustMode, glob},
+    operations::metrics::WatchedFile,
+    watched::{Files, Watch, Watched},
 };
 
 pub(crate) use kind::is_about_another;
@@ -25,7 +30,7 @@ pub(crate) use view::RepositoryView;
 pub(crate) struct Trust {
     policy: TrustPolicy,
     host: String,
-    enforcements: Vec<Enforcement>,
+    enforcements: Arc<[Enforcement]>,
 }
 
 #[derive(Debug)]
@@ -36,19 +41,20 @@ struct Enforcement {
 }
 
 impl Trust {
-    /// Reads the policy and its keys.
-    pub(crate) fn open(config: &TrustConfig) -> Result<Self> {
-        let policy = TrustPolicy::load(&config.policy).map_err(|source| Error::Config {
-            setting: "trust.policy",
-            value: config.policy.display().to_string(),
-            source: source.into(),
-        })?;
+    /// Reads the policy and its keys, now and whenever they change. Who decides something takes
+    /// what is in force once, and goes by it to the end.
+    pub(crate) fn open(config: &TrustConfig, watch: &Watch) -> Result<Arc<Watched<Self>>> {
         let enforcements = config.enforce.iter().map(Enforcement::new);
-        Ok(Self {
-            policy,
-            host: config.host.clone(),
-            enforcements: enforcements.collect::<Result<_>>()?,
-        })
+        let enforcements: Arc<[Enforcement]> = enforcements.collect::<Result<_>>()?;
+        let (path, host) = (config.policy.clone(), config.host.clone());
+        let read = move |files: &Files| {
+            Ok(Self {
+                policy: read_policy(&path, files)?,
+                host: host.clone(),
+                enforcements: Arc::clone(&enforcements),
+            })
+        };
+        Ok(watch.open(WatchedFile::Trust, read)?)
     }
 
     pub(crate) fn policy(&self) -> &TrustPolicy {
@@ -93,6 +99,23 @@ impl Trust {
         let mut entries = self.enforcements.iter();
         entries.any(|entry| entry.repositories.is_match(repository.as_str()))
     }
+}
+
+fn read_policy(path: &Path, files: &Files) -> Result<TrustPolicy, Invalid> {
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let text = files.read(path)?;
+    let key = |path: &Path| match files.read(&folder.join(path)) {
+        Ok(text) => Ok(text.to_string()),
+        Err(Invalid {
+            place: what,
+            reason,
+        }) => Err(cairn_oci::Error::Malformed { what, reason }),
+    };
+    TrustPolicy::parse(&text, &name, key).map_err(|error| match error {
+        cairn_oci::Error::Malformed { what, reason } => Invalid::new(what, reason),
+        error => Invalid::new(&name, error.to_string()),
+    })
 }
 
 impl Enforcement {

@@ -53,11 +53,12 @@ async fn a_bucket_conforms() {
         path_style: true,
         credentials: Some(S3Credentials {
             access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+            secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
+            secret_access_key_file: None,
         }),
         ..S3Config::default()
     };
-    conforms(StorageConfig::S3(config)).await;
+    conforms(StorageConfig::S3(Box::new(config))).await;
 }
 
 /// Runs all cases against a new server; none may fail, be left out or be new.

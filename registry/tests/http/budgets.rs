@@ -1,7 +1,7 @@
 //! How many requests to the store each operation may cost: what a bucket takes milliseconds for.
 
-use cairn_registry::Config;
-use cairn_test_s3::{Operation, S3Server};
+use cairn_registry::{Config, QuotaRule};
+use cairn_test_s3::{Operation, Request, S3Server};
 use serde_json::json;
 
 use crate::harness::{OCI_MANIFEST, Server, header, in_bucket, noise};
@@ -48,6 +48,38 @@ async fn a_small_blob_is_three_writes() {
     // Another repository: its membership besides.
     server.push_blob("b", &content).await;
     assert_eq!(cost(&store), (2, 3));
+}
+
+#[tokio::test]
+async fn quotas_cost_a_push_nothing_but_a_look_every_ten_seconds() {
+    let store = S3Server::start().await;
+    let mut config = Config {
+        storage: in_bucket(&store),
+        ..Config::default()
+    };
+    config.quotas.rules = vec![QuotaRule {
+        name: "all".to_owned(),
+        repositories: "**".to_owned(),
+        max_bytes: Some(1_000_000),
+        max_repositories: None,
+        max_tags_per_repository: None,
+        warn_at_percent: 90,
+    }];
+    let server = Server::with(config).await;
+    server.push_blob("warm", b"warm").await;
+    store.take_requests();
+    server.push_blob("a", &noise(1024)).await;
+    let requests = store.take_requests();
+    // What is counted is written down beside the requests, whenever that is.
+    let (counting, pushing): (Vec<_>, Vec<_>) = requests.iter().partition(|one| {
+        ["/use/", "/quota/", "quotas", "prefix=use"]
+            .iter()
+            .any(|part| one.target.contains(part))
+    });
+    let writes = pushing.iter().filter(|one| one.operation.is_write());
+    assert_eq!((writes.count(), pushing.len()), (3, 6));
+    let total = |one: &&&Request| one.target.contains("/quota/all");
+    assert!(counting.iter().filter(total).count() <= 3, "{counting:?}");
 }
 
 #[tokio::test]

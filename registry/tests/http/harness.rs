@@ -192,18 +192,19 @@ pub(crate) fn in_memory() -> Config {
 
 /// The bucket of a server of the tests; parts are small, so that few bytes make several.
 pub(crate) fn in_bucket(server: &S3Server) -> StorageConfig {
-    StorageConfig::S3(S3Config {
+    StorageConfig::S3(Box::new(S3Config {
         bucket: BUCKET.to_owned(),
         endpoint: Some(server.endpoint()),
         path_style: true,
         credentials: Some(S3Credentials {
             access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+            secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
+            secret_access_key_file: None,
         }),
         part_bytes: 256 * 1024,
         request_timeout_s: 2,
         ..S3Config::default()
-    })
+    }))
 }
 
 pub(crate) fn builder() -> ClientBuilder {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cairn_registry::{Config, FsckOptions};
+use cairn_registry::{Config, FsckOptions, StorageConfig};
 use cairn_spec::Digest;
-use cairn_test_s3::{Fault, S3Server};
+use cairn_test_s3::{Fault, Operation, S3Server};
 use futures_util::future::join_all;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Server, digest_of, header, in_bucket, noise};
+use crate::harness::{Server, digest_of, error_of, header, in_bucket, noise};
 
 /// How often a client tries; with a fifth of all requests failing, the last one is never needed.
 const TRIES: usize = 12;
@@ -31,9 +31,24 @@ fn config(store: &S3Server) -> Config {
 impl Replicas {
     async fn start() -> Self {
         let store = S3Server::start().await;
+        let config = config(&store);
+        Self::over(store, config).await
+    }
+
+    /// Replicas that ask the store once, and tell the client when that failed.
+    async fn start_impatient() -> Self {
+        let store = S3Server::start().await;
+        let mut config = config(&store);
+        if let StorageConfig::S3(s3) = &mut config.storage {
+            s3.attempts = 1;
+        }
+        Self::over(store, config).await
+    }
+
+    async fn over(store: S3Server, config: Config) -> Self {
         let mut servers = Vec::new();
         for _ in 0..2 {
-            servers.push(Server::with(config(&store)).await);
+            servers.push(Server::with(config.clone()).await);
         }
         Self {
             store,
@@ -54,21 +69,16 @@ impl Replicas {
     }
 
     /// Sends until the answer is not that the server has a problem, but not for ever.
-    async fn try_settle(&mut self, method: &str, path: &str, body: &[u8]) -> Option<Response> {
+    async fn settled(&mut self, method: &str, path: &str, body: &[u8]) -> Response {
         for _ in 0..TRIES {
             let request = self.next().request(method, path).body(body.to_vec());
             if let Ok(response) = request.send().await
                 && !response.status().is_server_error()
             {
-                return Some(response);
+                return response;
             }
         }
-        None
-    }
-
-    async fn settled(&mut self, method: &str, path: &str, body: &[u8]) -> Response {
-        let settled = self.try_settle(method, path, body).await;
-        settled.unwrap_or_else(|| panic!("{method} {path} failed {TRIES} times"))
+        panic!("{method} {path} failed {TRIES} times");
     }
 
     /// Pushes a blob in chunks as a client does that starts anew when its upload is lost.
@@ -85,10 +95,7 @@ impl Replicas {
                 }
             }
             let closing = format!("{location}?digest={digest}");
-            // A store that names parts wrongly never lets them become a whole.
-            let Some(finished) = self.try_settle("PUT", &closing, b"").await else {
-                continue;
-            };
+            let finished = self.settled("PUT", &closing, b"").await;
             // The answer to one that succeeded may have been lost.
             let blob = format!("/v2/{repository}/blobs/{digest}");
             if finished.status() == 201 || self.settled("HEAD", &blob, b"").await.status() == 200 {
@@ -96,6 +103,15 @@ impl Replicas {
             }
         }
         panic!("the blob did not arrive");
+    }
+
+    /// Starts an upload and sends all of it but its end.
+    async fn send_chunk(&mut self, content: &[u8]) -> String {
+        let started = self.send("POST", "/v2/a/blobs/uploads/", b"").await;
+        let location = header(&started, "location");
+        let sent = self.send("PATCH", &location, content).await;
+        assert_eq!(sent.status(), 202);
+        location
     }
 
     async fn put_manifest(&mut self, path: &str, manifest: &Value) {
@@ -162,6 +178,76 @@ async fn an_upload_that_is_over_is_over_everywhere() {
             }
         }
     }
+}
+
+/// As when a registry dies after the store made the content whole, and before it said so.
+#[tokio::test]
+async fn a_closing_request_may_be_repeated_after_its_content_was_made_whole() {
+    let mut replicas = Replicas::start_impatient().await;
+    // With a rest that is the last part, and without one.
+    for (length, end) in [(700_000, 0), (512 * 1024, 0), (600_000, 1000)] {
+        let content = noise(length);
+        let digest = Digest::sha256(&content);
+        let (begin, end) = content.split_at(length - end);
+        let location = replicas.send_chunk(begin).await;
+        let closing = format!("{location}?digest={digest}");
+        let store = &replicas.store;
+        store.fail_next(Operation::CompleteMultipartUpload, Fault::BrokenAfter);
+        assert_eq!(replicas.send("PUT", &closing, end).await.status(), 503);
+        assert_eq!(replicas.send("PUT", &closing, end).await.status(), 201);
+        let path = format!("/v2/a/blobs/{digest}");
+        let blob = replicas.send("GET", &path, b"").await;
+        assert!(blob.bytes().await.unwrap() == content);
+        assert_eq!(replicas.send("DELETE", &path, b"").await.status(), 202);
+    }
+    replicas.assert_sound().await;
+}
+
+/// The content that was made whole must not pass for other content.
+#[tokio::test]
+async fn an_upload_that_was_to_be_one_blob_becomes_no_other() {
+    let mut replicas = Replicas::start_impatient().await;
+    let content = noise(700_000);
+    let location = replicas.send_chunk(&content[..600_000]).await;
+    let closing = |content| format!("{location}?digest={}", Digest::sha256(content));
+    let store = &replicas.store;
+    store.fail_next(Operation::CompleteMultipartUpload, Fault::BrokenAfter);
+    let whole = replicas
+        .send("PUT", &closing(&content), &content[600_000..])
+        .await;
+    assert_eq!(whole.status(), 503);
+    let other = replicas
+        .send("PUT", &closing(&content[..600_000]), b"")
+        .await;
+    assert_eq!(
+        error_of(other).await,
+        (404, "BLOB_UPLOAD_UNKNOWN".to_owned())
+    );
+    // Other bytes under the same digest end the upload, as they always do.
+    let other = replicas.send("PUT", &closing(&content), b"other").await;
+    assert_eq!(error_of(other).await, (400, "DIGEST_INVALID".to_owned()));
+    replicas.push_chunked("a", &content, 200_000).await;
+    replicas.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_parts_the_store_names_wrongly_is_to_be_started_anew() {
+    let mut replicas = Replicas::start_impatient().await;
+    let content = noise(700_000);
+    let store = &replicas.store;
+    store.fail_next(Operation::UploadPart, Fault::WrongEtag);
+    let location = replicas.send_chunk(&content).await;
+    let closing = format!("{location}?digest={}", Digest::sha256(&content));
+    for _ in 0..2 {
+        let lost = replicas.send("PUT", &closing, b"").await;
+        assert_eq!(
+            error_of(lost).await,
+            (404, "BLOB_UPLOAD_UNKNOWN".to_owned())
+        );
+    }
+    assert!(replicas.store.multipart_uploads().is_empty());
+    replicas.push_chunked("a", &content, 700_000).await;
+    replicas.assert_sound().await;
 }
 
 #[tokio::test]

@@ -17,9 +17,12 @@ mod immutable;
 mod lists;
 mod manifests;
 mod metrics;
+mod quotas;
 mod ranges;
+mod redirects;
 mod referrers;
 mod replicas;
+mod retention;
 mod uploads;
 mod webhooks;
 

@@ -3,7 +3,7 @@
 //! A mistake in one tag does not stop the others: the tag is left out, the mistake recorded,
 //! and the render fails in the end with all of them.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{collections::HashMap, ops::Range, rc::Rc, sync::Arc};
 
 use cairn_spec::{Diagnostic, Diagnostics, Label, Node, Origins, Span, suggest};
 
@@ -16,7 +16,7 @@ use crate::{
     limits::MAX_NESTING,
     spans::{CauseKind, Class, OriginSet},
     state::{Failure, Outcome, State},
-    value::{Data, Entries, Entry, Source, Val, View},
+    value::{Entries, Entry, Source, Value, View},
     writer::Text,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Evaluator<'a> {
     pub(super) partials: &'a HashMap<Arc<str>, Program>,
     pub(super) state: State<'a>,
     pub(super) scope: Scope<'a>,
-    pub(super) root: Val<'a>,
+    pub(super) root: Value,
     /// The tags that included what is being rendered, outermost first.
     includes: Vec<Span>,
     nesting: usize,
@@ -43,10 +43,11 @@ impl<'a> Evaluator<'a> {
         origins: &'a Origins,
         limits: &Limits,
     ) -> Self {
-        let root = Val::from(context);
+        let mut state = State::new(origins, limits, program.span(&(0..0)));
+        let root = state.thaw(context);
         Self {
             partials,
-            state: State::new(origins, limits, program.span(&(0..0))),
+            state,
             scope: Scope::new(root.clone()),
             root,
             includes: Vec::new(),
@@ -56,13 +57,16 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Renders a template; gives the text with all that is known about it.
-    pub(crate) fn run(mut self, program: &'a Program) -> Result<(Text, State<'a>), Diagnostics> {
+    pub(crate) fn run(
+        mut self,
+        program: &'a Program,
+    ) -> Result<(Text, Value, State<'a>), Diagnostics> {
         let mut out = Text::new();
         if let Err(failure) = self.elements(&program.elements, program, &mut out) {
             self.record(failure);
         }
         if self.mistakes.is_empty() {
-            Ok((out, self.state))
+            Ok((out, self.root, self.state))
         } else {
             Err(self.mistakes)
         }
@@ -132,7 +136,7 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    fn unprintable(&mut self, expression: &Expression, value: &Val<'a>) -> Failure {
+    fn unprintable(&mut self, expression: &Expression, value: &Value) -> Failure {
         let message = format!("{} cannot be printed", value.kind());
         let hint = match value.view() {
             View::Null => "give it a value, print `default`, or leave the line out with `if`",
@@ -147,11 +151,8 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Where a value of the context was written.
-    pub(super) fn written_at(&self, value: &Val<'a>) -> Option<Span> {
-        match &value.data {
-            Data::Node(node) => self.state.origins.span(node.origin),
-            _ => None,
-        }
+    pub(super) fn written_at(&self, value: &Value) -> Option<Span> {
+        value.written_at(&self.state)
     }
 
     fn block(&mut self, block: &'a Block, program: &'a Program, out: &mut Text) -> Outcome<()> {
@@ -182,9 +183,7 @@ impl<'a> Evaluator<'a> {
     ) -> Outcome<bool> {
         self.state.place = branch.argument.span;
         let value = self.evaluate(&branch.argument)?;
-        if let Data::Node(node) = &value.data {
-            self.state.read_shallow(node);
-        }
+        self.state.read_shallow(&value);
         let kind = match branch.kind {
             BlockKind::If | BlockKind::Unless => CauseKind::Condition,
             BlockKind::Each => CauseKind::Loop,
@@ -211,15 +210,15 @@ impl<'a> Evaluator<'a> {
     fn each(
         &mut self,
         branch: &'a Branch,
-        value: &Val<'a>,
+        value: &Value,
         program: &'a Program,
         out: &mut Text,
     ) -> Outcome<()> {
         let origins = value.shallow_origins(&mut self.state);
-        let rounds: Vec<(Option<Val<'a>>, Val<'a>)> = match value.entries(&mut self.state) {
+        let rounds: Vec<(Option<Value>, Value)> = match value.entries() {
             Some(entries) => entries
                 .iter()
-                .map(|(key, entry)| (Some(Val::scalar(&**key, entry.key)), entry.value.clone()))
+                .map(|(key, entry)| (Some(Value::scalar(&**key, entry.key)), entry.value.clone()))
                 .collect(),
             None => match value.items() {
                 Some(items) => items.iter().map(|item| (None, item.clone())).collect(),
@@ -231,7 +230,7 @@ impl<'a> Evaluator<'a> {
         for (index, (key, item)) in rounds.into_iter().enumerate() {
             let position = key.clone().unwrap_or_else(|| {
                 let index = i64::try_from(index).unwrap_or(i64::MAX);
-                Val::scalar(index, Source::derived(origins))
+                Value::scalar(index, Source::derived(origins))
             });
             let frame = Frame {
                 parameters: branch
@@ -252,7 +251,7 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    fn not_a_collection(&self, branch: &Branch, value: &Val<'a>) -> Failure {
+    fn not_a_collection(&self, branch: &Branch, value: &Value) -> Failure {
         let message = format!("`each` needs a list or a map, found {}", value.kind());
         Diagnostic::error("template-type", message)
             .at(branch.argument.span)
@@ -303,7 +302,7 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    fn partial_context(&mut self, call: &'a PartialCall) -> Outcome<Val<'a>> {
+    fn partial_context(&mut self, call: &'a PartialCall) -> Outcome<Value> {
         let context = match &call.context {
             Some(expression) => self.evaluate(expression)?,
             None => self.this(),
@@ -311,7 +310,7 @@ impl<'a> Evaluator<'a> {
         if call.named.is_empty() {
             return Ok(context);
         }
-        let Some(entries) = context.entries(&mut self.state) else {
+        let Some(entries) = context.entries() else {
             let message = format!(
                 "`key=value` adds to a map, but the context is {}",
                 context.kind()
@@ -322,7 +321,7 @@ impl<'a> Evaluator<'a> {
                 .hint("give the partial a context of its own: `{{> NAME (dict) key=value}}`")
                 .into());
         };
-        let mut entries: Entries<'a> = entries.into_owned();
+        let mut entries: Entries = Rc::unwrap_or_clone(entries);
         self.state.step(entries.len())?;
         for (name, expression) in &call.named {
             let value = self.evaluate(expression)?;
@@ -330,14 +329,14 @@ impl<'a> Evaluator<'a> {
             entries.insert(Arc::clone(name), Entry { key, value });
         }
         let source = context.source(&mut self.state);
-        Ok(Val {
+        Ok(Value {
             because: context.because,
-            ..Val::map(entries, source)
+            ..Value::map_of(entries, source)
         })
     }
 
     /// The current context.
-    pub(super) fn this(&self) -> Val<'a> {
+    pub(super) fn this(&self) -> Value {
         self.scope.context(0).unwrap_or(&self.root).clone()
     }
 
@@ -345,7 +344,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         name: &str,
         place: Span,
-        context: Val<'a>,
+        context: Value,
         out: &mut Text,
     ) -> Outcome<()> {
         let Some(program) = self.partials.get(name) else {

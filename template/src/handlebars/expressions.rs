@@ -1,39 +1,37 @@
 //! Evaluates expressions: paths, literals and calls of helpers.
 
-use cairn_spec::{Diagnostic, Node, Span, nearest, suggest};
+use cairn_spec::{Diagnostic, Span, nearest, suggest};
 
 use super::{
     ast::{Expression, ExpressionKind, LoopVariable, Path, PathStart, Segment},
     evaluate::Evaluator,
 };
 use crate::{
-    helpers::{self, Call, Caller},
+    call::{Call, Caller},
+    helpers,
     state::{Failure, Outcome, State},
-    value::{Data, Source, Val, View},
+    value::{Data, Source, Value, View},
     writer::Text,
 };
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn evaluate(&mut self, expression: &'a Expression) -> Outcome<Val<'a>> {
+    pub(super) fn evaluate(&mut self, expression: &'a Expression) -> Outcome<Value> {
         match &expression.kind {
             ExpressionKind::Path(path) => self.path(path, expression.span),
-            ExpressionKind::Literal(value) => Ok(Val::from_owned(
-                &Node::generated(value.clone()),
-                Source::TEMPLATE,
-            )),
+            ExpressionKind::Literal(value) => Ok(Value::from_tree(value, Source::TEMPLATE)),
             ExpressionKind::Call { helper, arguments } => self.nested(|evaluator| {
                 evaluator.state.step(1)?;
                 let mut arguments = Arguments {
                     evaluator,
                     arguments,
                 };
-                let mut call = Call::new(&mut arguments, helper, expression.span);
+                let mut call = Call::new(&mut arguments, helper.name, expression.span);
                 (helper.run)(&mut call)
             }),
         }
     }
 
-    fn path(&mut self, path: &'a Path, span: Span) -> Outcome<Val<'a>> {
+    fn path(&mut self, path: &'a Path, span: Span) -> Outcome<Value> {
         let (mut value, segments) = self.path_start(path, span)?;
         for (index, segment) in segments.iter().enumerate() {
             match value.child(&segment.key) {
@@ -45,7 +43,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value a path starts at, and the segments that are left.
-    fn path_start(&self, path: &'a Path, span: Span) -> Outcome<(Val<'a>, &'a [Segment])> {
+    fn path_start(&self, path: &'a Path, span: Span) -> Outcome<(Value, &'a [Segment])> {
         match path.start {
             PathStart::Root => Ok((self.root.clone(), &path.segments)),
             PathStart::Loop(levels, variable) => self
@@ -88,7 +86,7 @@ impl<'a> Evaluator<'a> {
         path: &Path,
         index: usize,
         segments: &[Segment],
-        parent: &Val<'a>,
+        parent: &Value,
     ) -> Failure {
         let segment = &segments[index];
         let key = &*segment.key;
@@ -110,7 +108,7 @@ impl<'a> Evaluator<'a> {
             _ => self.written_at(parent),
         };
         let deleted = match &parent.data {
-            Data::Node(node) => node.as_map().and_then(|map| map.tombstone(key)),
+            Data::Map(map) => map.deletion(key),
             _ => None,
         };
         let deleted = deleted.and_then(|origin| self.state.origins.span(origin));
@@ -127,10 +125,11 @@ impl<'a> Evaluator<'a> {
         path: &Path,
         index: usize,
         key: &str,
-        parent: &Val<'a>,
+        parent: &Value,
     ) -> Option<String> {
         let bare = index == 0 && matches!(path.start, PathStart::Name);
-        let keys: Vec<&str> = parent.fields().into_iter().map(|(key, _)| key).collect();
+        let keys = parent.keys();
+        let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
         let parameters: Vec<&str> = self.scope.parameter_names().collect();
         let near = nearest(key, keys.iter().copied()).or_else(|| {
             let parameters = parameters.iter().copied();
@@ -215,7 +214,7 @@ struct Arguments<'e, 'a> {
 }
 
 impl<'a> Caller<'a> for Arguments<'_, 'a> {
-    fn argument(&mut self, index: usize) -> Outcome<Val<'a>> {
+    fn argument(&mut self, index: usize) -> Outcome<Value> {
         self.evaluator.evaluate(&self.arguments[index])
     }
 
@@ -227,7 +226,7 @@ impl<'a> Caller<'a> for Arguments<'_, 'a> {
         self.arguments.len()
     }
 
-    fn include(&mut self, name: &str, context: Option<Val<'a>>) -> Outcome<Text> {
+    fn include(&mut self, name: &str, context: Option<Value>) -> Outcome<Text> {
         let place = self.arguments[0].span;
         let context = context.unwrap_or_else(|| self.evaluator.this());
         let count = self.evaluator.state.tracker.cause_count();
@@ -235,7 +234,7 @@ impl<'a> Caller<'a> for Arguments<'_, 'a> {
         self.evaluator
             .render_partial(name, place, context, &mut text)?;
         // A helper may look at the whole text, and so at what was left out of it.
-        text.add_shape(self.evaluator.state.tracker.origins_since(count));
+        text.add_causes(count..self.evaluator.state.tracker.cause_count());
         Ok(text)
     }
 

@@ -6,27 +6,27 @@ use std::sync::Arc;
 use super::ast::LoopVariable;
 use crate::{
     spans::OriginSet,
-    value::{Source, Val},
+    value::{Source, Value},
 };
 
 /// A context that `this` and `../` reach.
 pub(super) struct Frame<'a> {
-    pub(super) this: Val<'a>,
-    pub(super) parameters: Vec<(&'a Arc<str>, Val<'a>)>,
-    pub(super) round: Option<Round<'a>>,
+    pub(super) this: Value,
+    pub(super) parameters: Vec<(&'a Arc<str>, Value)>,
+    pub(super) round: Option<Round>,
 }
 
 /// One round of a loop.
-pub(super) struct Round<'a> {
+pub(super) struct Round {
     pub(super) index: usize,
     pub(super) count: usize,
-    pub(super) key: Option<Val<'a>>,
+    pub(super) key: Option<Value>,
     /// Where the collection came from.
     pub(super) origins: OriginSet,
 }
 
-impl<'a> Frame<'a> {
-    pub(super) fn new(this: Val<'a>) -> Self {
+impl Frame<'_> {
+    pub(super) fn new(this: Value) -> Self {
         Self {
             this,
             parameters: Vec::new(),
@@ -44,7 +44,7 @@ pub(super) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(root: Val<'a>) -> Self {
+    pub(super) fn new(root: Value) -> Self {
         Self {
             frames: vec![Frame::new(root)],
             base: 0,
@@ -60,7 +60,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Enters a partial; gives what [`Self::leave_partial`] takes.
-    pub(super) fn enter_partial(&mut self, this: Val<'a>) -> usize {
+    pub(super) fn enter_partial(&mut self, this: Value) -> usize {
         let outer = self.base;
         self.base = self.frames.len();
         self.push(Frame::new(this));
@@ -77,7 +77,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The context so many levels out.
-    pub(super) fn context(&self, levels: usize) -> Option<&Val<'a>> {
+    pub(super) fn context(&self, levels: usize) -> Option<&Value> {
         self.visible().nth_back(levels).map(|frame| &frame.this)
     }
 
@@ -86,7 +86,7 @@ impl<'a> Scope<'a> {
         self.visible().count() - 1
     }
 
-    pub(super) fn parameter(&self, name: &str) -> Option<&Val<'a>> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&Value> {
         self.visible()
             .rev()
             .flat_map(|frame| &frame.parameters)
@@ -101,7 +101,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The variable of the loop so many loops out.
-    pub(super) fn loop_variable(&self, levels: usize, variable: LoopVariable) -> Option<Val<'a>> {
+    pub(super) fn loop_variable(&self, levels: usize, variable: LoopVariable) -> Option<Value> {
         let round = self
             .visible()
             .rev()
@@ -110,11 +110,11 @@ impl<'a> Scope<'a> {
         let source = Source::derived(round.origins);
         Some(match variable {
             LoopVariable::Index => {
-                Val::scalar(i64::try_from(round.index).unwrap_or(i64::MAX), source)
+                Value::scalar(i64::try_from(round.index).unwrap_or(i64::MAX), source)
             }
             LoopVariable::Key => return round.key.clone(),
-            LoopVariable::First => Val::scalar(round.index == 0, source),
-            LoopVariable::Last => Val::scalar(round.index + 1 == round.count, source),
+            LoopVariable::First => Value::scalar(round.index == 0, source),
+            LoopVariable::Last => Value::scalar(round.index + 1 == round.count, source),
         })
     }
 }

@@ -1,16 +1,17 @@
 //! Lists and maps.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
-use super::{Call, logic::whole, yaml::write_json};
+use super::{logic::whole, yaml::write_json};
 use crate::{
+    call::Call,
     state::{Outcome, State},
-    value::{Entries, Entry, Source, Val, View},
+    value::{Entries, Entry, Source, Value, View},
     writer::Text,
 };
 
 /// Characters of a text, items of a list, keys of a map.
-pub(super) fn len<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn len(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(0)?;
     call.read(&value);
     let length = match value.view() {
@@ -21,14 +22,14 @@ pub(super) fn len<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     Ok(call.computed(i64::try_from(length).unwrap_or(i64::MAX)))
 }
 
-pub(super) fn list<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn list(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let items = (0..call.count())
         .map(|index| call.value(index))
         .collect::<Outcome<Vec<_>>>()?;
-    Ok(Val::list(items, Source::TEMPLATE))
+    Ok(Value::list_of(items, Source::TEMPLATE))
 }
 
-pub(super) fn dict<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn dict(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut entries = Entries::new();
     for index in (0..call.count()).step_by(2) {
         let key = call.value(index)?;
@@ -43,47 +44,47 @@ pub(super) fn dict<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         let key = key.source(call.state());
         entries.insert(Arc::from(name.as_str()), Entry { key, value });
     }
-    Ok(Val::map(entries, Source::TEMPLATE))
+    Ok(Value::map_of(entries, Source::TEMPLATE))
 }
 
-pub(super) fn keys<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn keys(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let entries = call.map(0)?;
     let keys: Vec<_> = entries
         .into_iter()
-        .map(|(key, entry)| Val::scalar(&*key, entry.key))
+        .map(|(key, entry)| Value::scalar(&*key, entry.key))
         .collect();
     Ok(call.listed(keys))
 }
 
 /// Maps are merged deep; anything else of a later map replaces what was there.
-pub(super) fn merge<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn merge(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut merged = call.map(0)?;
     for index in 1..call.count() {
         let later = call.map(index)?;
         merge_into(&mut merged, &later, 0, call.state())?;
     }
-    Ok(Val::map(merged, Source::derived(call.used)))
+    Ok(Value::map_of(merged, Source::derived(call.used)))
 }
 
-fn merge_into<'a>(
-    merged: &mut Entries<'a>,
-    later: &Entries<'a>,
+fn merge_into(
+    merged: &mut Entries,
+    later: &Entries,
     depth: usize,
-    state: &mut State<'a>,
+    state: &mut State<'_>,
 ) -> Outcome<()> {
     state.check_depth(depth)?;
     for (key, entry) in later {
         state.step(1)?;
         let both = merged.get(key).and_then(|earlier| {
-            let earlier = earlier.value.entries(state)?.into_owned();
-            Some((earlier, entry.value.entries(state)?))
+            let earlier = Rc::unwrap_or_clone(earlier.value.entries()?);
+            Some((earlier, entry.value.entries()?))
         });
         let value = match both {
             Some((mut earlier, later)) => {
                 state.step(earlier.len())?;
                 merge_into(&mut earlier, &later, depth + 1, state)?;
                 // Which keys there are follows from both, as each key tells.
-                Val::map(earlier, Source::TEMPLATE)
+                Value::map_of(earlier, Source::TEMPLATE)
             }
             None => entry.value.clone(),
         };
@@ -100,27 +101,27 @@ fn merge_into<'a>(
 }
 
 /// The first item, or null.
-pub(super) fn first<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn first(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let items = call.list(0)?;
-    let item = items.into_iter().next().unwrap_or_else(Val::null);
+    let item = items.into_iter().next().unwrap_or_else(Value::nil);
     Ok(call.chosen(item))
 }
 
 /// The last item, or null.
-pub(super) fn last<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn last(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let items = call.list(0)?;
-    let item = items.into_iter().next_back().unwrap_or_else(Val::null);
+    let item = items.into_iter().next_back().unwrap_or_else(Value::nil);
     Ok(call.chosen(item))
 }
 
-pub(super) fn append<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn append(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut items = call.list(0)?;
     items.push(call.value(1)?);
     Ok(call.listed(items))
 }
 
 /// Joins lists, or texts.
-pub(super) fn concat<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn concat(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let first = call.value(0)?;
     if matches!(first.view(), View::List(_)) {
         let mut items = call.as_list(0, &first)?;
@@ -138,7 +139,7 @@ pub(super) fn concat<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     call.finished(text)
 }
 
-pub(super) fn sort_alpha<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn sort_alpha(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let items = call.list(0)?;
     let mut texts = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
@@ -146,11 +147,11 @@ pub(super) fn sort_alpha<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     }
     texts.sort_by(|(left, _), (right, _)| left.cmp(right));
     let sorted: Vec<_> = texts.into_iter().map(|(_, item)| item).collect();
-    let sorted = Val::list(sorted, Source::TEMPLATE);
+    let sorted = Value::list_of(sorted, Source::TEMPLATE);
     Ok(call.chosen(sorted))
 }
 
-fn item_text<'a>(call: &mut Call<'_, 'a>, item: &Val<'a>, index: usize) -> Outcome<String> {
+fn item_text(call: &mut Call<'_, '_>, item: &Value, index: usize) -> Outcome<String> {
     let span = call.span;
     match item.to_text(span, call.state()) {
         Some(text) => {
@@ -167,7 +168,7 @@ fn item_text<'a>(call: &mut Call<'_, 'a>, item: &Val<'a>, index: usize) -> Outco
     }
 }
 
-pub(super) fn uniq<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn uniq(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut kept = Vec::new();
     let mut known = BTreeSet::new();
     let span = call.span;
@@ -179,12 +180,12 @@ pub(super) fn uniq<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
             kept.push(item);
         }
     }
-    let kept = Val::list(kept, Source::TEMPLATE);
+    let kept = Value::list_of(kept, Source::TEMPLATE);
     Ok(call.chosen(kept))
 }
 
 /// A part of a text, an item of a list, or a key of a map.
-pub(super) fn contains<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn contains(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let haystack = call.value(0)?;
     let found = match haystack.view() {
         View::List(_) => {
@@ -192,7 +193,7 @@ pub(super) fn contains<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
             let mut found = false;
             let origins = haystack.deep_origins(call.state())?;
             call.uses_origins(origins);
-            for item in haystack.items().unwrap_or_default().iter() {
+            for item in haystack.items().unwrap_or_default() {
                 found = found || item.same(&needle, call.state())?;
             }
             found

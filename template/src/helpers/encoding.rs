@@ -5,15 +5,14 @@ use std::fmt::Write as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
-use super::Call;
-use crate::{state::Outcome, value::Val};
+use crate::{call::Call, state::Outcome, value::Value};
 
-pub(super) fn b64enc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn b64enc(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.read_text(0)?;
     call.computed_text(STANDARD.encode(text.as_str()))
 }
 
-pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn b64dec(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.read_text(0)?;
     let Ok(bytes) = STANDARD.decode(text.as_str().trim()) else {
         return Err(call.error(0, "is not valid Base64"));
@@ -24,7 +23,7 @@ pub(super) fn b64dec<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     }
 }
 
-pub(super) fn sha256<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn sha256(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
     let mut hex = String::new();

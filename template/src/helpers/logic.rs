@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 use cairn_spec::Diagnostic;
 
-use super::Call;
 use crate::{
+    call::Call,
     state::Outcome,
-    value::{Val, View, compare_numbers},
+    value::{Value, View, compare_numbers},
 };
 
-pub(super) fn default<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn default(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let (value, is_true) = call.truth(1)?;
     if is_true {
         return Ok(value);
@@ -19,20 +19,20 @@ pub(super) fn default<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     Ok(call.chosen(default))
 }
 
-pub(super) fn coalesce<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn coalesce(call: &mut Call<'_, '_>) -> Outcome<Value> {
     first_where(call, true)
 }
 
-pub(super) fn or<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn or(call: &mut Call<'_, '_>) -> Outcome<Value> {
     first_where(call, true)
 }
 
-pub(super) fn and<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn and(call: &mut Call<'_, '_>) -> Outcome<Value> {
     first_where(call, false)
 }
 
 /// The first argument whose truth is `wanted`, else the last.
-fn first_where<'a>(call: &mut Call<'_, 'a>, wanted: bool) -> Outcome<Val<'a>> {
+fn first_where(call: &mut Call<'_, '_>, wanted: bool) -> Outcome<Value> {
     let last = call.count() - 1;
     for index in 0..last {
         let before = call.used;
@@ -46,13 +46,13 @@ fn first_where<'a>(call: &mut Call<'_, 'a>, wanted: bool) -> Outcome<Val<'a>> {
     Ok(call.chosen(value))
 }
 
-pub(super) fn ternary<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn ternary(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let (_, condition) = call.truth(2)?;
     let value = call.value(usize::from(!condition))?;
     Ok(call.chosen(value))
 }
 
-pub(super) fn required<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn required(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(1)?;
     if !matches!(value.view(), View::Null | View::Str("")) {
         return Ok(value);
@@ -70,19 +70,19 @@ pub(super) fn required<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         .into())
 }
 
-pub(super) fn fail<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn fail(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let message = call.text(0)?;
     Err(Diagnostic::error("template-fail", message.as_str())
         .label(call.span, "the template refuses this here")
         .into())
 }
 
-pub(super) fn eq<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn eq(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let equal = equals_any(call)?;
     Ok(call.computed(equal))
 }
 
-pub(super) fn ne<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn ne(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let equal = equals_any(call)?;
     Ok(call.computed(!equal))
 }
@@ -99,30 +99,30 @@ fn equals_any(call: &mut Call<'_, '_>) -> Outcome<bool> {
 }
 
 /// An argument of which everything matters.
-pub(super) fn whole<'a>(call: &mut Call<'_, 'a>, index: usize) -> Outcome<Val<'a>> {
+pub(super) fn whole(call: &mut Call<'_, '_>, index: usize) -> Outcome<Value> {
     let value = call.value(index)?;
     let origins = value.deep_origins(call.state())?;
     call.uses_origins(origins);
     Ok(value)
 }
 
-pub(super) fn lt<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn lt(call: &mut Call<'_, '_>) -> Outcome<Value> {
     compare(call, Ordering::is_lt)
 }
 
-pub(super) fn gt<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn gt(call: &mut Call<'_, '_>) -> Outcome<Value> {
     compare(call, Ordering::is_gt)
 }
 
-pub(super) fn le<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn le(call: &mut Call<'_, '_>) -> Outcome<Value> {
     compare(call, Ordering::is_le)
 }
 
-pub(super) fn ge<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn ge(call: &mut Call<'_, '_>) -> Outcome<Value> {
     compare(call, Ordering::is_ge)
 }
 
-fn compare<'a>(call: &mut Call<'_, 'a>, fits: fn(Ordering) -> bool) -> Outcome<Val<'a>> {
+fn compare(call: &mut Call<'_, '_>, fits: fn(Ordering) -> bool) -> Outcome<Value> {
     let left = call.value(0)?;
     call.read(&left);
     if !matches!(left.view(), View::Int(_) | View::Float(_) | View::Str(_)) {
@@ -141,7 +141,7 @@ fn compare<'a>(call: &mut Call<'_, 'a>, fits: fn(Ordering) -> bool) -> Outcome<V
     Ok(call.computed(fits(order)))
 }
 
-pub(super) fn not<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn not(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let (_, truth) = call.truth(0)?;
     Ok(call.computed(!truth))
 }

@@ -3,12 +3,10 @@
 
 use std::cmp::Ordering;
 
-use cairn_spec::Value;
-
-use super::Call;
 use crate::{
+    call::Call,
     state::Outcome,
-    value::{Val, View, compare_numbers},
+    value::{Value, View, compare_numbers},
 };
 
 #[derive(Clone, Copy)]
@@ -40,8 +38,8 @@ impl Number {
 impl From<Number> for Value {
     fn from(number: Number) -> Self {
         match number {
-            Number::Int(value) => Self::Int(value),
-            Number::Float(value) => Self::Float(value),
+            Number::Int(value) => value.into(),
+            Number::Float(value) => value.into(),
         }
     }
 }
@@ -53,7 +51,7 @@ struct Operation {
     divides: bool,
 }
 
-pub(super) fn add<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn add(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let operation = Operation {
         on_integers: i64::checked_add,
         on_floats: |left, right| left + right,
@@ -62,7 +60,7 @@ pub(super) fn add<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     fold(call, &operation)
 }
 
-pub(super) fn sub<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn sub(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let operation = Operation {
         on_integers: i64::checked_sub,
         on_floats: |left, right| left - right,
@@ -71,7 +69,7 @@ pub(super) fn sub<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     fold(call, &operation)
 }
 
-pub(super) fn mul<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn mul(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let operation = Operation {
         on_integers: i64::checked_mul,
         on_floats: |left, right| left * right,
@@ -80,7 +78,7 @@ pub(super) fn mul<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     fold(call, &operation)
 }
 
-pub(super) fn div<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn div(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let operation = Operation {
         on_integers: i64::checked_div,
         on_floats: |left, right| left / right,
@@ -89,7 +87,7 @@ pub(super) fn div<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     fold(call, &operation)
 }
 
-pub(super) fn remainder<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn remainder(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let operation = Operation {
         // Division by zero is refused before, and the smallest integer is a multiple of -1.
         on_integers: |left, right| Some(left.wrapping_rem(right)),
@@ -99,7 +97,7 @@ pub(super) fn remainder<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     fold(call, &operation)
 }
 
-fn fold<'a>(call: &mut Call<'_, 'a>, operation: &Operation) -> Outcome<Val<'a>> {
+fn fold(call: &mut Call<'_, '_>, operation: &Operation) -> Outcome<Value> {
     let mut result = number(call, 0)?;
     for index in 1..call.count() {
         let operand = number(call, index)?;
@@ -129,15 +127,15 @@ fn fold<'a>(call: &mut Call<'_, 'a>, operation: &Operation) -> Outcome<Val<'a>> 
     Ok(call.computed(result))
 }
 
-pub(super) fn min<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn min(call: &mut Call<'_, '_>) -> Outcome<Value> {
     extreme(call, Ordering::Less)
 }
 
-pub(super) fn max<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn max(call: &mut Call<'_, '_>) -> Outcome<Value> {
     extreme(call, Ordering::Greater)
 }
 
-fn extreme<'a>(call: &mut Call<'_, 'a>, wanted: Ordering) -> Outcome<Val<'a>> {
+fn extreme(call: &mut Call<'_, '_>, wanted: Ordering) -> Outcome<Value> {
     let mut best = number(call, 0)?;
     for index in 1..call.count() {
         let other = number(call, index)?;
@@ -163,7 +161,7 @@ fn number(call: &mut Call<'_, '_>, index: usize) -> Outcome<Number> {
 }
 
 /// The integer that a number without its fraction, or a text, is.
-pub(super) fn int<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn int(call: &mut Call<'_, '_>) -> Outcome<Value> {
     /// 2^63, the first float above every `i64`.
     const ABOVE: f64 = 9_223_372_036_854_775_808.0;
     let value = call.value(0)?;

@@ -1,9 +1,9 @@
 //! Values at paths that may be absent.
 
-use super::Call;
 use crate::{
+    call::Call,
     state::Outcome,
-    value::{Val, View},
+    value::{Value, View},
 };
 
 /// The keys of a path such as `a.b.[odd.key].0`.
@@ -33,7 +33,7 @@ fn split_path(path: &str) -> Result<Vec<&str>, &'static str> {
     }
 }
 
-pub(super) fn get<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn get(call: &mut Call<'_, '_>) -> Outcome<Value> {
     if let Some(found) = lookup(call)? {
         // Where a default stands ready, a null is as good as absent.
         if call.count() < 3 || found.view() != View::Null {
@@ -44,12 +44,12 @@ pub(super) fn get<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     let default = if call.count() == 3 {
         call.value(2)?
     } else {
-        Val::null()
+        Value::nil()
     };
     Ok(call.chosen(default))
 }
 
-pub(super) fn has<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn has(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let found = lookup(call)?;
     if let Some(found) = &found {
         call.read(found);
@@ -58,7 +58,7 @@ pub(super) fn has<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 /// The value at the path; what is missing on the way is no error.
-fn lookup<'a>(call: &mut Call<'_, 'a>) -> Outcome<Option<Val<'a>>> {
+fn lookup(call: &mut Call<'_, '_>) -> Outcome<Option<Value>> {
     let mut value = call.value(0)?;
     if !matches!(value.view(), View::Map(_) | View::List(_) | View::Null) {
         return Err(call.wrong_type(0, "a map", &value));

@@ -5,15 +5,15 @@ use std::{ops::Range, rc::Rc};
 
 use cairn_spec::yaml::{quote_double, quote_single};
 
-use super::Call;
 use crate::{
+    call::Call,
     spans::{Class, OriginSet},
     state::Outcome,
-    value::{Data, Val},
-    writer::Text,
+    value::{Data, Value},
+    writer::{Text, utf8},
 };
 
-pub(super) fn include<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn include(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let name = call.read_text(0)?;
     let context = match call.count() {
         1 => None,
@@ -24,17 +24,17 @@ pub(super) fn include<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     Ok(call.chosen(included))
 }
 
-pub(super) fn indent<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn indent(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let (text, used) = indented(call)?;
     let result = call.finished(text)?;
     Ok(call.chosen_by(used, result))
 }
 
-pub(super) fn nindent<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn nindent(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let (text, used) = indented(call)?;
     let span = call.span;
-    let newline = match text.pieces().next() {
-        Some((_, first)) => first,
+    let newline = match text.marks().next() {
+        Some(first) => first,
         None => call.state().mark(span, Class::Template, OriginSet::EMPTY),
     };
     let mut all = Text::marked("\n", newline);
@@ -57,11 +57,11 @@ fn indented(call: &mut Call<'_, '_>) -> Outcome<(Text, OriginSet)> {
     Ok((text.indented(&" ".repeat(width)), used))
 }
 
-pub(super) fn quote<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn quote(call: &mut Call<'_, '_>) -> Outcome<Value> {
     quoted(call, '"', quote_double)
 }
 
-pub(super) fn squote<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn squote(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.text(0)?;
     if text.as_str().contains(char::is_control) {
         let problem = "holds line breaks or control characters, which single quotes cannot keep";
@@ -71,39 +71,35 @@ pub(super) fn squote<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 /// Quotes piece by piece, so that each keeps its mark.
-fn quoted<'a>(
-    call: &mut Call<'_, 'a>,
-    quote: char,
-    rewrite: fn(&str) -> String,
-) -> Outcome<Val<'a>> {
+fn quoted(call: &mut Call<'_, '_>, quote: char, rewrite: fn(&str) -> String) -> Outcome<Value> {
     let value = call.value(0)?;
     let text = call.as_text(0, &value)?;
     let inner = text.map(|piece| {
-        let quoted = rewrite(piece);
+        let quoted = rewrite(utf8(piece));
         quoted[1..quoted.len() - 1].to_owned()
     });
     let span = call.span;
     let state = call.state();
-    let ends = text.pieces().next().zip(text.pieces().last());
-    let (first, last) = if let Some(((_, first), (_, last))) = ends {
+    let ends = text.marks().next().zip(text.marks().next_back());
+    let (first, last) = if let Some((first, last)) = ends {
         (first, last)
     } else {
         let source = value.source(state);
         let mark = state.mark(span, source.class, source.origins);
         (mark, mark)
     };
-    let mut all = Text::marked(quote, first);
+    let mut all = Text::marked(quote.to_string(), first);
     all.absorb(&inner);
-    all.push(quote.encode_utf8(&mut [0; 4]), last);
+    all.push(quote.encode_utf8(&mut [0; 4]).as_bytes(), last);
     call.finished(all)
 }
 
-pub(super) fn string<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn string(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.text(0)?;
     Ok(Data::Text(text).into())
 }
 
-pub(super) fn join<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn join(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let separator = call.text(0)?;
     let items = call.list(1)?;
     let span = call.caller.argument_span(1);
@@ -126,7 +122,7 @@ pub(super) fn join<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     call.finished(joined)
 }
 
-pub(super) fn split<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn split(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let separator = call.read_text(0)?;
     if separator.is_empty() {
         return Err(call.error(0, "must not be empty"));
@@ -141,14 +137,14 @@ pub(super) fn split<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
         let end = start + part.len();
         let mut part = text.slice(start..end).derived();
         part.add_shape(call.used);
-        parts.push(Val::from(part));
+        parts.push(Value::from(part));
         start = end + separator.len();
     }
     let parts = call.listed(parts);
     Ok(call.chosen_by(used, parts))
 }
 
-pub(super) fn replace<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn replace(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let old = call.read_text(0)?;
     if old.is_empty() {
         return Err(call.error(0, "must not be empty"));
@@ -176,15 +172,15 @@ pub(super) fn replace<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     Ok(call.chosen(result))
 }
 
-pub(super) fn lower<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    changed(call, |text| text.map(str::to_lowercase))
+pub(super) fn lower(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    changed(call, |text| text.map(|piece| utf8(piece).to_lowercase()))
 }
 
-pub(super) fn upper<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
-    changed(call, |text| text.map(str::to_uppercase))
+pub(super) fn upper(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    changed(call, |text| text.map(|piece| utf8(piece).to_uppercase()))
 }
 
-fn changed<'a>(call: &mut Call<'_, 'a>, change: fn(&Text) -> Text) -> Outcome<Val<'a>> {
+fn changed(call: &mut Call<'_, '_>, change: fn(&Text) -> Text) -> Outcome<Value> {
     let text = call.text(0)?;
     call.state().check_length(text.len())?;
     let changed = change(&text);
@@ -194,14 +190,14 @@ fn changed<'a>(call: &mut Call<'_, 'a>, change: fn(&Text) -> Text) -> Outcome<Va
     call.finished(changed.derived())
 }
 
-pub(super) fn trim<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn trim(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.text(0)?;
     let start = text.len() - text.as_str().trim_start().len();
     let end = text.as_str().trim_end().len().max(start);
     part(call, OriginSet::EMPTY, &text, start..end)
 }
 
-pub(super) fn trim_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn trim_prefix(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let prefix = call.read_text(0)?;
     let used = call.used;
     let text = call.text(1)?;
@@ -210,7 +206,7 @@ pub(super) fn trim_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     part(call, used, &text, start..text.len())
 }
 
-pub(super) fn trim_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn trim_suffix(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let suffix = call.read_text(0)?;
     let used = call.used;
     let text = call.text(1)?;
@@ -220,7 +216,7 @@ pub(super) fn trim_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 /// The first `n` characters, or the last when `n` is negative.
-pub(super) fn trunc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn trunc(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let count = call.integer(0)?;
     let used = call.used;
     let text = call.text(1)?;
@@ -235,30 +231,30 @@ pub(super) fn trunc<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
 }
 
 /// A part of a text, cut as `used` says.
-fn part<'a>(
-    call: &mut Call<'_, 'a>,
+fn part(
+    call: &mut Call<'_, '_>,
     used: OriginSet,
     text: &Rc<Text>,
     range: Range<usize>,
-) -> Outcome<Val<'a>> {
+) -> Outcome<Value> {
     if range == (0..text.len()) {
         return Ok(call.chosen_by(used, Data::Text(Rc::clone(text))));
     }
     let mut kept = text.slice(range).derived();
     // What was cut away decided where to cut.
-    let whole = Val::from(Data::Text(Rc::clone(text)));
+    let whole = Value::from(Data::Text(Rc::clone(text)));
     kept.add_shape(whole.shallow_origins(call.state()));
     let result = call.finished(kept)?;
     Ok(call.chosen_by(used, result))
 }
 
-pub(super) fn has_prefix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn has_prefix(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let prefix = call.read_text(0)?;
     let text = call.read_text(1)?;
     Ok(call.computed(text.as_str().starts_with(prefix.as_str())))
 }
 
-pub(super) fn has_suffix<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn has_suffix(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let suffix = call.read_text(0)?;
     let text = call.read_text(1)?;
     Ok(call.computed(text.as_str().ends_with(suffix.as_str())))

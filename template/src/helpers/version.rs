@@ -2,12 +2,11 @@
 
 use cairn_spec::{Version, VersionRange};
 
-use super::Call;
-use crate::{state::Outcome, value::Val};
+use crate::{call::Call, state::Outcome, value::Value};
 
 /// A vendor's suffix (`1.31.4-eks-abc`) does not put a version outside of a range, since what
 /// templates ask about is nearly always `kubernetes.version`.
-pub(super) fn semver<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn semver(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let range = call.read_text(0)?;
     let range: VersionRange = match range.as_str().parse() {
         Ok(range) => range,

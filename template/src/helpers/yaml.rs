@@ -5,26 +5,26 @@
 use std::sync::Arc;
 
 use cairn_spec::{
-    Diagnostics, Map, Node, Origins, SourceKind, Sources, Span, Value,
+    Diagnostics, Map, Node, Origins, SourceKind, Sources, Span, Value as Tree,
     yaml::{read_one, write_document, write_scalar},
 };
 
-use super::Call;
 use crate::{
+    call::Call,
     spans::{CauseId, Class, Mark},
     state::{Outcome, State},
-    value::{Data, Source, Val, View},
+    value::{Source, Value, View},
     writer::Text,
 };
 
-pub(super) fn to_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn to_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(0)?;
     let span = call.caller.argument_span(0);
     let text = write_yaml(&value, span, call.state())?;
     call.finished(text)
 }
 
-pub(super) fn to_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn to_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(0)?;
     let span = call.caller.argument_span(0);
     let mut emitter = Emitter::new(span, call.state());
@@ -33,7 +33,7 @@ pub(super) fn to_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     call.finished(text)
 }
 
-pub(super) fn from_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
     let mut sources = Sources::new();
@@ -54,7 +54,7 @@ pub(super) fn from_yaml<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     }
 }
 
-pub(super) fn from_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
+pub(super) fn from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
     match serde_json::from_str::<serde_json::Value>(text.as_str()) {
@@ -63,23 +63,19 @@ pub(super) fn from_json<'a>(call: &mut Call<'_, 'a>) -> Outcome<Val<'a>> {
     }
 }
 
-fn read_back<'a>(call: &mut Call<'_, 'a>, node: &Node) -> Val<'a> {
-    Val::from_owned(node, Source::derived(call.used))
+fn read_back(call: &mut Call<'_, '_>, node: &Node) -> Value {
+    Value::from_tree(&node.value, Source::derived(call.used))
 }
 
 /// Compact JSON; a whole float is written as the integer it equals.
-pub(super) fn write_json<'a>(
-    value: &Val<'a>,
-    place: Span,
-    state: &mut State<'a>,
-) -> Outcome<String> {
+pub(super) fn write_json(value: &Value, place: Span, state: &mut State<'_>) -> Outcome<String> {
     let mut emitter = Emitter::new(place, state);
     emitter.json(value, 0)?;
-    Ok(emitter.out.into_parts().0)
+    Ok(emitter.out.as_str().to_owned())
 }
 
 /// Block YAML without a trailing newline.
-fn write_yaml<'a>(value: &Val<'a>, place: Span, state: &mut State<'a>) -> Outcome<Text> {
+fn write_yaml(value: &Value, place: Span, state: &mut State<'_>) -> Outcome<Text> {
     let mut emitter = Emitter::new(place, state);
     emitter.root(value)?;
     let mut text = emitter.out;
@@ -109,7 +105,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
         }
     }
 
-    fn root(&mut self, value: &Val<'a>) -> Outcome<()> {
+    fn root(&mut self, value: &Value) -> Outcome<()> {
         match value.view() {
             View::Map(length) if length > 0 => self.map(value, 0, true),
             View::List(length) if length > 0 => self.list(value, 0, true),
@@ -118,7 +114,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
     }
 
     /// Writes a scalar, or an empty list or map, and ends the line.
-    fn line(&mut self, value: &Val<'a>, indent: usize) -> Outcome<()> {
+    fn line(&mut self, value: &Value, indent: usize) -> Outcome<()> {
         let outer = self.enter(value)?;
         self.scalar(value, indent);
         self.push("\n");
@@ -128,17 +124,17 @@ impl<'s, 'a> Emitter<'s, 'a> {
 
     /// Writes a map's entries, each on a line of its own; the first continues the current line
     /// when `inline_first` is set.
-    fn map(&mut self, map: &Val<'a>, indent: usize, inline_first: bool) -> Outcome<()> {
+    fn map(&mut self, map: &Value, indent: usize, inline_first: bool) -> Outcome<()> {
         // At least every second level indents by two, so this bounds the recursion.
         self.state.check_depth(indent / 2)?;
         let outer = self.enter(map)?;
-        let entries = map.entries(self.state).unwrap_or_default();
+        let entries = map.entries().unwrap_or_default();
         for (index, (key, entry)) in entries.iter().enumerate() {
             self.mark_source(entry.key);
             if index > 0 || !inline_first {
                 self.pad(indent);
             }
-            self.push(&write_scalar(&Value::String(Arc::clone(key))));
+            self.push(&write_scalar(&Tree::String(Arc::clone(key))));
             self.push(":");
             match entry.value.view() {
                 View::Map(length) if length > 0 => {
@@ -159,7 +155,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
         Ok(())
     }
 
-    fn list(&mut self, list: &Val<'a>, indent: usize, inline_first: bool) -> Outcome<()> {
+    fn list(&mut self, list: &Value, indent: usize, inline_first: bool) -> Outcome<()> {
         self.state.check_depth(indent / 2)?;
         let outer = self.enter(list)?;
         let items = list.items().unwrap_or_default();
@@ -179,7 +175,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
         Ok(())
     }
 
-    fn scalar(&mut self, value: &Val<'a>, indent: usize) {
+    fn scalar(&mut self, value: &Value, indent: usize) {
         match value.view() {
             View::Str(text) if text.contains('\n') => self.lines(text, indent.max(2)),
             view => {
@@ -193,7 +189,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
     fn lines(&mut self, text: &str, indent: usize) {
         let mut map = Map::new();
         map.insert("k", Node::generated(text));
-        let document = write_document(&Value::Map(map));
+        let document = write_document(&Tree::Map(map));
         let block = document.strip_prefix("k: ").unwrap_or(&document);
         let block = block.strip_suffix('\n').unwrap_or(block);
         // The writer indents by two; only the rest is missing.
@@ -209,7 +205,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
         }
     }
 
-    fn json(&mut self, value: &Val<'a>, depth: usize) -> Outcome<()> {
+    fn json(&mut self, value: &Value, depth: usize) -> Outcome<()> {
         self.state.check_depth(depth)?;
         let outer = self.enter(value)?;
         match value.view() {
@@ -225,7 +221,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
             }
             View::Map(_) => {
                 self.push("{");
-                let entries = value.entries(self.state).unwrap_or_default();
+                let entries = value.entries().unwrap_or_default();
                 for (index, (key, entry)) in entries.iter().enumerate() {
                     if index > 0 {
                         self.push(",");
@@ -246,13 +242,8 @@ impl<'s, 'a> Emitter<'s, 'a> {
 
     /// Begins a value: counts, and marks what is written next. Gives the cause to go back to
     /// after the value, since what decided a value holds for all that is in it.
-    fn enter(&mut self, value: &Val<'a>) -> Outcome<CauseId> {
-        if let Data::Node(node) = &value.data {
-            match value.view() {
-                View::List(_) | View::Map(_) => self.state.read_shallow(node),
-                _ => self.state.read_whole(node),
-            }
-        }
+    fn enter(&mut self, value: &Value) -> Outcome<CauseId> {
+        self.state.read_shallow(value);
         self.state.step(1)?;
         if self.out.len() > self.state.limits.output_bytes {
             self.state.check_length(self.out.len())?;
@@ -264,7 +255,7 @@ impl<'s, 'a> Emitter<'s, 'a> {
         Ok(outer)
     }
 
-    fn mark_value(&mut self, value: &Val<'a>) {
+    fn mark_value(&mut self, value: &Value) {
         let source = value.source(self.state);
         self.mark_source(source);
     }
@@ -282,14 +273,14 @@ impl<'s, 'a> Emitter<'s, 'a> {
     }
 }
 
-fn scalar_value(view: View<'_>) -> Value {
+fn scalar_value(view: View<'_>) -> Tree {
     match view {
-        View::Null => Value::Null,
-        View::Bool(value) => Value::Bool(value),
-        View::Int(value) => Value::Int(value),
-        View::Float(value) => Value::Float(value),
-        View::Str(text) => Value::from(text),
-        View::List(_) => Value::List(Vec::new()),
-        View::Map(_) => Value::Map(Map::new()),
+        View::Null | View::Object => Tree::Null,
+        View::Bool(value) => Tree::Bool(value),
+        View::Int(value) => Tree::Int(value),
+        View::Float(value) => Tree::Float(value),
+        View::Str(text) => Tree::from(text),
+        View::List(_) => Tree::List(Vec::new()),
+        View::Map(_) => Tree::Map(Map::new()),
     }
 }

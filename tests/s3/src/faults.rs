@@ -27,10 +27,12 @@ pub enum Fault {
     Truncated,
     /// The answer names another entity tag.
     WrongEtag,
+    /// `403 ExpiredToken`; nothing happened, and trying again does not help.
+    ExpiredCredentials,
 }
 
 impl Fault {
-    /// Every fault.
+    /// Every fault that trying again heals.
     pub const ALL: &[Self] = &[
         Self::InternalError,
         Self::SlowDown,

@@ -93,6 +93,17 @@ impl Objects {
         })
     }
 
+    /// The name is the path to an object, or that of an object is the path to it.
+    pub(crate) fn is_in_the_way(&self, key: &str) -> bool {
+        let content = self.content();
+        let below = format!("{key}/");
+        let from = (Bound::Included(&*below), Bound::Unbounded);
+        let leads_on = content.objects.range::<str, _>(from).next();
+        let mut ancestors = key.match_indices('/').map(|(end, _)| &key[..end]);
+        leads_on.is_some_and(|(found, _)| found.starts_with(&below))
+            || ancestors.any(|path| content.objects.contains_key(path))
+    }
+
     /// Writes an object if the condition holds; its entity tag.
     pub(crate) fn put(
         &self,

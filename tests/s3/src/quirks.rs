@@ -16,6 +16,9 @@ pub struct Quirks {
     pub checks_then_writes: bool,
     /// `ListMultipartUploads` is not implemented, as on s3s-fs.
     pub lacks_multipart_listing: bool,
+    /// An object's name cannot be the path to another object, as on versitygw; on `MinIO`, lists
+    /// leave the other one out.
+    pub keeps_objects_in_folders: bool,
     /// All parts but the last must have one size, as on R2.
     pub wants_equal_parts: bool,
     /// All parts but the last must have at least so many bytes; 5 MiB on AWS.

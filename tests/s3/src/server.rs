@@ -108,6 +108,12 @@ impl S3Server {
         std::mem::take(&mut *locked(&self.state.requests))
     }
 
+    /// Puts an object into the bucket, as somebody else.
+    pub fn put(&self, key: &str, bytes: impl Into<bytes::Bytes>) {
+        let put = self.state.objects.put(key, bytes.into(), None);
+        put.expect("a put without condition");
+    }
+
     /// Every object's key with its size in bytes, sorted.
     pub fn objects(&self) -> Vec<(String, usize)> {
         self.state.objects.keys()
@@ -160,6 +166,7 @@ async fn answer(
     }
     match fault {
         Some(Fault::InternalError) => return refuse(request, 500, "InternalError").await,
+        Some(Fault::ExpiredCredentials) => return refuse(request, 403, "ExpiredToken").await,
         Some(Fault::SlowDown) => return refuse(request, 503, "SlowDown").await,
         Some(Fault::ConditionalRequestConflict) => {
             return refuse(request, 409, "ConditionalRequestConflict").await;

@@ -79,6 +79,9 @@ impl S3 for Service {
         let condition = self
             .condition(&input.key, input.if_match, input.if_none_match)
             .await?;
+        if self.quirks.keeps_objects_in_folders && self.objects.is_in_the_way(&input.key) {
+            return Err(s3_error!(InvalidRequest, "an object is in the way"));
+        }
         let etag = self.objects.put(&input.key, bytes, condition.as_ref())?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),

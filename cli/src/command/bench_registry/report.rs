@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use cairn_spec::human_bytes;
 use serde::Serialize;
 
 use super::statistics::{median, percentile};
-use crate::output::{human_bytes, table};
+use crate::output::table;
 
 /// A whole run.
 #[derive(Debug, Serialize)]

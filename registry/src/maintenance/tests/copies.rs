@@ -8,6 +8,7 @@ use super::{
     super::{
         export::{Copied, Selection, export},
         import::import,
+        source::ImportFrom,
     },
     world::{World, content, holds, image, index, name, push, push_blob},
 };
@@ -48,7 +49,8 @@ async fn exported(registry: &Registry, selections: &[&str], to: &Path) -> Result
 }
 
 async fn imported(registry: &Registry, from: &Path) -> Result<Copied> {
-    import(registry, from, None, &mut |_| {}).await
+    let from = ImportFrom::Folder(from.to_owned());
+    import(registry, &from, None, &mut |_| {}).await
 }
 
 #[tokio::test]
@@ -131,7 +133,8 @@ async fn a_tag_alone_needs_a_repository() {
     let refused = imported(&registry, directory.path()).await;
     assert!(matches!(refused, Err(Error::Folder { .. })));
     let target = name("mirrors/a");
-    import(&registry, directory.path(), Some(&target), &mut |_| {})
+    let from = ImportFrom::Folder(directory.path().to_owned());
+    import(&registry, &from, Some(&target), &mut |_| {})
         .await
         .unwrap();
     assert!(holds(&registry, &target, &digests[0]).await);

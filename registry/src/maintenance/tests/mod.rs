@@ -4,4 +4,4 @@ mod collection;
 mod copies;
 mod crashes;
 mod races;
-mod world;
+pub(crate) mod world;

@@ -30,25 +30,27 @@ use crate::{
 };
 
 /// The grace period of all tests, in seconds.
-pub(super) const GRACE_S: u64 = 1000;
+pub(crate) const GRACE_S: u64 = 1000;
 /// More changes than any scenario makes.
-pub(super) const ENDLESS: u32 = 1_000_000;
+pub(crate) const ENDLESS: u32 = 1_000_000;
 
 const THOROUGH: FsckOptions = FsckOptions {
     read_data: true,
     repair: false,
 };
 
-pub(super) struct World {
-    pub(super) payloads: Arc<MemoryPayloads>,
-    pub(super) metadata: Arc<MemoryMetadata>,
-    pub(super) clock: Arc<TestClock>,
-    pub(super) gc: GcConfig,
+pub(crate) struct World {
+    pub(crate) payloads: Arc<MemoryPayloads>,
+    pub(crate) metadata: Arc<MemoryMetadata>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) gc: GcConfig,
+    /// What processes are told besides.
+    pub(crate) config: Config,
 }
 
 impl World {
     /// One where nothing stays that nothing refers to.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             payloads: Arc::default(),
             metadata: Arc::default(),
@@ -58,18 +60,19 @@ impl World {
                 untagged_manifests: UntaggedManifests::Collect,
                 ..GcConfig::default()
             },
+            config: Config::default(),
         }
     }
 
     /// A process that works undisturbed.
-    pub(super) fn registry(&self) -> Arc<Registry> {
+    pub(crate) fn registry(&self) -> Arc<Registry> {
         let payloads = Arc::<MemoryPayloads>::clone(&self.payloads);
         let metadata = Arc::<MemoryMetadata>::clone(&self.metadata);
         self.over(payloads, metadata)
     }
 
     /// A process that crashes after some changes.
-    pub(super) fn crashing(&self, fuse: &Fuse) -> Arc<Registry> {
+    pub(crate) fn crashing(&self, fuse: &Fuse) -> Arc<Registry> {
         let payloads = FaultyPayloads {
             inner: Arc::<MemoryPayloads>::clone(&self.payloads),
             fuse: fuse.clone(),
@@ -82,14 +85,14 @@ impl World {
     }
 
     /// A process that gives way before each step.
-    pub(super) fn yielding(&self) -> Arc<Registry> {
+    pub(crate) fn yielding(&self) -> Arc<Registry> {
         let payloads = TurnsPayloads(Arc::<MemoryPayloads>::clone(&self.payloads));
         let metadata = TurnsMetadata(Arc::<MemoryMetadata>::clone(&self.metadata));
         self.over(Arc::new(payloads), Arc::new(metadata))
     }
 
     fn over(&self, payloads: Arc<dyn Payloads>, metadata: Arc<dyn Metadata>) -> Arc<Registry> {
-        let mut config = Config::default();
+        let mut config = self.config.clone();
         config.limits.grace_s = GRACE_S;
         config.limits.inline_blob_bytes = 8;
         let mut registry = Registry::new(payloads, metadata, &config).unwrap();
@@ -97,30 +100,30 @@ impl World {
         Arc::new(registry)
     }
 
-    pub(super) fn collector(&self, registry: &Arc<Registry>) -> Collector {
+    pub(in crate::maintenance) fn collector(&self, registry: &Arc<Registry>) -> Collector {
         Collector::new(Arc::clone(registry), self.gc.clone(), Pace::Full)
     }
 
     /// One pass in a process of its own.
-    pub(super) async fn collect(&self) -> Result<()> {
+    pub(crate) async fn collect(&self) -> Result<()> {
         let registry = self.registry();
         let collector = self.collector(&registry);
         collector.pass(&CancellationToken::new()).await
     }
 
     /// As many passes, with enough time between them, as all garbage needs.
-    pub(super) async fn collect_all(&self) {
+    pub(crate) async fn collect_all(&self) {
         for _ in 0..8 {
             self.clock.advance(GRACE_S + 1);
             self.collect().await.unwrap();
         }
     }
 
-    pub(super) async fn names(&self, prefix: &Prefix) -> Vec<String> {
+    pub(crate) async fn names(&self, prefix: &Prefix) -> Vec<String> {
         self.metadata.list(prefix, None, 100_000).await.unwrap()
     }
 
-    pub(super) async fn findings(&self) -> Vec<Finding> {
+    pub(crate) async fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let registry = self.registry();
         let mut found = |finding| findings.push(finding);
@@ -129,7 +132,7 @@ impl World {
     }
 
     /// What holds even between two steps of requests that race.
-    pub(super) async fn assert_safe(&self) {
+    pub(crate) async fn assert_safe(&self) {
         let mut findings = Vec::new();
         let registry = self.registry();
         let mut found = |finding| findings.push(finding);
@@ -146,7 +149,7 @@ impl World {
     }
 
     /// What holds when no request is under way.
-    pub(super) async fn assert_sound(&self) {
+    pub(crate) async fn assert_sound(&self) {
         let mut findings = self.findings().await;
         let queued = self.names(&Prefix::Candidates).await;
         // A crash may leave a referrer's entry behind, or out, if it is looked at later.
@@ -179,7 +182,7 @@ impl World {
         known
     }
 
-    pub(super) async fn blobs(&self) -> BTreeMap<Digest, Blob> {
+    pub(crate) async fn blobs(&self) -> BTreeMap<Digest, Blob> {
         let registry = self.registry();
         let mut blobs = BTreeMap::new();
         for_each_key(&registry, &Prefix::Family(Family::Blobs), async |key| {
@@ -198,7 +201,7 @@ impl World {
     }
 
     /// Nothing is left over: what is stored is what manifests refer to, and nothing waits.
-    pub(super) async fn assert_clean(&self) {
+    pub(crate) async fn assert_clean(&self) {
         self.assert_sound().await;
         let registry = self.registry();
         let mut needed = BTreeSet::new();
@@ -244,21 +247,21 @@ impl World {
     }
 }
 
-pub(super) fn name(text: &str) -> RepositoryName {
+pub(crate) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
 
 /// A blob that is too large for its record.
-pub(super) fn content(text: &str) -> Bytes {
+pub(crate) fn content(text: &str) -> Bytes {
     Bytes::from(text.repeat(9))
 }
 
-pub(super) fn body(content: &Bytes) -> Chunks {
+pub(crate) fn body(content: &Bytes) -> Chunks {
     let pieces = content.chunks(7).map(Bytes::copy_from_slice);
     stream::iter(pieces.map(Ok).collect::<Vec<_>>()).boxed()
 }
 
-pub(super) async fn push_blob(
+pub(crate) async fn push_blob(
     registry: &Registry,
     repository: &RepositoryName,
     content: &Bytes,
@@ -271,7 +274,7 @@ pub(super) async fn push_blob(
 }
 
 /// A manifest over a layer, told apart from others by `mark`.
-pub(super) fn image(layer: &Bytes, mark: &str, subject: Option<&Digest>) -> Bytes {
+pub(crate) fn image(layer: &Bytes, mark: &str, subject: Option<&Digest>) -> Bytes {
     let descriptor = json!({
         "mediaType": "a/b", "digest": Digest::sha256(layer), "size": layer.len(),
     });
@@ -287,7 +290,7 @@ pub(super) fn image(layer: &Bytes, mark: &str, subject: Option<&Digest>) -> Byte
 }
 
 /// An index over manifests.
-pub(super) fn index(manifests: &[&Bytes]) -> Bytes {
+pub(crate) fn index(manifests: &[&Bytes]) -> Bytes {
     let entries: Vec<_> = manifests
         .iter()
         .map(|bytes| {
@@ -303,7 +306,7 @@ pub(super) fn index(manifests: &[&Bytes]) -> Bytes {
 }
 
 /// Pushes a manifest under a tag, or under its digest alone.
-pub(super) async fn push(
+pub(crate) async fn push(
     registry: &Registry,
     repository: &RepositoryName,
     bytes: &Bytes,
@@ -326,7 +329,7 @@ pub(super) async fn push(
         .map(|stored| stored.digest)
 }
 
-pub(super) async fn holds(
+pub(crate) async fn holds(
     registry: &Registry,
     repository: &RepositoryName,
     digest: &Digest,

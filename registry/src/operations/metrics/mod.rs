@@ -6,10 +6,14 @@
 //!
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
+mod files;
 mod histogram;
 mod process;
+mod quotas;
 mod requests;
+mod retention;
 mod storage;
+mod workers;
 
 use std::{
     fmt,
@@ -26,10 +30,12 @@ use prometheus_client::{
     registry::{Registry as Exposition, Unit},
 };
 
+pub(crate) use files::WatchedFile;
 pub(crate) use requests::{MethodClass, RouteClass};
 pub(crate) use storage::{MeasuredMetadata, MeasuredPayloads};
+pub(crate) use workers::Running;
 
-use crate::Error;
+use crate::{Error, maintenance::Progress, quota};
 
 /// What the names of all metrics begin with.
 const PREFIX: &str = "cairn_registry";
@@ -38,20 +44,18 @@ const PREFIX: &str = "cairn_registry";
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     pub(crate) requests: requests::Requests,
+    /// 1 if the stores could be written and read when somebody asked last.
+    pub(crate) ready: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) connections_accepted: Counter,
     pub(crate) received_bytes: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) storage: storage::StorageOperations,
-    pub(crate) webhooks: Webhooks,
-}
-
-/// Events posted to webhooks.
-#[derive(Debug, Default)]
-pub(crate) struct Webhooks {
-    pub(crate) delivered: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) dead_lettered: Counter,
+    pub(crate) webhooks: workers::Webhooks,
+    pub(crate) workers: workers::Workers,
+    pub(crate) traces: workers::Traces,
+    pub(crate) files: files::Files,
+    pub(crate) retention: retention::Retention,
 }
 
 /// A number that only grows.
@@ -73,8 +77,16 @@ impl Counter {
 pub(crate) struct Gauge(AtomicI64);
 
 impl Gauge {
-    fn get(&self) -> i64 {
+    pub(crate) fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, change: i64) {
+        self.0.fetch_add(change, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, number: i64) {
+        self.0.store(number, Ordering::Relaxed);
     }
 }
 
@@ -117,12 +129,15 @@ impl Metrics {
 }
 
 /// What is looked up rather than counted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct State {
     /// Requests at the moment that upload content.
     pub(crate) uploads_under_way: usize,
     /// The server was told to stop.
     pub(crate) is_draining: bool,
+    /// What garbage collection did.
+    pub(crate) maintenance: Progress,
+    pub(crate) quotas: Vec<quota::Measure>,
 }
 
 #[derive(Debug)]
@@ -167,27 +182,19 @@ impl Collector for Scrape {
             "1 once the server was told to stop",
             i64::from(self.state.is_draining),
         )?;
+        writer.gauge(
+            "ready",
+            "1 if the storage could be written and read when readiness was asked for last",
+            metrics.ready.get(),
+        )?;
         metrics.storage.write(&mut writer)?;
-        let webhooks = &metrics.webhooks;
-        for (name, help, counter) in [
-            (
-                "webhook_events_delivered",
-                "Events that webhooks took",
-                &webhooks.delivered,
-            ),
-            (
-                "webhook_attempts_failed",
-                "Attempts to deliver an event that failed",
-                &webhooks.failed,
-            ),
-            (
-                "webhook_events_dead_lettered",
-                "Events set aside after their last attempt",
-                &webhooks.dead_lettered,
-            ),
-        ] {
-            writer.counter(name, help, counter.get())?;
-        }
+        metrics.webhooks.write(&mut writer)?;
+        metrics.workers.write(&mut writer)?;
+        metrics.traces.write(&mut writer)?;
+        workers::write_progress(&self.state.maintenance, &mut writer)?;
+        metrics.files.write(&mut writer)?;
+        metrics.retention.write(&mut writer)?;
+        quotas::write(&self.state.quotas, &mut writer)?;
         process::write(&mut writer)
     }
 }
@@ -215,6 +222,33 @@ impl Writer<'_> {
             .0
             .encode_descriptor(name, help, None, MetricType::Gauge)?;
         metric.encode_gauge(&value)
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
+        let unit = Some(&Unit::Seconds);
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        metric.encode_gauge(&value)
+    }
+
+    /// One gauge for each value of a label.
+    fn gauges<'b>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        rows: impl Iterator<Item = (&'b str, i64)>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (value, number) in rows {
+            metric
+                .encode_family(&[(label, value)])?
+                .encode_gauge(&number)?;
+        }
+        Ok(())
     }
 }
 

@@ -17,13 +17,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> fmt::Result {
             .encode_descriptor("build", "What was built", None, MetricType::Info)?;
     metric.encode_info(&labels)?;
     let help = "When the process started counting, in seconds since 1970";
-    let mut metric = writer.0.encode_descriptor(
-        "process_start_time",
-        help,
-        Some(&Unit::Seconds),
-        MetricType::Gauge,
-    )?;
-    metric.encode_gauge(&started_unix_s())?;
+    writer.seconds("process_start_time", help, started_unix_s())?;
     if let Some(resident_bytes) = resident_bytes() {
         let help = "Memory of the process that is in RAM";
         let mut metric = writer.0.encode_descriptor(

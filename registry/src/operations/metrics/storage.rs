@@ -10,9 +10,10 @@ use super::{Metrics, Writer, histogram::Histogram, requests::label};
 use crate::{
     Error, Result,
     storage::{
-        Batch, Chunks, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads, Prefix,
-        Version,
+        Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter,
+        Payloads, Prefix, Version,
     },
+    traces,
 };
 
 label! {
@@ -83,7 +84,7 @@ async fn measured<T>(
     call: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let started = Instant::now();
-    let result = call.await;
+    let result = traces::part(operation.as_str(), call).await;
     let outcome = match &result {
         Ok(_) => Outcome::Done,
         Err(Error::Conflict { .. }) => Outcome::Conflict,
@@ -161,6 +162,10 @@ impl Payloads for MeasuredPayloads {
         measured(&self.metrics, Operation::PayloadRead, read).boxed()
     }
 
+    fn signed_url(&self, key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        self.inner.signed_url(key)
+    }
+
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
         let deleted = self.inner.delete(key);
         measured(&self.metrics, Operation::PayloadDelete, deleted).boxed()
@@ -193,7 +198,7 @@ impl PayloadWriter for MeasuredWriter {
         async move { measured(&metrics, Operation::PayloadPark, inner.park()).await }.boxed()
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         let Self { inner, metrics } = *self;
         async move { measured(&metrics, Operation::PayloadCommit, inner.commit()).await }.boxed()
     }

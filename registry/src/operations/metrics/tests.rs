@@ -89,6 +89,13 @@ fn requests_are_counted_by_route_method_and_status() {
         .exposition(State {
             uploads_under_way: 3,
             is_draining: false,
+            maintenance: Progress::default(),
+            quotas: vec![quota::Measure {
+                name: "a".to_owned(),
+                used_bytes: None,
+                max_bytes: Some(7),
+                refusals: 1,
+            }],
         })
         .unwrap();
     drop(under_way);

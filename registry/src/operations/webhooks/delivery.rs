@@ -19,10 +19,13 @@ use crate::{
     operations::metrics::Metrics,
     records::{self, Delivery},
     storage::{Batch, Key, Metadata, Prefix, Version, Write},
+    traces::{Current, Kind, TraceContext, Tracer},
 };
 
 /// Events that are looked at in one go.
 const PAGE_EVENTS: usize = 100;
+/// Events that wait which are counted, at most.
+const COUNTED_EVENTS: usize = 1000;
 /// How long to wait at most before looking for what other replicas left.
 const POLL_S: u64 = 30;
 /// The waiting time after the first failure; each further one doubles it.
@@ -35,6 +38,8 @@ pub(crate) struct Outbox {
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Present if traces go anywhere.
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 /// Delivers events to one endpoint until told to stop.
@@ -44,7 +49,9 @@ pub(crate) async fn deliver_until(
     endpoint: Arc<Endpoint>,
 ) {
     loop {
-        let pause_s = match outbox.deliver_due(&endpoint).await {
+        let delivered = outbox.deliver_due(&endpoint).await;
+        let counted = outbox.count_waiting(&endpoint).await;
+        let pause_s = match delivered.and_then(|pause_s| counted.map(|()| pause_s)) {
             Ok(pause_s) => pause_s,
             Err(error) => {
                 tracing::error!(webhook = endpoint.name, %error, "failed to read or change the outbox");
@@ -97,6 +104,14 @@ impl Outbox {
         }
     }
 
+    async fn count_waiting(&self, endpoint: &Endpoint) -> Result<()> {
+        let prefix = Prefix::Deliveries(endpoint.name.clone());
+        let waiting = self.metadata.list(&prefix, None, COUNTED_EVENTS).await?;
+        let count = waiting.len();
+        self.metrics.webhooks.waiting(&endpoint.name, count);
+        Ok(())
+    }
+
     async fn claim(&self, endpoint: &Endpoint, name: &str) -> Result<Due> {
         let Ok(id) = name.parse::<Ulid>() else {
             return Ok(Due::Taken);
@@ -130,11 +145,24 @@ impl Outbox {
     }
 
     /// Posts a claimed event. If the endpoint is away, returns how long to leave it alone.
-    async fn deliver(&self, endpoint: &Endpoint, claim: Claim) -> Result<Option<u64>> {
+    async fn deliver(&self, endpoint: &Endpoint, mut claim: Claim) -> Result<Option<u64>> {
         let now_unix_s = self.clock.unix_now_s();
+        let trace = self.trace(claim.delivery.traceparent.as_deref());
+        let mut span = trace
+            .as_ref()
+            .and_then(|(trace, parent)| trace.span("webhook", Kind::Client, Some(parent)));
+        let traceparent = trace.map(|(trace, _)| trace.context.to_string());
         let posted = endpoint
-            .post(claim.id, claim.event.clone(), now_unix_s)
+            .post(claim.id, claim.event.clone(), traceparent, now_unix_s)
             .await;
+        if let Some(span) = &mut span {
+            span.set("webhook", endpoint.name.as_str());
+            span.set("cloudevents.event_id", claim.id.to_string().as_str());
+            if let Err(Refusal::Away(reason) | Refusal::Rejected(reason)) = &posted {
+                span.fail(reason);
+            }
+        }
+        drop(span);
         let (reason, is_away) = match posted {
             Ok(()) => {
                 self.metrics.webhooks.delivered.add(1);
@@ -152,6 +180,7 @@ impl Outbox {
                 webhook = endpoint.name, event.id = %claim.id, attempts, reason,
                 "an event could not be delivered and is set aside"
             );
+            claim.delivery.last_failure = Some(reason);
             let key = Key::DeadLetter(endpoint.name.clone(), claim.id);
             let value = records::encode(&claim.delivery, &claim.event)?;
             let writes = vec![
@@ -167,6 +196,16 @@ impl Outbox {
             );
         }
         Ok(is_away.then(|| retry_s(attempts).min(POLL_S)))
+    }
+
+    /// The trace that a change began, as it goes on here, and where it came from.
+    fn trace(&self, traceparent: Option<&str>) -> Option<(Current, TraceContext)> {
+        let parent = TraceContext::parse(traceparent?)?;
+        let trace = match &self.tracer {
+            Some(tracer) => tracer.trace(Some(&parent)),
+            None => Current::passing(parent),
+        };
+        Some((trace, parent))
     }
 
     async fn settle(&self, writes: Vec<Write>) -> Result<()> {

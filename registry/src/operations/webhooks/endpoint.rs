@@ -1,35 +1,58 @@
-//! One receiver of events: what it wants, and how an event is posted to it.
+//! One receiver of events: what it wants, and what it is told. How that gets there is none of this
+//! module's business.
 
-use std::{
-    fs, io,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use globset::GlobSet;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::header;
-use reqwest::{
-    Client, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
 use sha2::Sha256;
 use tokio::sync::Notify;
 use ulid::Ulid;
 
 use super::event::Event;
 use crate::{
-    Error, Result,
+    Result,
+    auth::Invalid,
     config::{EventKind, WebhookConfig, globs},
+    operations::metrics::WatchedFile,
+    watched::{Watch, Watched},
 };
 
 /// The shortest secret that Standard Webhooks allows, in bytes.
 const SECRET_BYTES_MIN: usize = 24;
 /// What secrets in base64 begin with, as Standard Webhooks has it.
 const SECRET_PREFIX: &str = "whsec_";
+
+/// Takes messages to where a receiver is.
+pub(crate) trait Post: std::fmt::Debug + Send + Sync + 'static {
+    /// Succeeds once the receiver says that it has the message.
+    fn post(&self, message: Message) -> BoxFuture<'_, Result<(), Refusal>>;
+}
+
+/// An event on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) id: Ulid,
+    pub(crate) sent_unix_s: u64,
+    /// As Standard Webhooks writes it; without a secret there is none.
+    pub(crate) signature: Option<String>,
+    /// Where in a trace it is sent.
+    pub(crate) traceparent: Option<String>,
+    /// A structured `CloudEvent` in JSON.
+    pub(crate) event: Bytes,
+}
+
+/// Why an event was not taken.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Nobody answered, or the receiver is overloaded or broken: others would fail as well.
+    Away(String),
+    /// The receiver does not want this one.
+    Rejected(String),
+}
 
 /// A receiver of events.
 #[derive(Debug)]
@@ -39,12 +62,10 @@ pub(crate) struct Endpoint {
     pub(super) timeout_s: u64,
     /// Something may be waiting to be delivered.
     pub(super) arrived: Notify,
-    url: Url,
     kinds: Vec<EventKind>,
     repositories: GlobSet,
-    secret: Option<Secret>,
-    allow_private_networks: bool,
-    client: Client,
+    secret: Option<Arc<Watched<Secret>>>,
+    post: Box<dyn Post>,
 }
 
 /// Never printed.
@@ -56,52 +77,24 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Why an event was not taken.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// Nobody answered, or the receiver is overloaded or broken: others would fail as well.
-    Away(String),
-    /// The receiver does not want this one.
-    Rejected(String),
-}
-
 impl Endpoint {
-    /// Reads the secret and prepares the client.
-    pub(crate) fn open(config: &WebhookConfig) -> Result<Self> {
-        let invalid =
-            |value: &str, source: Box<dyn std::error::Error + Send + Sync>| Error::Config {
-                setting: "webhooks",
-                value: value.to_owned(),
-                source,
-            };
-        let repositories = globs("webhooks", &config.repositories)?;
-        // A second installation is refused, which is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .timeout(Duration::from_secs(config.timeout_s))
-            .user_agent(concat!("cairn-registry/", env!("CARGO_PKG_VERSION")));
-        if !config.allow_private_networks {
-            client = client.dns_resolver(PublicAddresses).no_proxy();
-        }
-        let secret = config.secret_file.as_ref().map(|file| {
-            let name = file.display().to_string();
-            let text = fs::read_to_string(file).map_err(|source| invalid(&name, source.into()))?;
-            secret(text.trim()).map_err(|reason| invalid(&name, reason.into()))
+    /// Reads the secret, now and whenever it changes.
+    pub(crate) fn open(config: &WebhookConfig, watch: &Watch, post: Box<dyn Post>) -> Result<Self> {
+        let secret = config.secret_file.clone().map(|path| {
+            watch.open(WatchedFile::WebhookSecret, move |files| {
+                secret(files.read(&path)?.trim())
+                    .map_err(|reason| Invalid::new(path.display().to_string(), reason))
+            })
         });
         Ok(Self {
             name: config.name.clone(),
             attempts: config.attempts,
             timeout_s: config.timeout_s,
             arrived: Notify::new(),
-            url: Url::parse(&config.url).map_err(|source| invalid(&config.url, source.into()))?,
             kinds: config.events.clone(),
-            repositories,
+            repositories: globs("webhooks", &config.repositories)?,
             secret: secret.transpose()?,
-            allow_private_networks: config.allow_private_networks,
-            client: client
-                .build()
-                .map_err(|source| invalid(&config.url, source.into()))?,
+            post,
         })
     }
 
@@ -109,47 +102,29 @@ impl Endpoint {
         self.kinds.contains(&event.kind) && self.repositories.is_match(event.repository.as_str())
     }
 
-    /// Posts an event.
+    /// Signs an event and posts it.
     pub(super) async fn post(
         &self,
         id: Ulid,
         event: Bytes,
+        traceparent: Option<String>,
         now_unix_s: u64,
     ) -> Result<(), Refusal> {
-        // A resolver is not asked about addresses.
-        let host = self.url.host_str().unwrap_or_default();
-        let address = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>();
-        if address.is_ok_and(|address| !is_public(address)) && !self.allow_private_networks {
-            return Err(Refusal::Rejected(format!(
-                "`{host}` is an address of a private network"
-            )));
-        }
-        let id = id.to_string();
-        let mut request = self
-            .client
-            .post(self.url.clone())
-            .header(
-                header::CONTENT_TYPE,
-                "application/cloudevents+json; charset=utf-8",
-            )
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", now_unix_s);
-        if let Some(secret) = &self.secret {
-            request = request.header("webhook-signature", secret.sign(&id, now_unix_s, &event));
-        }
-        let response = request.body(event).send().await;
-        // The address of a webhook may hold a token.
-        let response = response.map_err(|error| Refusal::Away(error.without_url().to_string()))?;
-        let status = response.status();
-        let text = format!("it answered {status}");
-        match status.as_u16() {
-            200..=299 => Ok(()),
-            408 | 429 | 500..=599 => Err(Refusal::Away(text)),
-            _ => Err(Refusal::Rejected(text)),
-        }
+        let signature = match &self.secret {
+            Some(secret) => {
+                let secret = secret.current().await;
+                Some(secret.sign(&id.to_string(), now_unix_s, &event))
+            }
+            None => None,
+        };
+        let message = Message {
+            id,
+            sent_unix_s: now_unix_s,
+            signature,
+            traceparent,
+            event,
+        };
+        self.post.post(message).await
     }
 }
 
@@ -177,94 +152,9 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
     Ok(Secret(bytes))
 }
 
-/// Resolves names to addresses that everybody can reach, and to no others.
-struct PublicAddresses;
-
-impl Resolve for PublicAddresses {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
-            if public.is_empty() {
-                let message = format!(
-                    "`{}` has no address outside of private networks",
-                    name.as_str()
-                );
-                return Err(io::Error::other(message).into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// Everybody can reach the address: it is neither of this machine nor of a private network.
-///
-/// <https://www.iana.org/assignments/iana-ipv4-special-registry/>,
-/// <https://www.iana.org/assignments/iana-ipv6-special-registry/>
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, second, third, _] = address.octets();
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_broadcast()
-                || address.is_documentation()
-                || address.is_multicast()
-                || first == 0
-                || first >= 240
-                || (first == 100 && (64..128).contains(&second))
-                || (first == 192 && second == 0 && third == 0)
-                || (first == 198 && (18..20).contains(&second)))
-        }
-        // Only what is globally unicast; of that, neither documentation nor addresses that embed
-        // IPv4 ones.
-        IpAddr::V6(address) => {
-            let [first, second, ..] = address.segments();
-            (0x2000..0x4000).contains(&first)
-                && !(first == 0x2001 && (second == 0xdb8 || second < 0x200))
-                && first != 0x2002
-                && first != 0x3fff
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn private_networks_are_told_from_public_ones() {
-        let public = |text: &str| is_public(text.parse().unwrap());
-        for text in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "192.0.0.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::1",
-            "::",
-            "::ffff:127.0.0.1",
-            "fd00::1",
-            "fe80::1",
-            "ff02::1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-            "2001::1",
-        ] {
-            assert!(!public(text), "{text}");
-        }
-        for text in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111"] {
-            assert!(public(text), "{text}");
-        }
-    }
 
     /// The vector that the reference implementations of Standard Webhooks are tested with.
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     auth::Actor,
     config::EventKind,
     records::{self, Manifest, Tag},
-    storage::{Change, Entry, Key, Version, Write},
+    storage::{Change, Key, Write},
 };
 
 /// What signatures are called: `artifactType`s of Sigstore bundles and of Notation.
@@ -49,7 +49,7 @@ impl Event {
                 )]
             }
             (Key::Manifest(repository, digest), Change::PutNew(value)) => {
-                let (manifest, bytes): (Manifest, _) = decoded(&write.key, value)?;
+                let (manifest, bytes): (Manifest, _) = records::decode_value(&write.key, value)?;
                 let data = json!({
                     "digest": digest,
                     "mediaType": manifest.media_type,
@@ -74,7 +74,7 @@ impl Event {
                 vec![event(EventKind::ManifestDeleted, repository, subject, data)]
             }
             (Key::Tag(repository, tag), Change::PutNew(value) | Change::PutIf(_, value)) => {
-                let (record, _): (Tag, _) = decoded(&write.key, value)?;
+                let (record, _): (Tag, _) = records::decode_value(&write.key, value)?;
                 let data = json!({
                     "tag": tag,
                     "digest": record.digest,
@@ -133,17 +133,6 @@ impl Event {
         }
         event
     }
-}
-
-fn decoded<T: serde::de::DeserializeOwned>(
-    key: &Key,
-    value: &bytes::Bytes,
-) -> Result<(T, bytes::Bytes)> {
-    let entry = Entry {
-        value: value.clone(),
-        version: Version("".into()),
-    };
-    records::decode(key, &entry)
 }
 
 fn is_signature(manifest: &[u8]) -> bool {

@@ -17,5 +17,5 @@ mod outbox;
 mod tests;
 
 pub(crate) use delivery::{Outbox, deliver_until};
-pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::{Endpoint, Message, Post, Refusal};
 pub(crate) use outbox::AnnouncedMetadata;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
+use serde_json::json;
 use ulid::Ulid;
 
 use super::{Endpoint, event::Event};
@@ -12,6 +13,7 @@ use crate::{
     clock::Clock,
     records::{self, Delivery},
     storage::{Batch, Entry, Key, Metadata, Prefix, Version, Write},
+    traces,
 };
 
 /// Records whose changes are announced to endpoints.
@@ -27,13 +29,17 @@ impl AnnouncedMetadata {
     fn announcements(&self, batch: &Batch) -> Result<Vec<Write>> {
         let now_unix_s = self.clock.unix_now_s();
         let actor = Actor::current();
+        let traceparent = traces::current().map(|trace| trace.context.to_string());
         let mut writes = Vec::new();
         for write in &batch.writes {
             for event in Event::of(write)? {
                 let id = Ulid::new();
-                let body = event
-                    .cloud_event(id, now_unix_s, actor.as_deref())
-                    .to_string();
+                let mut body = event.cloud_event(id, now_unix_s, actor.as_deref());
+                if let Some(traceparent) = &traceparent {
+                    // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
+                    body["traceparent"] = json!(traceparent);
+                }
+                let body = body.to_string();
                 let wanting = self
                     .endpoints
                     .iter()
@@ -42,6 +48,8 @@ impl AnnouncedMetadata {
                     let record = Delivery {
                         attempts: 0,
                         due_unix_s: now_unix_s,
+                        traceparent: traceparent.clone(),
+                        last_failure: None,
                     };
                     let key = Key::Delivery(endpoint.name.clone(), id);
                     writes.push(Write::put_new(

@@ -1,9 +1,12 @@
 //! Deliveries to a real server on a loopback port, with crashes and faults in between.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use ::http::{HeaderMap, StatusCode};
 use axum::{Router, extract::State, routing::post};
-use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,12 +17,14 @@ use crate::{
     Error, EventKind, Result, WebhookConfig,
     auth::Actor,
     clock::{Clock, TestClock},
+    http,
     operations::metrics::Metrics,
     records::{self, Tag},
     storage::{
         Batch, Key, MemoryMetadata, Metadata, Prefix, Version, Write,
         faults::{FaultyMetadata, Fuse},
     },
+    watched::Watch,
 };
 
 const NOW_UNIX_S: u64 = 1_800_000_000;
@@ -95,11 +100,13 @@ impl World {
             allow_private_networks: true,
         };
         change(&mut config);
+        let watch = Watch::new(Duration::ZERO, Arc::default());
+        let post = http::webhook_post(&config).unwrap();
         Self {
             records: Arc::new(MemoryMetadata::default()),
             clock: Arc::new(TestClock::at(NOW_UNIX_S)),
             metrics: Arc::default(),
-            endpoint: Arc::new(Endpoint::open(&config).unwrap()),
+            endpoint: Arc::new(Endpoint::open(&config, &watch, post).unwrap()),
             receiver,
         }
     }
@@ -125,6 +132,7 @@ impl World {
             metadata: over,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             metrics: Arc::clone(&self.metrics),
+            tracer: None,
         }
     }
 

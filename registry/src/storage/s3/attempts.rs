@@ -8,6 +8,8 @@ use aws_sdk_s3::{
 };
 use rand::RngExt;
 
+use crate::traces;
+
 /// The longest pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// The longest pause between two attempts: a store that asks to slow down needs seconds.
@@ -31,6 +33,8 @@ pub(super) enum Kind {
     NotModified,
     /// The range lies outside of the object.
     RangeInvalid,
+    /// A part is not what the store once said it is, or not there.
+    PartInvalid,
     /// The store does not know the operation.
     NotImplemented,
     /// Trying again may help. Whether the request had an effect is not known.
@@ -67,6 +71,7 @@ impl Failure {
             (412, _) => Kind::ConditionFailed,
             (304, _) => Kind::NotModified,
             (416, _) => Kind::RangeInvalid,
+            (_, "InvalidPart") => Kind::PartInvalid,
             (501, _) | (_, "NotImplemented") => Kind::NotImplemented,
             (408 | 429 | 500.., _) => Kind::Transient,
             (_, "ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout") => {
@@ -98,6 +103,7 @@ fn hint(code: &str) -> &'static str {
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
             " (hint: check the access key, its secret and the region)"
         }
+        "ExpiredToken" => " (hint: the credentials have expired: renew them)",
         "NoSuchBucket" => " (hint: create the bucket, or correct its name)",
         "RequestTimeTooSkewed" => " (hint: correct this machine's clock)",
         "AuthorizationHeaderMalformed" | "PermanentRedirect" => {
@@ -129,11 +135,16 @@ pub(super) struct Tried<T> {
     pub(super) is_repeated: bool,
 }
 
-/// Tries a request until it has an answer, at most `attempts` times.
-pub(super) async fn tried<T, F>(attempts: u32, mut attempt: impl FnMut() -> F) -> Tried<T>
+/// Tries a request until it has an answer, at most `attempts` times. In traces it is one.
+pub(super) async fn tried<T, F>(
+    operation: &'static str,
+    attempts: u32,
+    mut attempt: impl FnMut() -> F,
+) -> Tried<T>
 where
     F: Future<Output = Result<T, Failure>>,
 {
+    let mut span = traces::leaf(|| format!("S3 {operation}").into());
     let mut made = 0;
     loop {
         let outcome = attempt().await;
@@ -145,6 +156,14 @@ where
             }
             _ => {
                 let is_repeated = made > 1;
+                if let Some(span) = &mut span {
+                    span.set("rpc.system", "aws-api");
+                    span.set("rpc.method", operation);
+                    span.set("s3.attempts", made);
+                    if let Err(failure) = &outcome {
+                        span.fail(failure);
+                    }
+                }
                 return Tried {
                     outcome,
                     is_repeated,

@@ -12,6 +12,10 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::time::timeout;
 
 use super::{
@@ -52,6 +56,18 @@ pub(super) struct Listing {
     pub(super) has_more: bool,
 }
 
+/// What became of an upload in parts that was to be an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// The object, made of the parts that were named.
+    Now,
+    /// The object, when somebody asked for it before; perhaps of other parts.
+    Before,
+    /// Nothing, and it never will: it is gone, the object is another, or its parts are not those
+    /// that were named.
+    Never,
+}
+
 /// What must hold for a write to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition<'a> {
@@ -69,7 +85,7 @@ impl Bucket {
     ///
     /// `Err` with [`Kind::NotModified`] if it is.
     pub(super) async fn get(&self, key: &str, known: Option<&str>) -> Tried<Option<Object>> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("GetObject", self.attempts, || {
             let request = self
                 .client
                 .get_object()
@@ -126,7 +142,7 @@ impl Bucket {
         first: u64,
         last: u64,
     ) -> Result<GetObjectOutput, Failure> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("GetObject", self.attempts, || {
             let request = self
                 .client
                 .get_object()
@@ -164,7 +180,7 @@ impl Bucket {
         condition: Condition<'_>,
     ) -> Result<Option<String>> {
         let (if_match, if_none_match) = headers(condition);
-        let tried = tried(self.attempts, || {
+        let tried = tried("PutObject", self.attempts, || {
             let request = self
                 .client
                 .put_object()
@@ -227,7 +243,7 @@ impl Bucket {
 
     async fn delete_once(&self, key: &str, condition: Condition<'_>) -> Result<bool> {
         let (if_match, _) = headers(condition);
-        let tried = tried(self.attempts, || {
+        let tried = tried("DeleteObject", self.attempts, || {
             let request = self
                 .client
                 .delete_object()
@@ -255,7 +271,7 @@ impl Bucket {
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Option<Head>> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("HeadObject", self.attempts, || {
             let request = self
                 .client
                 .head_object()
@@ -265,6 +281,10 @@ impl Bucket {
         });
         let outcome = tried.await.outcome.map(|output| Head {
             etag: output.e_tag().unwrap_or_default().to_owned(),
+            size_bytes: output
+                .content_length()
+                .and_then(|length| u64::try_from(length).ok())
+                .unwrap_or_default(),
             writer: output
                 .metadata()
                 .and_then(|metadata| metadata.get(WRITER))
@@ -282,7 +302,7 @@ impl Bucket {
     ) -> Result<Listing> {
         let max_keys = i32::try_from(limit.min(PAGE_KEYS)).unwrap_or(i32::MAX);
         let start_after = (!start_after.is_empty()).then(|| self.full(start_after));
-        let tried = tried(self.attempts, || {
+        let tried = tried("ListObjectsV2", self.attempts, || {
             let request = self
                 .client
                 .list_objects_v2()
@@ -305,9 +325,31 @@ impl Bucket {
         })
     }
 
+    /// All objects below a prefix, with their sizes in bytes, in order.
+    pub(super) fn list_all(&self, prefix: String) -> BoxStream<'_, Result<(String, u64)>> {
+        let first = Some(String::new());
+        stream::try_unfold(first, move |after| {
+            let prefix = prefix.clone();
+            async move {
+                let Some(after) = after else {
+                    return Ok::<_, Error>(None);
+                };
+                let page = self.list(&prefix, &after, PAGE_KEYS).await?;
+                let last = page.objects.last().map(|(key, _)| key.clone());
+                let objects = page.objects.into_iter().map(Ok);
+                Ok(Some((
+                    stream::iter(objects),
+                    last.filter(|_| page.has_more),
+                )))
+            }
+        })
+        .try_flatten()
+        .boxed()
+    }
+
     /// Starts an object that comes in parts; the upload's identifier.
     pub(super) async fn start_parts(&self, key: &str, writer: &str) -> Result<String> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("CreateMultipartUpload", self.attempts, || {
             let request = self
                 .client
                 .create_multipart_upload()
@@ -332,7 +374,7 @@ impl Bucket {
         number: i32,
         bytes: &Bytes,
     ) -> Result<Option<String>> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("UploadPart", self.attempts, || {
             let request = self
                 .client
                 .upload_part()
@@ -348,14 +390,14 @@ impl Bucket {
         Ok(output.map(|output| output.e_tag.unwrap_or_default()))
     }
 
-    /// Makes an object of its parts, unless there is one; false if that or the upload is gone.
+    /// Makes an object of its parts, unless there is one.
     pub(super) async fn join_parts(
         &self,
         key: &str,
         upload: &str,
         parts: &[String],
         writer: &str,
-    ) -> Result<bool> {
+    ) -> Result<Joined> {
         let numbered = (1..).zip(parts).map(|(number, etag)| {
             CompletedPart::builder()
                 .part_number(number)
@@ -367,11 +409,11 @@ impl Bucket {
             .build();
         let spared = Condition::Absent;
         if !self.conditions.completes && !self.holds(key, spared).await? {
-            return Ok(false);
+            return self.joined_before(key, writer).await;
         }
         let (_, if_none_match) = headers(spared);
         let if_none_match = if_none_match.filter(|_| self.conditions.completes);
-        let tried = tried(self.attempts, || {
+        let tried = tried("CompleteMultipartUpload", self.attempts, || {
             let request = self
                 .client
                 .complete_multipart_upload()
@@ -384,18 +426,32 @@ impl Bucket {
         })
         .await;
         match tried.outcome {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Joined::Now),
             Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::ConditionFailed) => {
-                let present = self.head(key).await?;
-                Ok(present.is_some_and(|head| head.writer.as_deref() == Some(writer)))
+                self.joined_before(key, writer).await
+            }
+            Err(failure) if failure.kind == Kind::PartInvalid => {
+                tracing::warn!(s3.key = key, error = %failure, "an upload in parts is lost");
+                Ok(Joined::Never)
             }
             Err(failure) => Err(failed("complete", key, failure)),
         }
     }
 
+    /// What became of an upload in parts that is there no more.
+    pub(super) async fn joined_before(&self, key: &str, writer: &str) -> Result<Joined> {
+        let present = self.head(key).await?;
+        let is_ours = present.is_some_and(|head| head.writer.as_deref() == Some(writer));
+        Ok(if is_ours {
+            Joined::Before
+        } else {
+            Joined::Never
+        })
+    }
+
     /// Gives up an upload with its parts. Giving up what is gone succeeds.
     pub(super) async fn abort_parts(&self, key: &str, upload: &str) -> Result<()> {
-        let tried = tried(self.attempts, || {
+        let tried = tried("AbortMultipartUpload", self.attempts, || {
             let request = self
                 .client
                 .abort_multipart_upload()
@@ -417,7 +473,7 @@ impl Bucket {
         let mut found = Vec::new();
         let mut markers: (Option<String>, Option<String>) = (None, None);
         loop {
-            let tried = tried(self.attempts, || {
+            let tried = tried("ListMultipartUploads", self.attempts, || {
                 let request = self
                     .client
                     .list_multipart_uploads()
@@ -448,6 +504,7 @@ impl Bucket {
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) etag: String,
+    pub(super) size_bytes: u64,
     writer: Option<String>,
 }
 

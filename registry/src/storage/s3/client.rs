@@ -11,7 +11,7 @@ use aws_config::{
 use aws_sdk_s3::{
     Client,
     config::{
-        Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+        RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
         StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
     },
 };
@@ -20,6 +20,7 @@ use aws_smithy_http_client::{
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
+use super::credentials;
 use crate::{Error, Result, config::S3Config};
 
 /// How long a connection may take to come about.
@@ -28,6 +29,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_REGION: &str = "us-east-1";
 
 pub(super) async fn build(config: &S3Config) -> Result<Client> {
+    at(config, config.endpoint.as_deref()).await
+}
+
+/// A client of the store under another URL.
+pub(super) async fn at(config: &S3Config, endpoint: Option<&str>) -> Result<Client> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(config.request_timeout_s))
@@ -41,13 +47,7 @@ pub(super) async fn build(config: &S3Config) -> Result<Client> {
         loader = loader.profile_name(profile);
     }
     if let Some(keys) = &config.credentials {
-        loader = loader.credentials_provider(Credentials::new(
-            &keys.access_key_id,
-            keys.secret_access_key.expose(),
-            None,
-            None,
-            "configuration",
-        ));
+        loader = loader.credentials_provider(credentials::provider(keys)?);
     }
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
@@ -64,7 +64,7 @@ pub(super) async fn build(config: &S3Config) -> Result<Client> {
         // Checksums beyond what an operation asks for are refused by many stores.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    if let Some(endpoint) = &config.endpoint {
+    if let Some(endpoint) = endpoint {
         builder = builder.endpoint_url(endpoint);
     }
     Ok(Client::from_conf(builder.build()))
@@ -75,7 +75,8 @@ fn http_client(config: &S3Config) -> Result<SharedHttpClient> {
         .endpoint
         .as_ref()
         .is_some_and(|endpoint| endpoint.starts_with("http://"));
-    if is_plain {
+    // Whoever gives us credentials speaks TLS, whatever the store does.
+    if is_plain && config.credentials.is_some() {
         return Ok(Builder::new().build_http());
     }
     let mut trusted = TrustStore::empty().with_native_roots(true);

@@ -24,6 +24,10 @@ use crate::{
     storage::{Batch, Change, Entry, Key, Metadata, Prefix, Version, Write},
 };
 
+/// Ends the name of each record's object, so that none is the path to another: many stores keep
+/// objects in folders, and there the repositories `a` and `a/b` would exclude or hide each other.
+/// It sorts before all that names are made of, so that lists keep their order.
+const END: char = '!';
 /// The number at the end of each record.
 const NUMBER_BYTES: usize = size_of::<u128>();
 /// Unconditional writes of one batch that are under way at a time.
@@ -70,7 +74,7 @@ impl S3Metadata {
     }
 
     async fn apply(&self, write: Write) -> Result<Option<Version>> {
-        let key = write.key.to_string();
+        let key = object_key(&write.key);
         let (value, condition) = match &write.change {
             Change::Put(value) => (value, Condition::None),
             Change::PutNew(value) => (value, Condition::Absent),
@@ -100,7 +104,7 @@ impl S3Metadata {
 impl Metadata for S3Metadata {
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Entry>>> {
         let is_large = matches!(key, Key::Manifest(..));
-        let key = key.to_string();
+        let key = object_key(key);
         async move {
             if !is_large {
                 return self.read(&key, None).await;
@@ -146,7 +150,7 @@ impl Metadata for S3Metadata {
         let prefix = prefix.to_string();
         let mut after = match start_after {
             None => String::new(),
-            Some(name) => format!("{prefix}{name}"),
+            Some(name) => format!("{prefix}{name}{END}"),
         };
         if limit == 0 {
             return future::ready(Ok(Vec::new())).boxed();
@@ -163,9 +167,10 @@ impl Metadata for S3Metadata {
                     .objects
                     .iter()
                     .filter(|(_, size_bytes)| *size_bytes > 0);
-                names.extend(
-                    found.filter_map(|(key, _)| Some(key.strip_prefix(&prefix)?.to_owned())),
-                );
+                names.extend(found.filter_map(|(key, _)| {
+                    let name = key.strip_prefix(&prefix)?.strip_suffix(END)?;
+                    Some(name.to_owned())
+                }));
                 if names.len() >= limit || !page.has_more || page.objects.is_empty() {
                     return Ok(names);
                 }
@@ -173,6 +178,10 @@ impl Metadata for S3Metadata {
         }
         .boxed()
     }
+}
+
+fn object_key(key: &Key) -> String {
+    format!("{key}{END}")
 }
 
 /// A value as it is stored: no two writes store the same bytes.

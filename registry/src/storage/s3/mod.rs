@@ -4,7 +4,7 @@
 //! data/<2 hex>/<ulid>   a payload, written once
 //! tail/<ulid>/<ulid>    the end of an upload that waits for its next chunk
 //! probe/…               written and removed while the store is probed
-//! everything else       a record, under its key
+//! everything else       a record, under its key and a `!`
 //! ```
 //!
 //! The bucket is all there is: no database, no lock service. What replicas must not do twice rests
@@ -14,10 +14,13 @@ mod attempts;
 mod bucket;
 mod client;
 mod conditions;
+mod credentials;
+mod foreign;
 mod metadata;
 mod payloads;
 mod probe;
 mod reading;
+mod signing;
 mod writer;
 
 #[cfg(test)]
@@ -25,6 +28,7 @@ pub(crate) mod tests;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use foreign::ForeignBucket;
 pub use metadata::S3Metadata;
 pub use payloads::S3Payloads;
 
@@ -52,7 +56,9 @@ pub(crate) async fn open(config: &S3Config) -> Result<(S3Payloads, S3Metadata)> 
         });
     }
     bucket.conditions = conditions(&findings, is_alone);
-    Ok(stores(bucket, config))
+    let signer = signing::Signer::open(config).await?;
+    let (payloads, metadata) = stores(bucket, config);
+    Ok((S3Payloads { signer, ..payloads }, metadata))
 }
 
 fn stores(bucket: Bucket, config: &S3Config) -> (S3Payloads, S3Metadata) {
@@ -60,6 +66,7 @@ fn stores(bucket: Bucket, config: &S3Config) -> (S3Payloads, S3Metadata) {
     let payloads = S3Payloads {
         bucket: Arc::clone(&bucket),
         part_bytes: config.part_bytes,
+        signer: None,
     };
     (payloads, S3Metadata::new(bucket))
 }

@@ -7,15 +7,11 @@
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::BytesMut;
-use futures_util::{
-    FutureExt, StreamExt, TryStreamExt,
-    future::BoxFuture,
-    stream::{self, BoxStream},
-};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::{bucket::Bucket, reading, writer::S3Writer};
+use super::{bucket::Bucket, reading, signing::Signer, writer::S3Writer};
 use crate::{
     Error, Result,
     storage::{Chunks, Parked, PayloadKey, PayloadWriter, Payloads},
@@ -27,14 +23,13 @@ const DATA: &str = "data/";
 const TAILS: &str = "tail/";
 /// Leftovers that are removed at a time.
 const PARALLEL_REMOVALS: usize = 8;
-/// Objects listed at a time.
-const PAGE_OBJECTS: usize = 1000;
 
 /// Payloads in a bucket.
 #[derive(Debug, Clone)]
 pub struct S3Payloads {
     pub(super) bucket: Arc<Bucket>,
     pub(super) part_bytes: usize,
+    pub(super) signer: Option<Signer>,
 }
 
 /// What is needed to go on with a payload.
@@ -76,25 +71,6 @@ impl S3Payloads {
         })
     }
 
-    /// The tails below a prefix.
-    fn tails(&self, prefix: String) -> BoxStream<'_, Result<String>> {
-        let first = Some(String::new());
-        stream::try_unfold(first, move |after| {
-            let prefix = prefix.clone();
-            async move {
-                let Some(after) = after else {
-                    return Ok::<_, Error>(None);
-                };
-                let page = self.bucket.list(&prefix, &after, PAGE_OBJECTS).await?;
-                let last = page.objects.last().map(|(key, _)| key.clone());
-                let keys = page.objects.into_iter().map(|(key, _)| Ok(key));
-                Ok(Some((stream::iter(keys), last.filter(|_| page.has_more))))
-            }
-        })
-        .try_flatten()
-        .boxed()
-    }
-
     async fn discard_all(&self, key: PayloadKey) -> Result<()> {
         let data_key = key.to_string();
         let uploads = self.bucket.list_parts_under_way(&data_key).await?;
@@ -103,8 +79,9 @@ impl S3Payloads {
                 self.bucket.abort_parts(&found, &upload).await?;
             }
         }
-        self.tails(format!("{TAILS}{}/", key.0))
-            .try_for_each_concurrent(PARALLEL_REMOVALS, |tail| async move {
+        self.bucket
+            .list_all(format!("{TAILS}{}/", key.0))
+            .try_for_each_concurrent(PARALLEL_REMOVALS, |(tail, _)| async move {
                 self.bucket.delete(&tail).await
             })
             .await
@@ -117,8 +94,8 @@ impl S3Payloads {
         let uploads = uploads.unwrap_or_default();
         let names = uploads.iter().filter_map(|(key, _)| key.rsplit('/').next());
         found.extend(names.filter_map(payload_key));
-        let mut tails = self.tails(TAILS.to_owned());
-        while let Some(tail) = tails.try_next().await? {
+        let mut tails = self.bucket.list_all(TAILS.to_owned());
+        while let Some((tail, _)) = tails.try_next().await? {
             let mut names = tail.split('/').skip(1);
             found.extend(names.next().and_then(payload_key));
         }
@@ -155,7 +132,18 @@ impl Payloads for S3Payloads {
     }
 
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>> {
-        reading::read(Arc::clone(&self.bucket), key, range).boxed()
+        let reading = reading::read(Arc::clone(&self.bucket), key.to_string(), range);
+        async move { reading.await?.ok_or(Error::PayloadMissing { key }) }.boxed()
+    }
+
+    fn signed_url(&self, key: PayloadKey) -> BoxFuture<'_, Result<Option<String>>> {
+        async move {
+            match &self.signer {
+                Some(signer) => signer.sign(&self.bucket, &key.to_string()).await.map(Some),
+                None => Ok(None),
+            }
+        }
+        .boxed()
     }
 
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {

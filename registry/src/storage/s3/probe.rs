@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use ulid::Ulid;
 
-use super::bucket::{Bucket, Condition};
+use super::bucket::{Bucket, Condition, Joined};
 use crate::{
     Result,
     storage::checks::{Answer, Check},
@@ -180,10 +180,10 @@ async fn completes_over(bucket: &Bucket, key: &str, folder: &str) -> Result<(boo
     let is_listed = listed.is_some_and(|listed| listed.iter().any(|(_, id)| *id == upload));
     let parts: Vec<String> = etag.into_iter().collect();
     let joined = bucket.join_parts(key, &upload, &parts, &writer).await?;
-    if !joined {
+    if joined == Joined::Never {
         bucket.abort_parts(key, &upload).await?;
     }
-    Ok((joined, is_listed))
+    Ok((joined != Joined::Never, is_listed))
 }
 
 async fn one_wins(bucket: &Bucket, folder: &str) -> Result<bool> {

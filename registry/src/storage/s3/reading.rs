@@ -1,4 +1,4 @@
-//! Reading a range of a payload: streamed, its length verified, and a body that breaks resumed.
+//! Reading a range of an object: streamed, its length verified, and a body that breaks resumed.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,30 +11,29 @@ use super::{
     attempts::{Failure, Kind, pause},
     bucket::{Bucket, failed},
 };
-use crate::{
-    Error, Result,
-    storage::{Chunks, PayloadKey},
-};
+use crate::{Error, Result, storage::Chunks};
 
 struct Reading {
     bucket: Arc<Bucket>,
-    key: PayloadKey,
+    key: String,
     rest: Range<u64>,
     body: ByteStream,
     /// Bodies that broke off since the last byte arrived.
     broken: u32,
 }
 
-/// Streams a range of a payload.
+/// Streams a range of an object; `None` if there is none.
 pub(super) async fn read(
     bucket: Arc<Bucket>,
-    key: PayloadKey,
+    key: String,
     range: Range<u64>,
-) -> Result<Chunks> {
+) -> Result<Option<Chunks>> {
     if range.is_empty() {
-        return Ok(stream::empty().boxed());
+        return Ok(Some(stream::empty().boxed()));
     }
-    let body = open(&bucket, key, &range).await?;
+    let Some(body) = open(&bucket, &key, &range).await? else {
+        return Ok(None);
+    };
     let reading = Reading {
         bucket,
         key,
@@ -50,28 +49,31 @@ pub(super) async fn read(
             Err(error) => Some((Err(error), None)),
         }
     });
-    Ok(chunks.boxed())
+    Ok(Some(chunks.boxed()))
 }
 
-async fn open(bucket: &Bucket, key: PayloadKey, range: &Range<u64>) -> Result<ByteStream> {
-    let name = key.to_string();
-    let opened = bucket.open(&name, range.start, range.end - 1).await;
-    let output = opened.map_err(|failure| match failure.kind {
-        Kind::NotFound => Error::PayloadMissing { key },
-        Kind::RangeInvalid => too_short(key),
-        _ => failed("read", &name, failure),
-    })?;
+async fn open(bucket: &Bucket, key: &str, range: &Range<u64>) -> Result<Option<ByteStream>> {
+    let output = match bucket.open(key, range.start, range.end - 1).await {
+        Ok(output) => output,
+        Err(failure) => {
+            return match failure.kind {
+                Kind::NotFound => Ok(None),
+                Kind::RangeInvalid => Err(too_short(key)),
+                _ => Err(failed("read", key, failure)),
+            };
+        }
+    };
     if length_bytes(&output) != Some(range.end - range.start) {
         return Err(too_short(key));
     }
-    Ok(output.body)
+    Ok(Some(output.body))
 }
 
 fn length_bytes(output: &GetObjectOutput) -> Option<u64> {
     u64::try_from(output.content_length()?).ok()
 }
 
-fn too_short(key: PayloadKey) -> Error {
+fn too_short(key: &str) -> Error {
     Error::corrupt(key, "it is shorter than its record says")
 }
 
@@ -92,11 +94,13 @@ impl Reading {
             self.broken += 1;
             if self.broken >= self.bucket.attempts {
                 let failure = Failure::new(Kind::Transient, why);
-                return Err(failed("read", &self.key.to_string(), failure));
+                return Err(failed("read", &self.key, failure));
             }
             tracing::debug!(s3.key = %self.key, error = why, "a body broke off: asking for the rest");
             pause(self.broken).await;
-            self.body = open(&self.bucket, self.key, &self.rest).await?;
+            let body = open(&self.bucket, &self.key, &self.rest).await?;
+            self.body =
+                body.ok_or_else(|| Error::corrupt(&self.key, "it was removed meanwhile"))?;
         }
         Ok(None)
     }

@@ -19,7 +19,7 @@ use crate::{
 /// Small, so that parts need few bytes.
 const PART_BYTES: usize = 64 * 1024;
 
-fn config(server: &S3Server) -> S3Config {
+pub(crate) fn config(server: &S3Server) -> S3Config {
     S3Config {
         bucket: BUCKET.to_owned(),
         prefix: "registry/one".to_owned(),
@@ -27,7 +27,8 @@ fn config(server: &S3Server) -> S3Config {
         path_style: true,
         credentials: Some(S3Credentials {
             access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+            secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
+            secret_access_key_file: None,
         }),
         part_bytes: PART_BYTES,
         request_timeout_s: 2,
@@ -89,6 +90,26 @@ async fn deletions_may_be_unconditional() {
         ..Quirks::default()
     };
     conforms(quirks, Replicas::Many).await;
+}
+
+#[tokio::test]
+async fn objects_may_be_kept_in_folders() {
+    let quirks = Quirks {
+        keeps_objects_in_folders: true,
+        ..Quirks::default()
+    };
+    conforms(quirks, Replicas::Many).await;
+    let server = S3Server::with(quirks).await;
+    let (_, metadata) = stores(&server).await;
+    let names = ["a", "a-b", "a/b", "a/b/c", "ab"];
+    for name in names {
+        let key = Key::Repository(name.parse().unwrap());
+        metadata.put_new(key, Bytes::new()).await.unwrap();
+    }
+    for (skipped, name) in names.iter().enumerate() {
+        let rest = metadata.list(&Prefix::Repositories, Some(name), 10);
+        assert_eq!(rest.await.unwrap(), names[skipped + 1..]);
+    }
 }
 
 #[tokio::test]
@@ -161,7 +182,8 @@ async fn wrong_credentials_and_buckets_are_explained() {
     let mut wrong = config(&server);
     wrong.credentials = Some(S3Credentials {
         access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: Secret::new("hunter2"),
+        secret_access_key: Some(Secret::new("hunter2")),
+        secret_access_key_file: None,
     });
     let error = open(&wrong).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();

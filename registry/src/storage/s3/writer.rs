@@ -6,12 +6,12 @@ use ulid::Ulid;
 
 use super::{
     attempts::{Failure, Kind},
-    bucket::{Condition, failed},
+    bucket::{Condition, Joined, failed},
     payloads::{Parts, S3Payloads, State},
 };
 use crate::{
     Error, Result,
-    storage::{Parked, PayloadKey, PayloadWriter},
+    storage::{Committed, Parked, PayloadKey, PayloadWriter},
 };
 
 /// Parts of one object, at most, on every store.
@@ -88,19 +88,31 @@ impl S3Writer {
         Ok(Parked(state))
     }
 
-    async fn publish(mut self) -> Result<()> {
+    async fn publish(mut self) -> Result<Committed> {
         let key = self.key.to_string();
-        if self.state.parts.is_none() {
+        let Some(writer) = self.state.parts.as_ref().map(|parts| parts.writer.clone()) else {
             self.put_whole(&key).await?;
-        } else {
-            let rest = self.buffer.split().freeze();
-            if !rest.is_empty() {
-                self.put_part(rest).await?;
+            self.remove_tails().await;
+            return Ok(Committed::Now);
+        };
+        let joined = match self.join_parts(&key).await {
+            // Parts go away when they are joined, too.
+            Err(Error::PayloadMissing { .. }) => {
+                let bucket = &self.payloads.bucket;
+                bucket.joined_before(&key, &writer).await?
             }
-            self.join_parts(&key).await?;
-        }
+            joined => joined?,
+        };
+        let committed = match joined {
+            Joined::Now => Committed::Now,
+            Joined::Before => Committed::Before,
+            Joined::Never => {
+                self.give_up().await?;
+                return Err(Error::Conflict { key });
+            }
+        };
         self.remove_tails().await;
-        Ok(())
+        Ok(committed)
     }
 
     async fn put_whole(&mut self, key: &str) -> Result<()> {
@@ -112,24 +124,24 @@ impl S3Writer {
         // Another request ended the same upload: harmless only if its bytes are the same.
         match bucket.read(key).await? {
             Some(object) if object.bytes == bytes => Ok(()),
-            _ => Err(self.taken()),
+            _ => Err(Error::Conflict {
+                key: key.to_owned(),
+            }),
         }
     }
 
-    async fn join_parts(&self, key: &str) -> Result<()> {
+    async fn join_parts(&mut self, key: &str) -> Result<Joined> {
+        let rest = self.buffer.split().freeze();
+        if !rest.is_empty() {
+            self.put_part(rest).await?;
+        }
         let Some(parts) = &self.state.parts else {
-            return Ok(());
+            return Ok(Joined::Never);
         };
         let bucket = &self.payloads.bucket;
-        let joined = bucket
+        bucket
             .join_parts(key, &parts.upload_id, &parts.etags, &parts.writer)
-            .await?;
-        if joined { Ok(()) } else { Err(self.taken()) }
-    }
-
-    fn taken(&self) -> Error {
-        let key = self.key.to_string();
-        Error::Conflict { key }
+            .await
     }
 
     /// What is left over is found again, and nobody needs it.
@@ -163,7 +175,7 @@ impl PayloadWriter for S3Writer {
         self.store_tail().boxed()
     }
 
-    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         self.publish().boxed()
     }
 

@@ -1,0 +1,210 @@
+//! What a function has of the template that calls it, whatever the language: its arguments, where
+//! they stand, and the marks for what it makes of them.
+//!
+//! A function pulls its arguments one by one from a [`Call`], so that `and`, `or`, `default` and
+//! their like evaluate no more than they need.
+
+use std::rc::Rc;
+
+use cairn_spec::{Diagnostic, Label, Span};
+
+use crate::{
+    spans::OriginSet,
+    state::{Failure, Outcome, State},
+    value::{Entries, Source, Value, View},
+    writer::Text,
+};
+
+/// What calls a function: a template language.
+pub(crate) trait Caller<'a> {
+    /// Evaluates an argument; the index is below the count that was promised.
+    fn argument(&mut self, index: usize) -> Outcome<Value>;
+    /// Where an argument stands.
+    fn argument_span(&self, index: usize) -> Span;
+    fn argument_count(&self) -> usize;
+    /// Renders a partial whose name is the first argument.
+    fn include(&mut self, name: &str, context: Option<Value>) -> Outcome<Text>;
+    fn state(&mut self) -> &mut State<'a>;
+}
+
+/// One call of a function.
+pub(crate) struct Call<'c, 'a> {
+    pub(crate) caller: &'c mut dyn Caller<'a>,
+    /// The name of the function.
+    pub(crate) name: &'static str,
+    pub(crate) span: Span,
+    /// The origins of all that was looked at so far.
+    pub(crate) used: OriginSet,
+}
+
+impl<'c, 'a> Call<'c, 'a> {
+    pub(crate) fn new(caller: &'c mut dyn Caller<'a>, name: &'static str, span: Span) -> Self {
+        Self {
+            caller,
+            name,
+            span,
+            used: OriginSet::EMPTY,
+        }
+    }
+
+    pub(crate) fn state(&mut self) -> &mut State<'a> {
+        self.caller.state()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.caller.argument_count()
+    }
+
+    /// An argument, as it is, to pass on.
+    pub(crate) fn value(&mut self, index: usize) -> Outcome<Value> {
+        self.caller.argument(index)
+    }
+
+    /// Remembers that the result depends on a value, without what is in it.
+    pub(crate) fn uses(&mut self, value: &Value) {
+        let origins = value.shallow_origins(self.state());
+        self.uses_origins(origins);
+    }
+
+    pub(crate) fn uses_origins(&mut self, origins: OriginSet) {
+        let used = self.used;
+        self.used = self.state().tracker.union(used, origins);
+    }
+
+    /// An argument of which the result depends on whether it is true.
+    pub(crate) fn truth(&mut self, index: usize) -> Outcome<(Value, bool)> {
+        let value = self.value(index)?;
+        self.read(&value);
+        let truth = value.is_true();
+        Ok((value, truth))
+    }
+
+    /// A text, or what prints as one, to become part of the result with its marks.
+    pub(crate) fn text(&mut self, index: usize) -> Outcome<Rc<Text>> {
+        let value = self.value(index)?;
+        self.as_text(index, &value)
+    }
+
+    /// A text that the result depends on as a whole.
+    pub(crate) fn read_text(&mut self, index: usize) -> Outcome<Rc<Text>> {
+        let value = self.value(index)?;
+        self.uses(&value);
+        self.as_text(index, &value)
+    }
+
+    pub(crate) fn as_text(&mut self, index: usize, value: &Value) -> Outcome<Rc<Text>> {
+        let place = self.caller.argument_span(index);
+        match value.to_text(place, self.state()) {
+            Some(text) => Ok(text),
+            None => Err(self.wrong_type(index, "a string, a number or a boolean", value)),
+        }
+    }
+
+    pub(crate) fn integer(&mut self, index: usize) -> Outcome<i64> {
+        let value = self.value(index)?;
+        self.read(&value);
+        match value.view() {
+            View::Int(number) => Ok(number),
+            View::Float(number) => {
+                Err(self.error(index, format!("must be an integer, found {number}")))
+            }
+            View::Str(_) => {
+                let failure = self.wrong_type(index, "an integer", &value);
+                Err(failure.hint("convert it with `int`"))
+            }
+            _ => Err(self.wrong_type(index, "an integer", &value)),
+        }
+    }
+
+    /// Remembers that it was looked at what a value is, but not what is in it.
+    pub(crate) fn read(&mut self, value: &Value) {
+        self.uses(value);
+        self.state().read_shallow(value);
+    }
+
+    /// The items of a list; the result depends on how many there are.
+    pub(crate) fn list(&mut self, index: usize) -> Outcome<Vec<Value>> {
+        let value = self.value(index)?;
+        self.as_list(index, &value)
+    }
+
+    pub(crate) fn as_list(&mut self, index: usize, value: &Value) -> Outcome<Vec<Value>> {
+        let Some(items) = value.items().map(<[Value]>::to_vec) else {
+            return Err(self.wrong_type(index, "a list", value));
+        };
+        self.read(value);
+        self.state().step(items.len())?;
+        Ok(items)
+    }
+
+    /// The entries of a map; the result depends on which there are.
+    pub(crate) fn map(&mut self, index: usize) -> Outcome<Entries> {
+        let value = self.value(index)?;
+        let Some(entries) = value.entries().map(Rc::unwrap_or_clone) else {
+            return Err(self.wrong_type(index, "a map", &value));
+        };
+        self.read(&value);
+        self.state().step(entries.len())?;
+        Ok(entries)
+    }
+
+    /// A scalar result, computed from all arguments that were looked at.
+    pub(crate) fn computed(&mut self, value: impl Into<Value>) -> Value {
+        Value::scalar(value, Source::derived(self.used))
+    }
+
+    /// A text result, computed as a whole from all arguments that were looked at.
+    pub(crate) fn computed_text(&mut self, text: String) -> Outcome<Value> {
+        self.state().check_length(text.len())?;
+        Ok(self.computed(text))
+    }
+
+    /// A text result whose bytes know where they came from.
+    pub(crate) fn finished(&mut self, text: Text) -> Outcome<Value> {
+        self.state().check_length(text.len())?;
+        Ok(text.into())
+    }
+
+    /// A list of parts of the arguments; how many depends on what was looked at.
+    pub(crate) fn listed(&mut self, items: Vec<Value>) -> Value {
+        Value::list_of(items, Source::derived(self.used))
+    }
+
+    /// A value that was chosen or shaped by all that was looked at.
+    pub(crate) fn chosen(&mut self, value: impl Into<Value>) -> Value {
+        let used = self.used;
+        self.chosen_by(used, value)
+    }
+
+    /// A value that was chosen or shaped by some of what was looked at.
+    pub(crate) fn chosen_by(&mut self, used: OriginSet, value: impl Into<Value>) -> Value {
+        let value = value.into();
+        let because = self.state().tracker.union(value.because, used);
+        Value { because, ..value }
+    }
+
+    pub(crate) fn wrong_type(&mut self, index: usize, expected: &str, found: &Value) -> Failure {
+        let kind = found.kind();
+        let mut failure = self.error(index, format!("must be {expected}, found {kind}"));
+        if let Some(span) = found.written_at(self.state()) {
+            failure.diagnostic.labels.push(Label {
+                span,
+                text: format!("{kind} is written here"),
+            });
+        }
+        failure
+    }
+
+    /// Something is wrong with an argument: `argument 1 of `b64dec` {problem}`.
+    pub(crate) fn error(&self, index: usize, problem: impl AsRef<str>) -> Failure {
+        let message = format!(
+            "argument {} of `{}` {}",
+            index + 1,
+            self.name,
+            problem.as_ref()
+        );
+        Diagnostic::error("template-type", message)
+            .at(self.caller.argument_span(index))
+            .into()
+    }
+}

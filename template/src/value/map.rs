@@ -1,0 +1,138 @@
+//! Maps, which are references: all that hold a map see what is changed in it.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use cairn_spec::OriginId;
+
+use super::{MapType, Source, Value, list::drop_flat};
+
+/// The keys and values of a map, sorted by key, each key with where it came from. Keys are
+/// UTF-8: what else a template may use as a key is replaced by U+FFFD.
+pub(crate) type Entries = BTreeMap<Arc<str>, Entry>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: Source,
+    pub(crate) value: Value,
+}
+
+/// A map, and what it is declared to be.
+#[derive(Debug, Default)]
+pub(crate) struct Map {
+    /// Shared with whoever is reading; a change while somebody reads makes a copy. So no borrow
+    /// outlives a call, and nothing a template does can change what is being looped over.
+    entries: RefCell<Rc<Entries>>,
+    pub(crate) of: MapType,
+    /// Keys that a null deleted from the context, and where that null was written.
+    deleted: Vec<(Arc<str>, OriginId)>,
+}
+
+impl Map {
+    pub(crate) fn new(entries: Entries, of: MapType) -> Self {
+        Self {
+            entries: RefCell::new(Rc::new(entries)),
+            of,
+            deleted: Vec::new(),
+        }
+    }
+
+    pub(super) fn with_deleted(mut self, deleted: Vec<(Arc<str>, OriginId)>) -> Self {
+        self.deleted = deleted;
+        self
+    }
+
+    /// What is in the map now.
+    pub(crate) fn entries(&self) -> Rc<Entries> {
+        Rc::clone(&self.entries.borrow())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Value> {
+        self.entries
+            .borrow()
+            .get(key)
+            .map(|entry| entry.value.clone())
+    }
+
+    #[expect(dead_code, reason = "only the Go engine needs it")]
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
+        self.entries.borrow().contains_key(key)
+    }
+
+    #[expect(dead_code, reason = "only the Go engine needs it")]
+    pub(crate) fn insert(&self, key: impl Into<Arc<str>>, entry: Entry) {
+        let replaced = Rc::make_mut(&mut self.entries.borrow_mut()).insert(key.into(), entry);
+        // Dropped only now: it may hold this very map.
+        drop(replaced);
+    }
+
+    #[expect(dead_code, reason = "only the Go engine needs it")]
+    pub(crate) fn remove(&self, key: &str) {
+        let removed = Rc::make_mut(&mut self.entries.borrow_mut()).remove(key);
+        drop(removed);
+    }
+
+    /// Where the deletion of a key was written.
+    pub(crate) fn deletion(&self, key: &str) -> Option<OriginId> {
+        self.deleted
+            .iter()
+            .find(|(deleted, _)| &**deleted == key)
+            .map(|&(_, origin)| origin)
+    }
+
+    /// Takes out all values that nobody else reads.
+    pub(crate) fn take_values(&self) -> Vec<Value> {
+        let entries = std::mem::take(&mut *self.entries.borrow_mut());
+        match Rc::into_inner(entries) {
+            Some(entries) => entries.into_values().map(|entry| entry.value).collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let nests = |entries: &Rc<Entries>| {
+            entries
+                .values()
+                .any(|entry| matches!(entry.value.data, super::Data::List(_) | super::Data::Map(_)))
+        };
+        if nests(self.entries.get_mut()) {
+            drop_flat(&mut self.take_values());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Data;
+
+    #[test]
+    fn a_map_of_maps_deeper_than_any_stack_is_dropped() {
+        let mut value = Value::nil();
+        for _ in 0..200_000 {
+            value = Value::list([Value::map([("k", value)])]);
+        }
+        drop(value);
+    }
+
+    #[test]
+    fn whoever_reads_sees_what_was_there() {
+        let value = Value::map([("a", Value::from(1))]);
+        let Data::Map(map) = &value.data else {
+            panic!("it is a map");
+        };
+        let before = map.entries();
+        assert!(map.take_values().is_empty(), "they are being read");
+        assert_eq!(before.len(), 1);
+        assert!(map.is_empty());
+    }
+}

@@ -1,0 +1,216 @@
+//! The values that templates of every language work on: Go's kinds, of which Handlebars needs
+//! fewer, and for each value where it came from.
+//!
+//! A context is a tree of [`cairn_spec::Node`]s that [`State::thaw`] turns into values once a
+//! render. Lists and texts never change; maps are references, as Go's are: a map that one
+//! template changes is changed for all that hold it. Copies share what they were made from.
+
+mod compare;
+mod kind;
+mod list;
+mod map;
+mod object;
+mod origins;
+mod thaw;
+mod view;
+
+use std::{rc::Rc, sync::Arc};
+
+pub(crate) use compare::compare_numbers;
+pub use kind::{ElementType, IntKind, MapType};
+pub(crate) use list::List;
+pub(crate) use map::{Entries, Entry, Map};
+pub use object::{Method, Object, Parameter};
+pub(crate) use view::View;
+
+use crate::{
+    spans::{Class, OriginSet},
+    state::State,
+    writer::Text,
+};
+
+/// A value, where it came from, and what decided that it is this one.
+#[derive(Debug, Clone)]
+pub struct Value {
+    pub(crate) data: Data,
+    /// Where the value itself came from; a [`Data::Text`] knows it for each byte instead.
+    pub(crate) source: Source,
+    /// Origins of what a function such as `default` looked at to choose this value.
+    pub(crate) because: OriginSet,
+    /// Which node of the context it is.
+    pub(crate) node: NodeNumber,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Data {
+    /// No value at all: what a missing key gives.
+    Missing,
+    /// A value that is there and is nil.
+    Nil,
+    Bool(bool),
+    Int(i64, IntKind),
+    Float(f64),
+    /// A text that came from one place. Texts are bytes, mostly UTF-8.
+    Str(Arc<[u8]>),
+    /// A text in which each byte knows where it came from.
+    Text(Rc<Text>),
+    /// Go's `[]byte`, which is no text.
+    Bytes(Arc<[u8]>),
+    List(Rc<List>),
+    Map(Rc<Map>),
+    Object(Rc<dyn Object>),
+}
+
+/// The number of a node of the context, counted from 1 as the nodes were thawed; 0 is no node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct NodeNumber(pub(crate) u32);
+
+/// Where a value or a key came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) class: Class,
+    pub(crate) origins: OriginSet,
+}
+
+impl Source {
+    /// What stands in the template.
+    pub(crate) const TEMPLATE: Self = Self {
+        class: Class::Template,
+        origins: OriginSet::EMPTY,
+    };
+
+    /// What was computed from `origins`; without any it is a constant of the template.
+    pub(crate) fn derived(origins: OriginSet) -> Self {
+        if origins == OriginSet::EMPTY {
+            return Self::TEMPLATE;
+        }
+        Self {
+            class: Class::Derived,
+            origins,
+        }
+    }
+
+    pub(crate) fn exact(origin: cairn_spec::OriginId, state: &mut State<'_>) -> Self {
+        Self {
+            class: Class::Exact,
+            origins: state.tracker.single(origin),
+        }
+    }
+}
+
+impl From<Data> for Value {
+    fn from(data: Data) -> Self {
+        Self::new(data, Source::TEMPLATE)
+    }
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
+        Data::Text(Rc::new(text)).into()
+    }
+}
+
+macro_rules! constants {
+    ($($from:ty: $value:ident => $data:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from($value: $from) -> Self {
+                $data.into()
+            }
+        })*
+    };
+}
+
+// Values without an origin: constants of a template or of what renders it.
+constants! {
+    bool: value => Data::Bool(value);
+    i64: value => Data::Int(value, IntKind::Int);
+    f64: value => Data::Float(value);
+    &str: value => Data::Str(value.as_bytes().into());
+    String: value => Data::Str(value.into_bytes().into());
+    Arc<str>: value => Data::Str(value.into());
+    Vec<u8>: value => Data::Str(value.into());
+    &[u8]: value => Data::Str(value.into());
+}
+
+impl Value {
+    pub(crate) fn new(data: Data, source: Source) -> Self {
+        Self {
+            data,
+            source,
+            because: OriginSet::EMPTY,
+            node: NodeNumber::default(),
+        }
+    }
+
+    /// A value that is there and is nil.
+    pub fn nil() -> Self {
+        Data::Nil.into()
+    }
+
+    /// No value at all.
+    pub fn missing() -> Self {
+        Data::Missing.into()
+    }
+
+    /// A `[]byte`, which prints as a list of numbers, unlike a text.
+    pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Data::Bytes(bytes.into()).into()
+    }
+
+    /// A list of anything (`[]interface {}`).
+    pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::typed_list(items, ElementType::Any)
+    }
+
+    /// A list whose items are all of one Go type.
+    pub fn typed_list(items: impl IntoIterator<Item = Self>, of: ElementType) -> Self {
+        Data::List(Rc::new(List::new(items.into_iter().collect(), of))).into()
+    }
+
+    /// A map of anything (`map[string]interface {}`).
+    pub fn map<K: Into<Arc<str>>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
+        Self::typed_map(entries, MapType::Any)
+    }
+
+    /// A map of a named Go type, or with values of one type.
+    pub fn typed_map<K: Into<Arc<str>>>(
+        entries: impl IntoIterator<Item = (K, Self)>,
+        of: MapType,
+    ) -> Self {
+        let entries = entries.into_iter().map(|(key, value)| {
+            let key_source = Source::TEMPLATE;
+            (
+                key.into(),
+                Entry {
+                    key: key_source,
+                    value,
+                },
+            )
+        });
+        Data::Map(Rc::new(Map::new(entries.collect(), of))).into()
+    }
+
+    /// A value with methods.
+    pub fn object(object: impl Object + 'static) -> Self {
+        Data::Object(Rc::new(object)).into()
+    }
+
+    /// A computed value.
+    pub(crate) fn scalar(value: impl Into<Self>, source: Source) -> Self {
+        Self {
+            source,
+            ..value.into()
+        }
+    }
+
+    pub(crate) fn list_of(items: Vec<Self>, source: Source) -> Self {
+        Self::new(
+            Data::List(Rc::new(List::new(items, ElementType::Any))),
+            source,
+        )
+    }
+
+    pub(crate) fn map_of(entries: Entries, source: Source) -> Self {
+        Self::new(Data::Map(Rc::new(Map::new(entries, MapType::Any))), source)
+    }
+}

@@ -1,0 +1,121 @@
+//! Values with methods, such as Helm's `.Files`: whoever renders a template brings them.
+
+use std::{any::Any, fmt::Debug};
+
+use super::Value;
+
+/// What a parameter of a method or function takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parameter {
+    /// `interface {}`: anything.
+    Any,
+    /// `string`
+    String,
+    /// `bool`
+    Bool,
+    /// `int`
+    Int,
+    /// `int64`
+    Int64,
+    /// `float64`
+    Float,
+    /// `map[string]interface {}`
+    Map,
+    /// `[]interface {}`
+    List,
+    /// `[]string`
+    Strings,
+    /// A type of objects, by the name its [`Object::type_name`] gives.
+    Object(&'static str),
+}
+
+/// The signature of a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub parameters: &'static [Parameter],
+}
+
+/// A value with fields and methods. It never changes.
+///
+/// ```
+/// use cairn_template::{Method, Object, Parameter, Value};
+///
+/// #[derive(Debug)]
+/// struct Greeter;
+///
+/// impl Object for Greeter {
+///     fn type_name(&self) -> &str {
+///         "example.Greeter"
+///     }
+///
+///     fn methods(&self) -> &'static [Method] {
+///         &[Method { name: "Greet", parameters: &[Parameter::String] }]
+///     }
+///
+///     fn call(&self, _method: &str, arguments: &[Value]) -> Result<Value, String> {
+///         let name = arguments[0].as_str().unwrap_or_default();
+///         Ok(Value::from(format!("hello {name}")))
+///     }
+///
+///     fn as_any(&self) -> &dyn std::any::Any {
+///         self
+///     }
+/// }
+/// ```
+pub trait Object: Debug {
+    /// The name of its Go type, such as `engine.files`.
+    fn type_name(&self) -> &str;
+
+    /// The name of its Go kind: `struct`, `ptr`, `map` or `slice`.
+    fn kind_name(&self) -> &'static str {
+        "struct"
+    }
+
+    /// A field, or nothing if there is none of that name.
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    /// The methods that templates may call.
+    fn methods(&self) -> &'static [Method] {
+        &[]
+    }
+
+    /// Calls one of [`Self::methods`] with as many arguments as it takes, each of the type of
+    /// its parameter.
+    ///
+    /// # Errors
+    ///
+    /// What the method says is wrong.
+    fn call(&self, method: &str, _arguments: &[Value]) -> Result<Value, String> {
+        Err(format!("there is no method `{method}`"))
+    }
+
+    /// What `range` goes through, and how `index` and `len` see it; nothing if it is no
+    /// collection. Keys of lists are integers.
+    fn entries(&self) -> Option<Vec<(Value, Value)>> {
+        None
+    }
+
+    /// How it prints, as `%v` does.
+    fn print(&self) -> String {
+        format!("{{{}}}", self.type_name())
+    }
+
+    /// What a YAML or JSON writer sees; the object's fields as a map, in most cases.
+    fn to_value(&self) -> Value {
+        Value::map::<&str>([])
+    }
+
+    /// Whether `if` takes it as true: collections are when there is something in them.
+    fn is_true(&self) -> bool {
+        self.entries().is_none_or(|entries| !entries.is_empty())
+    }
+
+    /// The object itself, for functions that know its type.
+    fn as_any(&self) -> &dyn Any;
+}
