@@ -406,11 +406,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("m.redb");
         drop(EmbeddedMetadata::open(&path).unwrap());
-        let whole = std::fs::read(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
         let mut torn = whole.clone();
         torn[..64].fill(0);
         for damaged in [&torn, &vec![b'x'; whole.len()]] {
-            std::fs::write(&path, damaged).unwrap();
+            fs::write(&path, damaged).unwrap();
             let error = EmbeddedMetadata::open(&path).unwrap_err();
             assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
         }
