@@ -42,6 +42,10 @@ peers *NAMES:
 ci:
     .ci/run
 
+# Gives the parsers of strangers' bytes any bytes, each for so many seconds.
+fuzz SECONDS="60": tools
+    fuzz/run {{ SECONDS }}
+
 # The way through the README, with the tree's own binary.
 quickstart *ARGUMENTS:
     cargo run --locked -p cairn -- quickstart {{ ARGUMENTS }}

@@ -8,9 +8,9 @@ use crate::command::{
     profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
     registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
     registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
-    registry_serve, registry_token_create, registry_token_list, registry_token_revoke,
-    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
-    registry_webhooks_retry, sign, verify,
+    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
+    registry_webhooks_list, registry_webhooks_retry, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -164,6 +164,8 @@ pub(crate) enum Registry {
     Export(registry_export::RegistryExport),
     /// Take over an OCI image layout, or the files of a distribution registry
     Import(registry_import::RegistryImport),
+    /// Copy repositories and tags from one registry to another
+    Sync(registry_sync::RegistrySync),
     /// Log in to a registry
     Login(registry_login::RegistryLogin),
     /// Log out of a registry

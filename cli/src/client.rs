@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use cairn_oci::{Client, Credential, Credentials, Error, Options, Progress};
-use cairn_spec::{Reference, Version};
+use cairn_spec::{Reference, RegistryHost, Version};
 use clap::Args;
 
 use crate::{config::Environment, exit::Failure, files::read_text};
@@ -25,6 +25,9 @@ pub(crate) struct ClientArgs {
     /// A file with the user's password
     #[arg(long, value_name = "FILE", requires = "username")]
     pub(crate) password_file: Option<PathBuf>,
+    /// A token service that passwords may be sent to, beside a registry's own host
+    #[arg(long = "token-service", value_name = "HOST[:PORT]")]
+    pub(crate) token_services: Vec<RegistryHost>,
 }
 
 impl ClientArgs {
@@ -56,6 +59,7 @@ impl ClientArgs {
             plain_http: self.plain_http,
             extra_ca_pem,
             credentials,
+            token_services: self.token_services.clone(),
             progress,
             ..Options::default()
         });

@@ -23,6 +23,8 @@ pub(crate) enum ExitCode {
     Conflict = 6,
     /// The input has errors.
     InvalidInput = 7,
+    /// Some of it was done.
+    Partial = 9,
 }
 
 impl From<ExitCode> for process::ExitCode {

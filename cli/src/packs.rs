@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_compiler::{FetchedPack, InputError, PackSource};
-use cairn_oci::{Client, Error, PullLimits};
+use cairn_oci::{Client, Error, PullLimits, chain};
 use cairn_spec::{
     ArchiveLimits, Artifact, Digest, LayerName, PackArtifactError, PackName, Reference,
     RegistrySpec, Tag, UnpackedPack, Version, unpack_pack,
@@ -169,15 +169,4 @@ fn input_error(code: &'static str, error: &Error) -> InputError {
         Some(hint) => made.hint(hint),
         None => made,
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! What can go wrong while content moves, and while it is signed and verified.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use cairn_spec::{ArtifactError, Digest, ReferenceError};
 
@@ -39,6 +39,16 @@ pub enum Error {
         what: String,
         /// What the registry says.
         reason: String,
+    },
+    /// The registry was asked too often.
+    #[error("the registry wants fewer requests, and does not answer about `{what}`: {reason}")]
+    TooManyRequests {
+        /// What was asked for.
+        what: String,
+        /// What the registry says.
+        reason: String,
+        /// How long it wants to be left alone, if it says so.
+        retry_after: Option<Duration>,
     },
     /// The registry answered with an error.
     #[error("`{method} {url}` was answered with {status}: {reason}")]
@@ -116,6 +126,15 @@ pub enum Error {
         /// What the system says.
         #[source]
         source: io::Error,
+    },
+    /// A place that content is copied from or to failed.
+    #[error("failed to store or to read `{what}`")]
+    Store {
+        /// What.
+        what: String,
+        /// What the place says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A configuration file or a document is malformed.
     #[error("`{what}` is malformed: {reason}")]
@@ -209,6 +228,12 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Untrusted { hint, .. } => Some(hint),
+            Self::Unauthenticated { reason, .. } if reason.contains("token service `") => {
+                Some("if the token service is the registry's, name its host with --token-service")
+            }
+            Self::TooManyRequests { .. } => {
+                Some("wait, and try again; a login often allows for more")
+            }
             Self::Unauthenticated { .. } => {
                 Some("log in to the registry, or pass a user and a password")
             }
@@ -263,4 +288,16 @@ impl Error {
         let digest = digest.clone();
         move |source| Self::Content { digest, source }
     }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

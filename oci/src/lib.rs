@@ -13,14 +13,16 @@ mod copy;
 mod error;
 pub mod key;
 pub mod limits;
+pub mod network;
 mod progress;
 mod remote;
 pub mod sign;
 pub mod store;
+pub mod sync;
 pub mod trust;
 
 pub use copy::{Copied, CopyOptions, copy};
-pub use error::{Error, RequestError};
+pub use error::{Error, RequestError, chain};
 pub use key::{PrivateKey, PublicKey};
 pub use progress::{Event, Progress};
 pub use remote::{

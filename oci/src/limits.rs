@@ -30,8 +30,18 @@ pub const MAX_ATTESTATION_BYTES: u64 = 64 * 1024 * 1024;
 /// The largest trust policy, key or credential file (1 MiB).
 pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// The largest answer of a token service that is read (64 KiB).
+pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
+/// The longest time that a token service may take.
+pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most pages of one list of repositories.
+pub const MAX_CATALOG_PAGES: usize = 1024;
+
+/// The most tags that one run of a mirror copies.
+pub const MAX_SYNC_TAGS: usize = 100_000;
+
 /// The most redirects that one request follows.
-pub const MAX_REDIRECTS: usize = 5;
+pub const MAX_REDIRECTS: usize = 3;
 /// The most attempts at one request.
 pub const MAX_ATTEMPTS: u32 = 4;
 /// The wait before the second attempt; it doubles with each further one, and is jittered.

@@ -1,10 +1,10 @@
 //! The client of remote registries.
 //!
-//! `oci-distribution` answers token challenges and keeps to what it does well there. The rest is
-//! this module's own, over `reqwest`, because that crate reads manifests of any size into memory,
-//! hides the `Content-Type`, `Link` and `OCI-Subject` headers that media types, paging and the
-//! referrers fallback need, asks the registry who it is before every anonymous request, and
-//! neither retries nor deletes.
+//! It is this crate's own over `reqwest`; of `oci-distribution` it takes what a token service
+//! answers. That crate reads manifests and tokens of any size into memory, sends credentials to
+//! whatever token service a registry names, hides the `Content-Type`, `Link` and `OCI-Subject`
+//! headers that media types, paging and the referrers fallback need, asks the registry who it is
+//! before every anonymous request, and neither retries nor deletes.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
@@ -17,10 +17,13 @@ use crate::{
     progress::Progress,
     store::{Name, Origin, Resolve as _},
 };
+use transport::Manner;
 
 mod artifact;
 mod auth;
 mod blob;
+mod catalog;
+mod challenge;
 mod credentials;
 pub mod docker_config;
 mod endpoint;
@@ -51,6 +54,11 @@ pub struct Options {
     pub extra_ca_pem: Vec<Vec<u8>>,
     /// Who the client is.
     pub credentials: Credentials,
+    /// The hosts of token services, beside each registry's own, that credentials may be sent to.
+    pub token_services: Vec<RegistryHost>,
+    /// The only hosts that may have addresses of this machine or of private networks; by default
+    /// all may. With it, proxies are not used.
+    pub private_hosts: Option<Vec<RegistryHost>>,
     /// How blobs are uploaded.
     pub upload: Upload,
     /// Sees content move.
@@ -71,6 +79,8 @@ impl Default for Options {
             plain_http: None,
             extra_ca_pem: Vec::new(),
             credentials: Credentials::none(),
+            token_services: Vec::new(),
+            private_hosts: None,
             upload: Upload::Monolithic,
             progress: Progress::default(),
             connect_timeout: limits::CONNECT_TIMEOUT,
@@ -119,9 +129,24 @@ impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(options: Options) -> Result<Self, Error> {
         let tls = tls::client_config(&options.extra_ca_pem)?;
-        let http = transport::http_client(&options, tls.clone(), Some(options.read_timeout))?;
-        let uploads = transport::http_client(&options, tls, None)?;
-        let authenticator = auth::Authenticator::new(&options);
+        let patient = Manner {
+            read_timeout: None,
+            timeout: None,
+            follows: true,
+        };
+        let usual = Manner {
+            read_timeout: Some(options.read_timeout),
+            ..patient
+        };
+        let with_secrets = Manner {
+            timeout: Some(limits::TOKEN_TIMEOUT),
+            follows: false,
+            ..usual
+        };
+        let http = transport::http_client(&options, tls.clone(), usual)?;
+        let uploads = transport::http_client(&options, tls.clone(), patient)?;
+        let tokens = transport::http_client(&options, tls, with_secrets)?;
+        let authenticator = auth::Authenticator::new(tokens, &options);
         Ok(Self {
             inner: Arc::new(Inner {
                 http,

@@ -2,11 +2,7 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
-use std::{
-    fmt::{self, Write as _},
-    io,
-    net::SocketAddr,
-};
+use std::{fmt, io, net::SocketAddr};
 
 use cairn_spec::{Digest, DigestError, ReferenceError, RepositoryName, Tag};
 use http::StatusCode;
@@ -70,6 +66,15 @@ pub enum Error {
         /// What was attempted.
         action: String,
         /// Why it failed.
+        #[source]
+        source: Source,
+    },
+    /// There is no room left in the store below.
+    #[error("the storage is full: failed to {action}")]
+    StorageFull {
+        /// What was attempted.
+        action: String,
+        /// What the store said.
         #[source]
         source: Source,
     },
@@ -283,6 +288,35 @@ pub enum Error {
         /// When it may ask again.
         retry_after_s: u64,
     },
+    /// An upstream wants to be left alone for a while.
+    #[error("the upstream `{upstream}` wants fewer requests: try again in {retry_after_s} seconds")]
+    UpstreamBusy {
+        /// Its name.
+        upstream: String,
+        /// When it may be asked again.
+        retry_after_s: u64,
+    },
+    /// An upstream does not answer, or its answer is no good.
+    #[error("the upstream `{upstream}` gives no usable answer")]
+    Upstream {
+        /// Its name.
+        upstream: String,
+        /// Why not.
+        #[source]
+        source: Source,
+    },
+    /// A mirror could not find out what to copy.
+    #[error("the mirror `{mirror}` failed")]
+    Mirror {
+        /// Its name.
+        mirror: String,
+        /// Why.
+        #[source]
+        source: Source,
+    },
+    /// There is no such mirror.
+    #[error("there is no mirror `{0}` in the configuration")]
+    MirrorUnknown(String),
     /// The headers are too large.
     #[error("the headers are larger than {limit_bytes} bytes")]
     HeadersTooLarge {
@@ -375,11 +409,14 @@ impl Error {
             | Self::Corrupt { .. }
             | Self::PayloadMissing { .. }
             | Self::Folder { .. }
+            | Self::Mirror { .. }
+            | Self::MirrorUnknown(_)
             | Self::Panic => (Status::INTERNAL_SERVER_ERROR, Code::Unknown),
             Self::Conflict { .. }
             | Self::Contended { .. }
             | Self::Closed
             | Self::Unavailable { .. } => (Status::SERVICE_UNAVAILABLE, Code::Unavailable),
+            Self::StorageFull { .. } => (Status::INSUFFICIENT_STORAGE, Code::Unavailable),
             Self::Unauthenticated { .. } => (Status::UNAUTHORIZED, Code::Unauthorized),
             Self::TooManyFailures => (Status::TOO_MANY_REQUESTS, Code::TooManyRequests),
             Self::TokenRequestInvalid(_) => (Status::BAD_REQUEST, Code::Unsupported),
@@ -415,7 +452,8 @@ impl Error {
             Self::BodyIdle { .. } => (Status::REQUEST_TIMEOUT, Code::BlobUploadInvalid),
             Self::RangeNotSatisfiable { .. } => (Status::RANGE_NOT_SATISFIABLE, Code::SizeInvalid),
             Self::PageInvalid { .. } => (Status::BAD_REQUEST, Code::PaginationNumberInvalid),
-            Self::TooMany { .. } | Self::RateLimited { .. } => {
+            Self::Upstream { .. } => (Status::BAD_GATEWAY, Code::Unavailable),
+            Self::TooMany { .. } | Self::RateLimited { .. } | Self::UpstreamBusy { .. } => {
                 (Status::TOO_MANY_REQUESTS, Code::TooManyRequests)
             }
             Self::HeadersTooLarge { .. } => {
@@ -430,6 +468,7 @@ impl Error {
     pub fn public_message(&self) -> String {
         match self {
             Self::Unavailable { .. } => "the storage is unavailable: try again".to_owned(),
+            Self::StorageFull { .. } => "the registry's storage is full, and nothing of this was stored: ask whoever runs the registry to make room, then try again".to_owned(),
             _ if self.wire().0 == StatusCode::INTERNAL_SERVER_ERROR => {
                 "an internal error occurred: the server's log has the details".to_owned()
             }
@@ -439,18 +478,17 @@ impl Error {
 
     /// The error with its causes, for the log.
     pub(crate) fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            // Writing to a string cannot fail.
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        text
+        cairn_oci::chain(self)
     }
 
     pub(crate) fn storage(action: String, source: impl Into<Source>) -> Self {
         let source = source.into();
+        let is_full = source
+            .downcast_ref::<io::Error>()
+            .is_some_and(|source| is_full(source.kind()));
+        if is_full {
+            return Self::StorageFull { action, source };
+        }
         Self::Storage { action, source }
     }
 
@@ -481,6 +519,13 @@ impl Error {
             _ => false,
         }
     }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 impl From<ReferenceError> for Error {

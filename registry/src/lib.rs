@@ -5,7 +5,9 @@
 //!   operations/  metrics, audit log, limits on clients, readiness, webhooks
 //!   traces/    which request made which calls, for a collector
 //!   watched    files that are read again when they change
+//!   upstream/  what is not here is pulled through from other registries
 //!   service/   what a registry does: uploads, blobs, manifests, tags, referrers
+//!   mirror/    content that is kept the same here and in other registries
 //!   maintenance/ garbage collection, checks and copies, on the service and its records
 //!     records    what is stored about each
 //!     format     whether this version knows what is stored
@@ -34,8 +36,12 @@ mod clock;
 mod config;
 mod error;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod maintenance;
+mod mirror;
 mod operations;
 mod quota;
 mod records;
@@ -45,17 +51,19 @@ pub mod storage;
 mod tls;
 mod traces;
 mod trust;
+mod upstream;
 mod watched;
 mod workers;
 
 pub use app::App;
 pub use config::{
     AuditConfig, AuthConfig, CertificateUser, ClientCertificates, Config, EnforceConfig, EventKind,
-    GcConfig, JwksConfig, KeepTags, Limits, MetricsConfig, OTEL_PREFIX, OidcConfig, QuotaRule,
-    QuotasConfig, Rate, RateLimits, Ratio, RedirectConfig, Replicas, RetentionConfig,
-    RetentionRule, S3Config, S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig,
-    TracesConfig, TrustConfig, TrustMode, UnmatchedTags, UntaggedManifests, VARIABLE_PREFIX,
-    WebhookConfig, check_config, config_schema, read_config,
+    GcConfig, JwksConfig, KeepTags, Limits, MetricsConfig, MirrorConfig, MirrorDirection,
+    OTEL_PREFIX, OidcConfig, QuotaRule, QuotasConfig, Rate, RateLimits, Ratio, RedirectConfig,
+    RemoteConfig, Replicas, RepositoryNames, RetentionConfig, RetentionRule, S3Config,
+    S3Credentials, Secret, StorageConfig, TlsConfig, TokenServiceConfig, TracesConfig, TrustConfig,
+    TrustMode, UnmatchedTags, UntaggedManifests, UpstreamConfig, VARIABLE_PREFIX, WebhookConfig,
+    check_config, config_schema, read_config,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use maintenance::{

@@ -87,6 +87,10 @@ pub(crate) struct Manifest {
     pub(crate) children: Vec<Digest>,
     pub(crate) pushed_unix_s: u64,
     pub(crate) touched_unix_s: u64,
+    /// The upstream that it came from. Its children need not be here, for they come when they are
+    /// asked for, and it may leave when nobody asks for it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<String>,
 }
 
 /// A tag; no body.
@@ -99,6 +103,9 @@ pub(crate) struct Tag {
     pub(crate) moved_unix_s: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Digest>,
+    /// The upstream that said what it names; none if a client did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<String>,
 }
 
 /// A hint that a tag may point to a manifest; no body.

@@ -1,11 +1,15 @@
 //! No secret that a client sends turns up in what the server writes: log, audit log, answers.
 
+use std::fs::{self, File};
+
 use anyhow::{Result, ensure};
 use cairn_tests::{RegistryProcess, Sandbox};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 
 /// Stands in every secret that is sent.
 const CANARY: &str = "canary-5up3r-s3cr3t";
+/// What the registry accepts.
+const PASSWORD: &str = "correct horse battery staple";
 
 /// Headers that carry secrets, by protocol or by habit.
 const HEADERS: [&str; 14] = [
@@ -90,14 +94,49 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-#[tokio::test]
-async fn no_secret_is_written_anywhere() -> Result<()> {
-    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
+/// Everything that is asked for, each with every secret.
+const REQUESTS: [(Method, &str); 10] = [
+    (Method::GET, "/v2/"),
+    (Method::GET, "/v2/_catalog"),
+    (Method::GET, "/v2/a/tags/list"),
+    (Method::GET, "/v2/a/manifests/v1"),
+    (Method::PUT, "/v2/a/manifests/v1"),
+    (Method::DELETE, "/v2/a/manifests/v1"),
+    (Method::POST, "/v2/a/blobs/uploads/"),
+    (Method::GET, "/v2/token"),
+    (Method::POST, "/v2/token"),
+    (Method::GET, "/elsewhere"),
+];
+
+/// One request with each secret, where `right` is what the registry accepts.
+fn requests(client: &Client, method: &Method, url: &str, right: &str) -> Vec<RequestBuilder> {
+    let request = |url: &str| client.request(method.clone(), url);
+    let mut requests = Vec::new();
+    for value in authorizations() {
+        requests.push(request(url).header("authorization", value));
+    }
+    for header in HEADERS {
+        requests.push(request(url).header(header, CANARY));
+    }
+    for parameter in PARAMETERS {
+        let url = format!("{url}?{parameter}={CANARY}");
+        requests.push(request(&url));
+        // The same by somebody who may do it.
+        requests.push(request(&url).header("authorization", right));
+        let form = format!("grant_type=password&username=ada&{parameter}={CANARY}");
+        let form = request(&url).body(form);
+        requests.push(form.header("content-type", "application/x-www-form-urlencoded"));
+    }
+    requests
+}
+
+/// A registry of `ada`, who has [`PASSWORD`], that logs all it can.
+fn talkative(sandbox: &Sandbox) -> Result<RegistryProcess> {
     sandbox.write("policy.yaml", POLICY)?;
-    sandbox.write("password", "correct horse battery staple")?;
+    sandbox.write("password", PASSWORD)?;
     let mut add = sandbox.command();
     add.args(["registry", "user", "add", "ada", "--password-stdin"])
-        .stdin(std::fs::File::open(sandbox.path().join("password"))?);
+        .stdin(File::open(sandbox.path().join("password"))?);
     ensure!(cairn_tests::run(&mut add)?.status.success());
     sandbox.write(
         "registry.yaml",
@@ -110,72 +149,40 @@ limits: {failedLoginsPerMinute: 100000}
     )?;
     let mut command = sandbox.command();
     command.env("CAIRN_LOG", "trace");
-    let mut registry = RegistryProcess::spawn(&mut command, &["--config", "registry.yaml"])?;
+    RegistryProcess::spawn(&mut command, &["--config", "registry.yaml"])
+}
+
+#[tokio::test]
+async fn no_secret_is_written_anywhere() -> Result<()> {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
+    let mut registry = talkative(&sandbox)?;
     // Even a client of plain HTTP wants one; another test may have installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clients = [
         Client::builder().http1_only().build()?,
         Client::builder().http2_prior_knowledge().build()?,
     ];
+    let right = format!("Basic {}", base64(format!("ada:{PASSWORD}").as_bytes()));
     let mut answers = String::new();
-    let right = format!("Basic {}", base64(b"ada:correct horse battery staple"));
-    let paths = [
-        (Method::GET, "/v2/"),
-        (Method::GET, "/v2/_catalog"),
-        (Method::GET, "/v2/a/tags/list"),
-        (Method::GET, "/v2/a/manifests/v1"),
-        (Method::PUT, "/v2/a/manifests/v1"),
-        (Method::DELETE, "/v2/a/manifests/v1"),
-        (Method::POST, "/v2/a/blobs/uploads/"),
-        (Method::GET, "/v2/token"),
-        (Method::POST, "/v2/token"),
-        (Method::GET, "/elsewhere"),
-    ];
-    for (client, (method, path)) in clients
-        .iter()
-        .flat_map(|client| paths.clone().map(|path| (client, path)))
-    {
-        let url = format!("http://{}{path}", registry.address);
-        let mut requests = Vec::new();
-        for value in authorizations() {
-            requests.push(
-                client
-                    .request(method.clone(), &url)
-                    .header("authorization", value),
-            );
-        }
-        for header in HEADERS {
-            requests.push(client.request(method.clone(), &url).header(header, CANARY));
-        }
-        for parameter in PARAMETERS {
-            let url = format!("{url}?{parameter}={CANARY}");
-            requests.push(client.request(method.clone(), &url));
-            // The same by somebody who may do it.
-            let request = client.request(method.clone(), &url);
-            requests.push(request.header("authorization", &right));
-            let form = format!("grant_type=password&username=ada&{parameter}={CANARY}");
-            let request = client.request(method.clone(), &url).body(form);
-            requests.push(request.header("content-type", "application/x-www-form-urlencoded"));
-        }
-        for request in requests {
-            let response = request.send().await?;
-            answers.push_str(&format!("{:?}", response.headers()));
-            answers.push_str(&response.text().await?);
-            answers.push('\n');
+    for client in &clients {
+        for (method, path) in &REQUESTS {
+            let url = format!("http://{}{path}", registry.address);
+            for request in requests(client, method, &url, &right) {
+                let response = request.send().await?;
+                let headers = format!("{:?}", response.headers());
+                answers.extend([headers.as_str(), &response.text().await?, "\n"]);
+            }
         }
     }
     registry.stop()?;
-    let audit = std::fs::read_to_string(sandbox.path().join("audit.log"))?;
+    let audit = fs::read_to_string(sandbox.path().join("audit.log"))?;
     let log = registry.said();
     // All of it was written, at the highest level of detail.
-    ensure!(
-        log.contains("/v2/a/manifests/v1") && log.contains("TRACE"),
-        "{log}"
-    );
+    ensure!(log.contains("/v2/a/manifests/v1") && log.contains("TRACE"));
     ensure!(audit.contains("login"), "{audit}");
     let encoded = base64(format!("ada:{CANARY}").as_bytes());
     for (place, text) in [("log", &log), ("audit log", &audit), ("answers", &answers)] {
-        for secret in [CANARY, &encoded, "battery staple"] {
+        for secret in [CANARY, &encoded, PASSWORD] {
             let line = text.lines().find(|line| line.contains(secret));
             ensure!(line.is_none(), "the {place} tells a secret: {line:?}");
         }

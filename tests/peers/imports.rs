@@ -1,58 +1,17 @@
 //! Content that moves over from a distribution registry: its files, or its bucket, are imported,
 //! and pulled from ours.
 
-use std::{
-    fs,
-    net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-};
+use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use cairn_tests::{RegistryProcess, Sandbox};
 use serde_json::Value;
 
 use crate::{
-    harness::{Meeting, program, text},
+    distribution::Distribution,
+    harness::{Meeting, text},
     s3::{ACCESS_KEY, SECRET_KEY, Store},
 };
-
-/// A distribution registry, which ends with this.
-struct Distribution {
-    process: Child,
-    address: String,
-}
-
-impl Distribution {
-    /// Over a storage as its configuration names it.
-    fn start(meeting: &Meeting, storage: &str) -> Result<Self> {
-        // It cannot say which port it was given, so it is told one that was free just now.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        meeting.sandbox.write(
-            "distribution.yaml",
-            format!("version: 0.1\nstorage: {storage}\nhttp: {{addr: {address}}}\n"),
-        )?;
-        let mut process = Command::new(program("distribution"))
-            .args(["serve", "distribution.yaml"])
-            .current_dir(meeting.sandbox.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("failed to start `distribution`")?;
-        while TcpStream::connect(&address).is_err() {
-            ensure!(process.try_wait()?.is_none(), "`distribution` ended");
-            std::thread::yield_now();
-        }
-        Ok(Self { process, address })
-    }
-}
-
-impl Drop for Distribution {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 #[test]
 #[ignore = "needs distribution, oras and skopeo"]
@@ -61,7 +20,7 @@ fn what_was_pushed_to_distribution_is_pulled_from_ours() -> Result<()> {
     let root = meeting.path("theirs");
     fs::create_dir_all(&root)?;
     let storage = format!("{{filesystem: {{rootdirectory: {}}}}}", root.display());
-    let theirs = Distribution::start(&meeting, &storage)?;
+    let theirs = Distribution::start(&meeting.sandbox, "distribution", &storage)?;
     meeting.sandbox.write("hello.txt", "hello\n")?;
     meeting.sandbox.write("large.bin", vec![7; 3_000_000])?;
     let there = format!("{}/team/app", theirs.address);
@@ -130,7 +89,7 @@ fn what_distribution_kept_in_a_bucket_is_pulled_from_ours() -> Result<()> {
         "{{s3: {{accesskey: {ACCESS_KEY}, secretkey: {SECRET_KEY}, region: us-east-1, regionendpoint: '{}', forcepathstyle: true, secure: false, bucket: cairn, rootdirectory: /theirs}}}}",
         store.endpoint()
     );
-    let theirs = Distribution::start(&meeting, &storage)?;
+    let theirs = Distribution::start(&meeting.sandbox, "distribution", &storage)?;
     meeting.sandbox.write("hello.txt", "hello\n")?;
     meeting.sandbox.write("large.bin", vec![7; 3_000_000])?;
     let there = format!("{}/team/app", theirs.address);

@@ -7,6 +7,7 @@ use cairn_tests::Sandbox;
 use serde_json::Value;
 
 use crate::{
+    alternating::http_client,
     auth::{PASSWORD, USER, serve_over},
     harness::{Meeting, text},
     s3::Store,
@@ -26,7 +27,8 @@ async fn oras_and_crane_download_from_the_store() -> Result<()> {
     let registry = tokio::task::block_in_place(|| serve_over(&sandbox, &settings, true))?;
     let meeting = Meeting::at(sandbox, registry)?;
     let address = meeting.address();
-    let content: String = (0..50_000).map(|n| format!("{n}\n")).collect();
+    let numbers: Vec<String> = (0..50_000).map(|number| number.to_string()).collect();
+    let content = numbers.join("\n");
     meeting.sandbox.write("numbers.txt", &content)?;
 
     meeting.peer(
@@ -50,7 +52,7 @@ async fn oras_and_crane_download_from_the_store() -> Result<()> {
     ensure!(crane(&format!("blob {address}/apps/numbers@{layer}"))? == content);
 
     // That they were sent there shows in what one is told who does not follow.
-    let http = reqwest::Client::builder()
+    let http = http_client()
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
     let path = format!("http://{address}/v2/apps/numbers/blobs/{layer}");

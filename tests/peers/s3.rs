@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    alternating::{Addresses, Client},
+    alternating::{Addresses, Client, http_client},
     harness::{program, text},
 };
 
@@ -175,7 +175,7 @@ async fn one_of_many_sets_an_immutable_tag(
         .bytes(&format!("/v2/{repository}/manifests/{}", base.tag))
         .await?;
     let mut manifest: Value = serde_json::from_slice(&manifest)?;
-    let http = reqwest::Client::new();
+    let http = http_client().build()?;
     let mut racers = JoinSet::new();
     for number in 0..RACERS {
         manifest["annotations"] = json!({"racer": number.to_string()});

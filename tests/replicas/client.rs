@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cairn_spec::Digest;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 /// How often a request, or an upload, is tried. A killed replica is back after a few.
@@ -47,6 +47,13 @@ pub(crate) struct Client {
     asked: usize,
 }
 
+/// A client to be built.
+pub(crate) fn http_client() -> ClientBuilder {
+    // Even one of plain HTTP wants a provider; another client may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 /// One attempt; `None` if the server has a problem or is gone.
 async fn answered(request: RequestBuilder) -> Option<Response> {
     let response = request.send().await.ok();
@@ -55,11 +62,9 @@ async fn answered(request: RequestBuilder) -> Option<Response> {
 
 impl Client {
     pub(crate) fn new(addresses: Arc<Addresses>) -> Result<Self> {
-        // Even a client of plain HTTP wants one; another one may have installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             addresses,
-            http: reqwest::Client::builder().build()?,
+            http: http_client().build()?,
             asked: 0,
         })
     }

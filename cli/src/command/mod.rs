@@ -30,6 +30,7 @@ pub(crate) mod registry_quota;
 pub(crate) mod registry_rebuild;
 pub(crate) mod registry_retention;
 pub(crate) mod registry_serve;
+pub(crate) mod registry_sync;
 pub(crate) mod registry_token_create;
 pub(crate) mod registry_token_list;
 pub(crate) mod registry_token_revoke;
@@ -75,6 +76,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Registry(Registry::Retention(retention)) => retention.run(environment, output),
         Command::Registry(Registry::Export(export)) => export.run(environment, output),
         Command::Registry(Registry::Import(import)) => import.run(environment, output),
+        Command::Registry(Registry::Sync(sync)) => sync.run(environment, output),
         Command::Registry(Registry::Login(login)) => login.run(environment, output),
         Command::Registry(Registry::Logout(logout)) => logout.run(environment, output),
         Command::Registry(Registry::User(User::Add(add))) => add.run(output),

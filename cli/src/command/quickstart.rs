@@ -151,7 +151,7 @@ impl Quickstart {
         let token = shutdown.clone();
         servers.spawn(async move {
             if let Err(error) = app.run(listener, token).await {
-                tracing::error!(error = %crate::packs::chain(&error), "the registry stopped");
+                tracing::error!(error = %cairn_oci::chain(&error), "the registry stopped");
             }
         });
         output.message(&format!(

@@ -112,12 +112,11 @@ fn summary(report: &RetentionReport, is_dry_run: bool) -> String {
     } else {
         "are removed"
     };
-    let mut text = format!("{tags} and {manifests} {what}");
-    if let Some(until_unix_s) = report.held_until_unix_s {
-        text.push_str(&format!(
+    let held = report.held_until_unix_s.map(|until_unix_s| {
+        format!(
             "; the clock is far from what the last pass knew, so nothing is removed before {} unless --accept-clock says that it is right",
             cairn_spec::rfc_3339(until_unix_s)
-        ));
-    }
-    text
+        )
+    });
+    format!("{tags} and {manifests} {what}{}", held.unwrap_or_default())
 }

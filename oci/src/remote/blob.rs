@@ -26,13 +26,7 @@ const MIN_CHUNK: &str = "OCI-Chunk-Min-Length";
 
 impl Repository {
     pub(super) async fn blob_exists(&self, digest: &Digest) -> Result<bool, Error> {
-        let call = self.call(Access::Pull, digest.as_str());
-        let url = self.url(Endpoint::Blob(digest))?;
-        let response = self
-            .client
-            .send(call, |http| http.head(url.clone()))
-            .await?;
-        match check(call, Method::HEAD, response).await {
+        match self.head_blob(digest).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -45,6 +39,40 @@ impl Repository {
         let response = self.client.send(call, |http| http.get(url.clone())).await?;
         let response = check(call, Method::GET, response).await?;
         Ok(reader(descriptor, response))
+    }
+
+    async fn head_blob(&self, digest: &Digest) -> Result<Response, Error> {
+        let call = self.call(Access::Pull, digest.as_str());
+        let url = self.url(Endpoint::Blob(digest))?;
+        let response = self
+            .client
+            .send(call, |http| http.head(url.clone()))
+            .await?;
+        check(call, Method::HEAD, response).await
+    }
+
+    /// The size of a blob, as the registry tells it.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<u64, Error> {
+        let response = self.head_blob(digest).await?;
+        length(response.headers()).ok_or_else(|| {
+            let call = self.call(Access::Pull, digest.as_str());
+            call.bad_answer("it does not tell the blob's size")
+        })
+    }
+
+    /// Opens a blob of which only the digest is known: its size, as the registry tells it, and a
+    /// reader that fails at its end unless size and digest are right.
+    pub async fn open_blob(&self, digest: &Digest) -> Result<(u64, VerifyReader), Error> {
+        let call = self.call(Access::Pull, digest.as_str());
+        let url = self.url(Endpoint::Blob(digest))?;
+        let response = self.client.send(call, |http| http.get(url.clone())).await?;
+        let response = check(call, Method::GET, response).await?;
+        let size = match length(response.headers()) {
+            Some(size) => size,
+            None => self.blob_size(digest).await?,
+        };
+        let descriptor = Descriptor::new("application/octet-stream", digest.clone(), size);
+        Ok((size, reader(&descriptor, response)))
     }
 
     /// Takes a blob over from another repository of this registry.
@@ -184,6 +212,15 @@ impl Repository {
             Err(call.bad_answer("it has lost a part of the upload"))
         }
     }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// The content of a successful answer, verified as it is read.

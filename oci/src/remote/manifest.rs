@@ -29,7 +29,7 @@ const ACCEPT: [&str; 4] = [
 
 impl Repository {
     /// What a name stands for, without reading it where the registry tells in headers.
-    pub(super) async fn resolve_manifest(&self, name: &Name) -> Result<Descriptor, Error> {
+    pub async fn resolve_manifest(&self, name: &Name) -> Result<Descriptor, Error> {
         let subject = name.to_string();
         let call = self.call(Access::Pull, &subject);
         let url = self.url(Endpoint::Manifest(name))?;
@@ -51,7 +51,7 @@ impl Repository {
     }
 
     /// Reads the manifest that a name stands for. By digest, the bytes must have that digest.
-    pub(super) async fn read_manifest(&self, name: &Name) -> Result<(Descriptor, Manifest), Error> {
+    pub async fn read_manifest(&self, name: &Name) -> Result<(Descriptor, Manifest), Error> {
         let subject = name.to_string();
         let call = self.call(Access::Pull, &subject);
         let url = self.url(Endpoint::Manifest(name))?;

@@ -65,6 +65,7 @@ struct Shared {
 struct Content {
     repositories: HashMap<String, Repository>,
     uploads: HashMap<String, Vec<u8>>,
+    uploads_begun: usize,
 }
 
 #[derive(Default)]
@@ -216,6 +217,13 @@ impl Shared {
 
     fn route(&self, request: &Request) -> Option<Response> {
         let path = request.uri.path().strip_prefix("/v2/")?;
+        if path == "_catalog" {
+            let content = self.content();
+            let mut names: Vec<&String> = content.repositories.keys().collect();
+            names.sort_unstable();
+            let body = serde_json::json!({"repositories": names}).to_string();
+            return Some(body.into_response());
+        }
         for (marker, handler) in [
             ("/blobs/uploads/", Self::upload as Handler),
             ("/blobs/", Self::blob),
@@ -258,6 +266,7 @@ impl Shared {
         let Content {
             repositories,
             uploads,
+            uploads_begun,
         } = &mut *content;
         if request.method == Method::POST {
             if let (Some(digest), Some(from)) = (request.query("mount"), request.query("from")) {
@@ -274,7 +283,8 @@ impl Shared {
                     return Some(StatusCode::CREATED.into_response());
                 }
             }
-            let id = uploads.len().to_string();
+            *uploads_begun += 1;
+            let id = uploads_begun.to_string();
             uploads.insert(id.clone(), Vec::new());
             let location = format!("/v2/{repository}/blobs/uploads/{id}?state=a%2Fb");
             return Some((StatusCode::ACCEPTED, [(header::LOCATION, location)]).into_response());

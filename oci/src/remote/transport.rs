@@ -4,12 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use cairn_spec::RegistryHost;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Deserialize;
 
-use super::{Client, Options, auth::Access};
-use crate::{Error, error::RequestError, limits, store::Origin};
+use super::{Client, Options, auth::Access, challenge::Challenge};
+use crate::{Error, error::RequestError, limits, network, store::Origin};
 
 /// A request about a repository.
 #[derive(Debug, Clone, Copy)]
@@ -41,20 +42,48 @@ impl Call<'_> {
     }
 }
 
-/// The HTTP client, over connections of its own.
+/// How long a client waits for whom, and whether it goes where it is led.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// The longest silence while an answer arrives.
+    pub(super) read_timeout: Option<Duration>,
+    /// The longest time for a whole request.
+    pub(super) timeout: Option<Duration>,
+    /// Redirects are followed.
+    pub(super) follows: bool,
+}
+
+/// An HTTP client, over connections of its own.
 pub(super) fn http_client(
     options: &Options,
     tls: rustls::ClientConfig,
-    read_timeout: Option<Duration>,
+    manner: Manner,
 ) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder();
-    if let Some(read_timeout) = read_timeout {
+    if let Some(read_timeout) = manner.read_timeout {
         builder = builder.read_timeout(read_timeout);
     }
+    if let Some(timeout) = manner.timeout {
+        builder = builder.timeout(timeout);
+    }
+    let private_hosts = options.private_hosts.clone();
+    if let Some(hosts) = &private_hosts {
+        // A proxy would resolve names by itself, and reach what it likes.
+        builder = builder
+            .dns_resolver(network::PublicAddresses::or_of(hosts))
+            .no_proxy();
+    }
+    let policy = if manner.follows {
+        redirect::Policy::custom(move |attempt| follow(attempt, private_hosts.as_deref()))
+    } else {
+        redirect::Policy::none()
+    };
     builder
         .user_agent(concat!("cairn/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout)
-        .redirect(redirect::Policy::custom(follow))
+        .redirect(policy)
+        // Where a redirect leads need not know where it was met.
+        .referer(false)
         .tls_backend_preconfigured(tls)
         .build()
         .map_err(|source| Error::Setup {
@@ -62,14 +91,19 @@ pub(super) fn http_client(
         })
 }
 
-/// Follows a few redirects, but never from HTTPS to plain HTTP.
-fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
+/// Follows a few redirects, but never from HTTPS to plain HTTP, nor into private networks.
+fn follow(
+    attempt: redirect::Attempt<'_>,
+    private_hosts: Option<&[RegistryHost]>,
+) -> redirect::Action {
     let downgraded = attempt.url().scheme() != "https"
         && attempt.previous().iter().any(|url| url.scheme() == "https");
     if downgraded {
         attempt.error("a redirect leads from HTTPS to plain HTTP")
     } else if attempt.previous().len() > limits::MAX_REDIRECTS {
         attempt.error("too many redirects")
+    } else if private_hosts.is_some_and(|hosts| !network::may_ask(attempt.url(), hosts)) {
+        attempt.error("a redirect leads into a private network")
     } else {
         attempt.follow()
     }
@@ -89,7 +123,7 @@ impl Client {
             let result = self.send_authorized(call, &request).await;
             let last = attempt >= options.max_attempts.max(1);
             let wait = match &result {
-                Ok(response) if !last && is_busy(response.status()) => backoff(
+                Ok(response) if !last && may_be_repeated(response) => backoff(
                     options.first_backoff,
                     attempt,
                     retry_after(response.headers()),
@@ -128,8 +162,9 @@ impl Client {
         if !asks {
             return Ok(response);
         }
+        let challenge = Challenge::of(response.headers());
         let fresh = authenticator
-            .authorize(scheme, call.origin, call.access, known.as_ref())
+            .authorize(scheme, call, &challenge, known.as_ref())
             .await?;
         self.send_once(call, request(&self.inner.http), Some(&fresh))
             .await
@@ -185,6 +220,12 @@ impl Client {
         if scheme == "https" && request.url().scheme() != "https" {
             return Err(call.bad_answer("it leads from HTTPS to plain HTTP"));
         }
+        if let Some(hosts) = &self.inner.options.private_hosts
+            && !is_registry(request.url(), scheme, call.origin)
+            && !network::may_ask(request.url(), hosts)
+        {
+            return Err(call.bad_answer("it leads into a private network"));
+        }
         // An upload may be sent elsewhere by its `Location`; credentials stay with the registry.
         if let Some(authorization) = authorization
             && is_registry(request.url(), scheme, call.origin)
@@ -225,6 +266,12 @@ fn is_busy(status: StatusCode) -> bool {
     )
 }
 
+/// The registry is busy, and does not ask to be left alone for longer than is waited here.
+fn may_be_repeated(response: &Response) -> bool {
+    let asked = retry_after(response.headers()).unwrap_or_default();
+    is_busy(response.status()) && asked <= limits::MAX_BACKOFF
+}
+
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(header::RETRY_AFTER)?
@@ -256,6 +303,7 @@ pub(super) async fn check(
         return Ok(response);
     }
     let url = shown(response.url());
+    let retry_after = retry_after(response.headers());
     let body = read_limited(call, response, limits::MAX_ERROR_BYTES).await;
     let reason = match body {
         Ok(body) if !body.is_empty() => error_text(&body),
@@ -270,6 +318,11 @@ pub(super) async fn check(
         StatusCode::UNAUTHORIZED => Error::Unauthenticated { what, reason },
         StatusCode::FORBIDDEN => Error::Denied { what, reason },
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Error::Conflict { what, reason },
+        StatusCode::TOO_MANY_REQUESTS => Error::TooManyRequests {
+            what,
+            reason,
+            retry_after,
+        },
         _ => Error::Registry {
             method,
             url,
@@ -337,12 +390,13 @@ pub(super) fn error_text(body: &[u8]) -> String {
         }
         _ => String::from_utf8_lossy(body).into_owned(),
     };
-    let safe = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim()
-        .chars()
-        .map(safe)
-        .take(MAX_REASON_CHARS)
-        .collect()
+    safe(text.trim())
+}
+
+/// A text from outside, safe to print and not too long.
+pub(super) fn safe(text: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(printable).take(MAX_REASON_CHARS).collect()
 }
 
 #[cfg(test)]

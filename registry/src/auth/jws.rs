@@ -388,7 +388,7 @@ mod tests {
 
     /// CVE-2025-24976: a key in the header is a stranger's.
     #[test]
-    fn keys_in_headers_are_ignored() {
+    fn cve_2025_24976_keys_in_headers_are_ignored() {
         let (ours, theirs) = (signer(), signer());
         let point = theirs.pair.public_key().as_ref().to_vec();
         let jwk = json!({

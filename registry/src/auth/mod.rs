@@ -8,6 +8,8 @@
 mod access;
 mod actor;
 mod api_tokens;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod htpasswd;
 mod issuer;
 mod jws;
@@ -265,7 +267,6 @@ pub(crate) struct Readable(Option<(Arc<Policy>, Session)>);
 
 impl Readable {
     /// All of them.
-    #[cfg(test)]
     pub(crate) fn everything() -> Self {
         Self(None)
     }

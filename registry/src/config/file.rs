@@ -272,6 +272,49 @@ mod tests {
     }
 
     #[test]
+    fn other_registries_are_described_without_contradictions() {
+        let text = "\
+upstreams:
+- name: Docker Hub
+  registry: {url: registry-1.docker.io, username: ada, timeoutS: 0}
+  repositories: [{local: 'docker.io/**', remote: library}]
+- name: a
+  registry: {url: 'https://a.example', tokenServices: ['https://b.example']}
+  repositories: []
+mirrors:
+- name: a
+  direction: pull
+  registry: {url: 'https://a.example'}
+  repositories: [{local: 'UPPER/**'}]
+  tags: ['v[']
+  versions: newest
+  concurrency: 0
+- name: a
+  direction: push
+  registry: {url: 'https://a.example'}
+  repositories: [{local: '**'}]
+";
+        let problems = read(text, &[]).unwrap_err();
+        for expected in [
+            "registry.yaml:2:9: `upstreams[0].name`: `Docker Hub` is not a name",
+            "`upstreams[0].registry.url`: `registry-1.docker.io` begins neither with",
+            "`upstreams[0].registry.passwordFile`: a user and a password need each other",
+            "`upstreams[0].registry.timeoutS`: 0 seconds",
+            "`upstreams[0].repositories[0]`: of `docker.io/**` and `library`, only one",
+            "`upstreams[1].registry.tokenServices[0]`: `https://b.example` is not HOST[:PORT]",
+            "`upstreams[1].repositories`: there are none",
+            "`mirrors[0].repositories[0]`: `UPPER/**` is neither a repository nor",
+            "`mirrors[0].tags[0]`: `v[` is not a glob",
+            "`mirrors[0].versions`: ",
+            "`mirrors[0].concurrency`: 0 copies nothing",
+            "`mirrors[1].name`: two are called `a`",
+        ] {
+            assert!(problems.contains(expected), "{expected}\n\n{problems}");
+        }
+        assert_eq!(problems.lines().count(), 12, "{problems}");
+    }
+
+    #[test]
     fn variables_of_opentelemetry_say_where_traces_go() {
         let read = |file: &str, variables: &[(&str, &str)]| {
             let (mut sources, mut origins) = (Sources::new(), Origins::new());

@@ -18,6 +18,9 @@ pub struct GcConfig {
     pub upload_ttl_s: u64,
     /// What happens to manifests without a tag that no index refers to.
     pub untagged_manifests: UntaggedManifests,
+    /// How long what was pulled through from an upstream is kept without being asked for; at least
+    /// the grace period.
+    pub upstream_ttl_s: u64,
 }
 
 /// What happens to manifests without a tag that no index refers to.
@@ -40,6 +43,7 @@ impl Default for GcConfig {
             // As long as distribution keeps its uploads.
             upload_ttl_s: 7 * 24 * 60 * 60,
             untagged_manifests: UntaggedManifests::Keep,
+            upstream_ttl_s: 30 * 24 * 60 * 60,
         }
     }
 }
@@ -73,6 +77,10 @@ impl GcConfig {
             let reason = format!("it is shorter than `limits.graceS`, {}", limits.grace_s);
             return refuse("gc.uploadTtlS", self.upload_ttl_s, reason);
         }
+        if self.upstream_ttl_s < limits.grace_s {
+            let reason = format!("it is shorter than `limits.graceS`, {}", limits.grace_s);
+            return refuse("gc.upstreamTtlS", self.upstream_ttl_s, reason);
+        }
         Ok(())
     }
 }
@@ -101,6 +109,10 @@ mod tests {
         assert_eq!(
             refused(|gc, limits| gc.upload_ttl_s = limits.grace_s - 1),
             Some("gc.uploadTtlS")
+        );
+        assert_eq!(
+            refused(|gc, limits| gc.upstream_ttl_s = limits.grace_s - 1),
+            Some("gc.upstreamTtlS")
         );
         let off = |gc: &mut GcConfig, limits: &mut Limits| {
             gc.enabled = false;

@@ -11,15 +11,18 @@ mod gc;
 mod globs;
 mod limits;
 mod metrics;
+mod mirrors;
 mod otel;
 mod problems;
 mod quotas;
 mod redirects;
+mod remote;
 mod retention;
 mod storage;
 mod tls;
 mod traces;
 mod trust;
+mod upstreams;
 mod webhooks;
 
 use std::{
@@ -38,14 +41,17 @@ pub use file::{VARIABLE_PREFIX, check_config, config_schema, read_config};
 pub use gc::{GcConfig, UntaggedManifests};
 pub use limits::Limits;
 pub use metrics::MetricsConfig;
+pub use mirrors::{MirrorConfig, MirrorDirection};
 pub use otel::OTEL_PREFIX;
 pub use quotas::{QuotaRule, QuotasConfig};
 pub use redirects::RedirectConfig;
+pub use remote::RemoteConfig;
 pub use retention::{KeepTags, RetentionConfig, RetentionRule, UnmatchedTags};
 pub use storage::{Replicas, S3Config, S3Credentials, Secret, StorageConfig};
 pub use tls::{ClientCertificates, TlsConfig};
 pub use traces::{Ratio, TracesConfig};
 pub use trust::{EnforceConfig, TrustConfig, TrustMode};
+pub use upstreams::{RepositoryNames, UpstreamConfig};
 pub use webhooks::{EventKind, WebhookConfig};
 
 pub(crate) use clients::networks;
@@ -60,6 +66,7 @@ use crate::{
     format,
     http::{self, Server},
     maintenance,
+    mirror::{Mirror, run_on_schedule},
     operations::{
         metrics::{MeasuredMetadata, MeasuredPayloads, Metrics},
         webhooks::{AnnouncedMetadata, Endpoint, Outbox, deliver_until},
@@ -129,6 +136,10 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// Who is told about changes; nobody is by default. Each event is one more record to write.
     pub webhooks: Vec<WebhookConfig>,
+    /// Registries whose content is fetched when a client asks for it, and kept; none by default.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// What is copied from or to other registries, on a schedule or by `cairn registry sync`.
+    pub mirrors: Vec<MirrorConfig>,
 }
 
 impl Default for Config {
@@ -153,6 +164,8 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
             webhooks: Vec::new(),
+            upstreams: Vec::new(),
+            mirrors: Vec::new(),
         }
     }
 }
@@ -195,6 +208,17 @@ impl Config {
             app.workers
                 .add("webhook", |stop| deliver_until(stop, outbox, endpoint));
         }
+        let host = self.trust.as_ref().map(|trust| trust.host.as_str());
+        for (config, place) in self.mirrors.iter().zip(0..) {
+            let Some(interval_s) = config.interval_s else {
+                continue;
+            };
+            let registry = app.registry();
+            let mirror = Mirror::open(config, Arc::clone(&registry), host)?;
+            app.workers.add("mirror", move |stop| {
+                run_on_schedule(stop, registry, (mirror, place), interval_s)
+            });
+        }
         if self.gc.enabled {
             let registry = app.registry();
             app.workers
@@ -231,7 +255,8 @@ impl Config {
         let metrics = Arc::default();
         let watch = Watch::new(Duration::MAX, Arc::clone(&metrics));
         let registry = self.open(&metrics, &watch).await?;
-        Ok(Maintenance::new(registry, self.gc, self.audit))
+        let host = self.trust.map(|trust| trust.host);
+        Ok(Maintenance::new(registry, self.gc, self.audit).with_mirrors(self.mirrors, host))
     }
 
     async fn open(&self, metrics: &Arc<Metrics>, watch: &Watch) -> Result<Registry> {
@@ -300,6 +325,8 @@ impl Config {
         }
         self.traces.check(&mut problems.below("traces"));
         webhooks::check(&self.webhooks, &mut problems.below("webhooks"));
+        upstreams::check(&self.upstreams, &mut problems.below("upstreams"));
+        mirrors::check(&self.mirrors, &mut problems.below("mirrors"));
         check_networks(&self.trusted_proxies, &mut problems.below("trustedProxies"));
     }
 
@@ -316,6 +343,8 @@ impl Config {
         if let Some(trust) = &self.trust {
             problems.below("trust").file("policy", &trust.policy);
         }
+        upstreams::check_files(&self.upstreams, &mut problems.below("upstreams"));
+        mirrors::check_files(&self.mirrors, &mut problems.below("mirrors"));
     }
 }
 

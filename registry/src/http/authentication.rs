@@ -68,7 +68,7 @@ pub(super) fn presented(server: &Server, envelope: Envelope<'_>) -> Option<Prese
     })
 }
 
-fn parse(value: &str) -> Option<Credentials> {
+pub(super) fn parse(value: &str) -> Option<Credentials> {
     let (scheme, rest) = value.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {

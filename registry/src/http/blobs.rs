@@ -9,7 +9,7 @@ use super::{
     response::{self, DOCKER_CONTENT_DIGEST, IMMUTABLE, etag, is_known, value, with_headers},
     routes::Call,
 };
-use crate::Result;
+use crate::{Result, upstream::Blob};
 
 /// end-2: a blob, or a range of it, or only its headers.
 pub(super) async fn get(
@@ -18,7 +18,11 @@ pub(super) async fn get(
     digest: Digest,
     call: Call,
 ) -> Result<Response> {
-    let blob = server.registry.blob(&repository, &digest).await?;
+    let is_head = call.method == Method::HEAD;
+    let blob = match &server.pull_through {
+        Some(pull_through) => pull_through.blob(&repository, &digest, is_head).await?,
+        None => Blob::Stored(server.registry.blob(&repository, &digest).await?),
+    };
     let mut response = Response::default();
     response = with_headers(
         response,
@@ -33,11 +37,11 @@ pub(super) async fn get(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let size_bytes = blob.size_bytes;
-    let is_head = call.method == Method::HEAD;
+    let size_bytes = blob.size_bytes();
     if !is_head
         && server.redirects.includes(call.client)
-        && let Some(url) = server.registry.signed_url(&blob).await?
+        && let Blob::Stored(stored) = &blob
+        && let Some(url) = server.registry.signed_url(stored).await?
     {
         // The client sends its range to the store as well.
         ranges::requested(&call.headers, size_bytes)?;
@@ -64,7 +68,7 @@ pub(super) async fn get(
     let length = HeaderValue::from(range.end - range.start);
     let media_type = HeaderValue::from_static("application/octet-stream");
     if !is_head {
-        let chunks = server.registry.read_range(&blob, range).await?;
+        let chunks = blob.read(&server.registry, range).await?;
         *response.body_mut() = Body::from_stream(chunks);
     }
     Ok(with_headers(

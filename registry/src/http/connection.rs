@@ -103,12 +103,88 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(Duration::from_secs(limits.idle_timeout_s));
     let service = TowerToHyperService::new(AddExtension::new(router, peer));
+    let stream = OpeningGuard::new(stream, Duration::from_secs(limits.header_timeout_s));
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
     if let Err(error) = watcher.watch(connection).await {
         // Clients that leave early are everyday business.
         tracing::debug!(error, "a connection ended early");
+    }
+}
+
+/// Ends a connection whose client does not even say which version of HTTP it speaks: the limits of
+/// either version begin only then.
+struct OpeningGuard<S> {
+    stream: S,
+    /// Present until enough was read to tell.
+    deadline: Option<Pin<Box<Sleep>>>,
+    read_bytes: usize,
+}
+
+/// How HTTP/2 begins, in bytes; HTTP/1.1 is told apart no later.
+const PREFACE_BYTES: usize = 24;
+
+impl<S> OpeningGuard<S> {
+    fn new(stream: S, timeout: Duration) -> Self {
+        Self {
+            stream,
+            deadline: Some(Box::pin(sleep(timeout))),
+            read_bytes: 0,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for OpeningGuard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Some(deadline) = &mut self.deadline else {
+            return polled;
+        };
+        if polled.is_pending() {
+            ready!(deadline.as_mut().poll(context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.read_bytes += buffer.filled().len() - before;
+        if self.read_bytes >= PREFACE_BYTES {
+            self.deadline = None;
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for OpeningGuard<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -47,6 +47,20 @@ impl Endpoint {
         }
     }
 
+    /// The same, to give it another name.
+    pub(super) fn repository_mut(&mut self) -> Option<&mut RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog | Self::Discover => None,
+            Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Trust(name, _)
+            | Self::Tags(name)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+
     /// Reads a request's path, still percent-encoded.
     pub(super) fn parse(path: &str) -> Result<Self> {
         let unknown = || Error::EndpointUnknown {
@@ -104,9 +118,9 @@ fn percent_decoded(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
-            let digits = [bytes.next()?, bytes.next()?];
-            let digits = std::str::from_utf8(&digits).ok()?;
-            decoded.push(u8::from_str_radix(digits, 16).ok()?);
+            let mut byte = [0];
+            hex::decode_to_slice([bytes.next()?, bytes.next()?], &mut byte).ok()?;
+            decoded.extend(byte);
         } else {
             decoded.push(byte);
         }
@@ -148,6 +162,7 @@ mod tests {
         assert_snapshot!(parsed("/v2/manifests/v1"), @"there is no endpoint at `/v2/manifests/v1`");
         assert_snapshot!(parsed("/v2/a/b"), @"there is no endpoint at `/v2/a/b`");
         assert_snapshot!(parsed("/v2/a/%zz"), @"there is no endpoint at `/v2/a/%zz`");
+        assert_snapshot!(parsed("/v2/a/%+f"), @"there is no endpoint at `/v2/a/%+f`");
         assert_snapshot!(parsed("/v1/"), @"there is no endpoint at `/v1/`");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Server,
     query::{Query, encoded},
-    response::{OCI_FILTERS_APPLIED, json_body, json_bytes, value},
+    response::{OCI_FILTERS_APPLIED, json_body, json_bytes, value, warning},
     routes::Call,
 };
 use crate::{Result, service::Page};
@@ -26,10 +26,16 @@ pub(super) async fn tags(
 ) -> Result<Response> {
     let entries = query.page_entries()?;
     let last = query.get("last");
-    let page = server.registry.tags(&repository, entries, last).await?;
+    let (page, lacking) = match &server.pull_through {
+        Some(pull_through) => pull_through.tags(&repository, entries, last).await?,
+        None => (
+            server.registry.tags(&repository, entries, last).await?,
+            None,
+        ),
+    };
     let body = json!({"name": repository, "tags": page.names});
     let path = format!("/v2/{repository}/tags/list");
-    Ok(paged(&body, &path, entries, &page))
+    Ok(incomplete(paged(&body, &path, entries, &page), lacking))
 }
 
 /// The repositories that the client may pull, as Docker's registry lists them.
@@ -54,10 +60,14 @@ pub(super) async fn referrers(
 ) -> Result<Response> {
     let filter = query.get("artifactType").filter(|text| !text.is_empty());
     let last = query.get("last").map(str::parse::<Digest>).transpose()?;
-    let page = server
-        .registry
-        .referrers(&repository, &subject, filter, last.as_ref())
-        .await?;
+    let (page, lacking) = if let Some(pull_through) = &server.pull_through {
+        let page = pull_through.referrers(&repository, &subject, filter, last.as_ref());
+        page.await?
+    } else {
+        let registry = &server.registry;
+        let page = registry.referrers(&repository, &subject, filter, last.as_ref());
+        (page.await?, None)
+    };
     // The descriptors are JSON already, and there may be megabytes of them.
     let media_type = media_type::OCI_INDEX;
     let head = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":"#);
@@ -77,7 +87,16 @@ pub(super) async fn referrers(
         );
         headers.insert(header::LINK, link(&next));
     }
-    Ok(response)
+    Ok(incomplete(response, lacking))
+}
+
+/// Says why a list lacks what upstreams would have, if it does.
+fn incomplete(mut response: Response, lacking: Option<String>) -> Response {
+    if let Some(reason) = lacking {
+        let warning = warning(&format!("incomplete: {reason}"));
+        response.headers_mut().insert(header::WARNING, warning);
+    }
+    response
 }
 
 /// <https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md>

@@ -20,6 +20,7 @@ use crate::{
     Error, Result,
     auth::Session,
     service::{Admission, ManifestPush, Reference, Stored},
+    upstream::Pulled,
 };
 
 /// end-3: a manifest exactly as it was pushed, whatever `Accept` says.
@@ -29,7 +30,7 @@ pub(super) async fn get(
     reference: Reference,
     call: Call,
 ) -> Result<Response> {
-    let stored = server.registry.manifest(&repository, &reference).await?;
+    let Pulled { stored, stale } = server.manifest(&repository, &reference).await?;
     let is_head = call.method == Method::HEAD;
     let admitted = server.registry.admit(&repository, &stored, is_head).await;
     let admission = match admitted {
@@ -56,6 +57,10 @@ pub(super) async fn get(
     if let Admission::Warned(reason) = admission {
         let headers = response.headers_mut();
         headers.insert(header::WARNING, warning(&format!("not trusted: {reason}")));
+    }
+    if let Some(reason) = stale {
+        let headers = response.headers_mut();
+        headers.append(header::WARNING, warning(&format!("stale: {reason}")));
     }
     if is_known(&call.headers, &stored.digest) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -112,9 +117,19 @@ pub(super) async fn put(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned),
         bytes,
+        upstream: None,
     };
     let registry = Arc::clone(&server.registry);
-    let pushing = async move { registry.push_manifest(push).await };
+    let pull_through = server.pull_through.clone();
+    let pushing = async move {
+        if let Some(pull_through) = pull_through {
+            let content_type = push.content_type.as_deref();
+            pull_through
+                .complete(&push.repository, &push.bytes, content_type)
+                .await;
+        }
+        registry.push_manifest(push).await
+    };
     let stored = server.detached(pushing).await?;
     let created = created(&repository, &stored, &tags);
     Ok(with_warnings(
@@ -153,7 +168,7 @@ pub(super) async fn trust(
     repository: RepositoryName,
     reference: Reference,
 ) -> Result<Response> {
-    let stored = server.registry.manifest(&repository, &reference).await?;
+    let stored = server.manifest(&repository, &reference).await?.stored;
     let verdict = server.registry.trust_of(&repository, &stored).await?;
     let body = match verdict {
         None => json!({"digest": stored.digest, "verdict": "none"}),

@@ -12,6 +12,8 @@ mod body;
 mod connection;
 mod context;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod jwks;
 mod lists;
 mod manifests;
@@ -42,6 +44,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use cairn_spec::RepositoryName;
 use ipnet::IpNet;
 use peer::Origin;
 use redirects::Redirects;
@@ -54,14 +57,17 @@ use crate::{
     operations::{
         audit::AuditLog, metrics::Metrics, rate_limits::ClientLimits, readiness::Readiness,
     },
-    service::Registry,
+    service::{Reference, Registry},
     traces::{self, Tracer},
+    upstream::{PullThrough, Pulled},
 };
 
 /// What every handler works with.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) registry: Arc<Registry>,
+    /// Present if there are upstreams.
+    pub(crate) pull_through: Option<Arc<PullThrough>>,
     pub(crate) auth: Arc<Auth>,
     origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
@@ -92,9 +98,17 @@ impl Server {
             Arc::clone(&metrics),
             registry.tasks.clone(),
         );
+        let registry = Arc::new(registry);
+        let pull_through = (!config.upstreams.is_empty())
+            .then(|| {
+                let (registry, metrics) = (Arc::clone(&registry), Arc::clone(&metrics));
+                PullThrough::open(&config.upstreams, registry, metrics)
+            })
+            .transpose()?;
         let is_limited = config.rate_limits != RateLimits::default();
         Ok(Self {
-            registry: Arc::new(registry),
+            registry,
+            pull_through: pull_through.map(Arc::new),
             auth: Arc::new(auth),
             origin: Arc::new(Origin::new(config)),
             metrics,
@@ -114,6 +128,22 @@ impl Server {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// A manifest that is here, or that an upstream has.
+    pub(super) async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Pulled> {
+        let Some(pull_through) = &self.pull_through else {
+            let stored = self.registry.manifest(repository, reference).await?;
+            return Ok(stored.into());
+        };
+        let pull_through = Arc::clone(pull_through);
+        let (repository, reference) = (repository.clone(), reference.clone());
+        let pulling = async move { pull_through.manifest(&repository, &reference).await };
+        self.detached(pulling).await
     }
 
     /// Runs work to its end even if the client leaves: what arrived of an upload is kept, and a

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use http::Uri;
 
+use super::ranges;
 use crate::{Error, Result};
 
 /// Decoded parameters, in the order of the request.
@@ -43,7 +44,10 @@ impl Query {
             value: value.to_owned(),
         };
         self.get("n")
-            .map(|value| value.parse().map_err(|_| invalid(value)))
+            .map(|value| {
+                let entries = ranges::number(value).ok_or_else(|| invalid(value))?;
+                Ok(usize::try_from(entries).unwrap_or(usize::MAX))
+            })
             .transpose()
     }
 }

@@ -21,18 +21,17 @@ pub(super) fn requested(headers: &HeaderMap, size_bytes: u64) -> Result<Option<R
     else {
         return Ok(None);
     };
-    let number = |text: &str| text.parse::<u64>();
     let range = match (first, last) {
         ("", suffix) => match number(suffix) {
-            Ok(length) => size_bytes.saturating_sub(length)..size_bytes,
-            Err(_) => return Ok(None),
+            Some(length) => size_bytes.saturating_sub(length)..size_bytes,
+            None => return Ok(None),
         },
         (first, "") => match number(first) {
-            Ok(first) => first..size_bytes,
-            Err(_) => return Ok(None),
+            Some(first) => first..size_bytes,
+            None => return Ok(None),
         },
         (first, last) => match (number(first), number(last)) {
-            (Ok(first), Ok(last)) => first..size_bytes.min(last.saturating_add(1)),
+            (Some(first), Some(last)) => first..size_bytes.min(last.saturating_add(1)),
             _ => return Ok(None),
         },
     };
@@ -42,11 +41,22 @@ pub(super) fn requested(headers: &HeaderMap, size_bytes: u64) -> Result<Option<R
     Ok(Some(range))
 }
 
+/// Digits and nothing else: the standard library would take a sign, too.
+pub(super) fn number(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
 /// The bytes that a chunk says it carries: `<first>-<last>`, also as RFC 9110 spells it.
 pub(super) fn chunk(headers: &HeaderMap) -> Result<Option<Chunk>> {
-    let Some(value) = headers.get(header::CONTENT_RANGE) else {
+    let mut values = headers.get_all(header::CONTENT_RANGE).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
+    if values.next().is_some() {
+        let reason = "`Content-Range` stands there twice".to_owned();
+        return Err(Error::ChunkInvalid(reason));
+    }
     parse_chunk(value).map(Some).ok_or_else(|| {
         let text = String::from_utf8_lossy(value.as_bytes());
         Error::ChunkInvalid(format!(
@@ -61,8 +71,8 @@ fn parse_chunk(value: &HeaderValue) -> Option<Chunk> {
     let range = text.split('/').next().unwrap_or_default();
     let (first, last) = range.split_once('-')?;
     let chunk = Chunk {
-        first: first.parse().ok()?,
-        last: last.parse().ok()?,
+        first: number(first)?,
+        last: number(last)?,
     };
     (chunk.first <= chunk.last && chunk.last < u64::MAX).then_some(chunk)
 }
@@ -89,6 +99,8 @@ mod tests {
             ("bytes=0-1,5-6", None),
             ("bytes=a-b", None),
             ("items=0-1", None),
+            ("bytes=+0-1", None),
+            ("bytes=0-18446744073709551616", None),
         ] {
             assert_eq!(range(text).unwrap(), expected, "{text}");
         }
@@ -106,6 +118,7 @@ mod tests {
             ("9-5", None),
             ("5", None),
             ("a-b", None),
+            ("+0-9", None),
         ] {
             let chunk = parse_chunk(&text.parse().unwrap());
             let chunk = chunk.map(|chunk| (chunk.first, chunk.last));

@@ -153,7 +153,9 @@ impl IntoResponse for Error {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
             let retry_after = match &self {
-                Self::RateLimited { retry_after_s } => HeaderValue::from(*retry_after_s),
+                Self::RateLimited { retry_after_s } | Self::UpstreamBusy { retry_after_s, .. } => {
+                    HeaderValue::from(*retry_after_s)
+                }
                 Self::TooManyFailures => RETRY_LOGIN_AFTER_S,
                 _ => RETRY_AFTER_S,
             };

@@ -127,9 +127,15 @@ fn allowed(endpoint: &Endpoint) -> &'static str {
 
 async fn distribution(State(server): State<Server>, request: Request) -> Response {
     let query = Query::of(request.uri());
-    // A mirror's client names the registry it means; the same content answers for all of them.
+    // A mirror's client names the registry it means. If that is an upstream, the repository is the
+    // local one for it from here on, also for access policies; else the content answers for all.
     let namespace = query.get("ns").map(HeaderValue::from_str);
-    let endpoint = Endpoint::parse(request.uri().path());
+    let mut endpoint = Endpoint::parse(request.uri().path());
+    if let Ok(endpoint) = &mut endpoint
+        && is_read(request.method())
+    {
+        rename(&server, endpoint, query.get("ns"));
+    }
     let audited = server.audit.as_ref().and_then(|log| {
         let context = request.extensions().get::<Context>()?.clone();
         let endpoint = endpoint.as_ref().ok();
@@ -209,6 +215,17 @@ pub(super) fn peer_of(request: &Request) -> Peer {
         is_secure: false,
         certificate: None,
     })
+}
+
+/// Gives a repository of an upstream the name that it has here.
+fn rename(server: &Server, endpoint: &mut Endpoint, namespace: Option<&str>) {
+    if let Some(pull_through) = &server.pull_through
+        && let Some(namespace) = namespace
+        && let Some(repository) = endpoint.repository_mut()
+        && let Some(local) = pull_through.local_of(namespace, repository)
+    {
+        *repository = local;
+    }
 }
 
 fn is_read(method: &Method) -> bool {

@@ -1,18 +1,11 @@
 //! Posts events to webhooks.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
+use cairn_oci::network::{PublicAddresses, is_public};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http::header;
-use reqwest::{
-    Client, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
+use reqwest::{Client, Url, redirect};
 
 use super::context::TRACEPARENT;
 use crate::{
@@ -43,7 +36,7 @@ pub(crate) fn webhook_post(config: &WebhookConfig) -> Result<Box<dyn Post>> {
         .timeout(Duration::from_secs(config.timeout_s))
         .user_agent(concat!("cairn-registry/", env!("CARGO_PKG_VERSION")));
     if !config.allow_private_networks {
-        client = client.dns_resolver(PublicAddresses).no_proxy();
+        client = client.dns_resolver(PublicAddresses::default()).no_proxy();
     }
     Ok(Box::new(Receiver {
         client: client.build().map_err(|source| invalid(source.into()))?,
@@ -95,96 +88,6 @@ impl Receiver {
             200..=299 => Ok(()),
             408 | 429 | 500..=599 => Err(Refusal::Away(text)),
             _ => Err(Refusal::Rejected(text)),
-        }
-    }
-}
-
-/// Resolves names to addresses that everybody can reach, and to no others.
-struct PublicAddresses;
-
-impl Resolve for PublicAddresses {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
-            if public.is_empty() {
-                let message = format!(
-                    "`{}` has no address outside of private networks",
-                    name.as_str()
-                );
-                return Err(io::Error::other(message).into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// Everybody can reach the address: it is neither of this machine nor of a private network.
-///
-/// <https://www.iana.org/assignments/iana-ipv4-special-registry/>,
-/// <https://www.iana.org/assignments/iana-ipv6-special-registry/>
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, second, third, _] = address.octets();
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_broadcast()
-                || address.is_documentation()
-                || address.is_multicast()
-                || first == 0
-                || first >= 240
-                || (first == 100 && (64..128).contains(&second))
-                || (first == 192 && second == 0 && third == 0)
-                || (first == 198 && (18..20).contains(&second)))
-        }
-        // Only what is globally unicast; of that, neither documentation nor addresses that embed
-        // IPv4 ones.
-        IpAddr::V6(address) => {
-            let [first, second, ..] = address.segments();
-            (0x2000..0x4000).contains(&first)
-                && !(first == 0x2001 && (second == 0xdb8 || second < 0x200))
-                && first != 0x2002
-                && first != 0x3fff
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn private_networks_are_told_from_public_ones() {
-        let public = |text: &str| is_public(text.parse().unwrap());
-        for text in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "192.0.0.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::1",
-            "::",
-            "::ffff:127.0.0.1",
-            "fd00::1",
-            "fe80::1",
-            "ff02::1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-            "2001::1",
-        ] {
-            assert!(!public(text), "{text}");
-        }
-        for text in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111"] {
-            assert!(public(text), "{text}");
         }
     }
 }

@@ -311,7 +311,9 @@ impl<'a> Check<'a> {
         if !digest.matches(&bytes) {
             return Err(Error::corrupt(key, "its content has another digest"));
         }
-        for child in &manifest.children {
+        // Those of an upstream's manifest come when somebody asks for them.
+        let children = manifest.children.iter();
+        for child in children.filter(|_| manifest.upstream.is_none()) {
             let blob = Key::RepositoryBlob(child.clone(), repository.clone());
             let nested = Key::Manifest(repository.clone(), child.clone());
             let metadata = &self.registry.metadata;

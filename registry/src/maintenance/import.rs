@@ -123,6 +123,7 @@ impl Import<'_> {
                 tags,
                 content_type: Some(media_type),
                 bytes,
+                upstream: None,
             };
             self.registry.push_manifest(push).await?;
             if self.done.insert(mark) {

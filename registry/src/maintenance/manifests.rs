@@ -43,6 +43,9 @@ impl Collector {
             Standing::None | Standing::Needed => {}
             Standing::Unused(entry, manifest) => {
                 let registry = &self.registry;
+                if manifest.upstream.is_some() {
+                    self.remove_tags(repository, digest).await?;
+                }
                 let mut writes = registry.review_after(repository, digest, &manifest);
                 let key = Key::Manifest(repository.clone(), digest.clone());
                 // Whoever tagged it, or was told that it is there, has changed its record.
@@ -97,6 +100,25 @@ impl Collector {
             last = page.entries.into_iter().next_back().map(|it| it.digest);
             if !page.has_more {
                 return Ok(Next::Settled);
+            }
+        }
+    }
+
+    /// Removes the tags of an upstream's manifest that nobody asks for.
+    async fn remove_tags(&self, repository: &RepositoryName, digest: &Digest) -> Result<()> {
+        let registry = &self.registry;
+        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
+        loop {
+            let mut removed = false;
+            for name in registry.metadata.list(&prefix, None, PAGE_NAMES).await? {
+                let tag: Tag = name.parse()?;
+                if registry.points_to(repository, &tag, digest).await? {
+                    registry.delete_tag(repository, &tag).await?;
+                    removed = true;
+                }
+            }
+            if !removed {
+                return Ok(());
             }
         }
     }
@@ -161,7 +183,9 @@ impl Collector {
             name: digest.to_string(),
             size_bytes: entry.value.len() as u64,
             since_unix_s: manifest.touched_unix_s,
-            reason: if manifest.subject.is_some() {
+            reason: if manifest.upstream.is_some() {
+                "it came from an upstream, and nobody asked for it for long"
+            } else if manifest.subject.is_some() {
                 "its subject is gone, and no tag or index refers to it"
             } else {
                 "no tag or index refers to it"
@@ -180,12 +204,19 @@ impl Collector {
         let Some(entry) = metadata.get(&key).await? else {
             return Ok(Standing::None);
         };
-        if is_referenced || self.config.untagged_manifests == UntaggedManifests::Keep {
+        let (manifest, _): (Manifest, _) = records::decode(&key, &entry)?;
+        let is_kept = self.config.untagged_manifests == UntaggedManifests::Keep;
+        if is_referenced || (is_kept && manifest.upstream.is_none()) {
             return Ok(Standing::Needed);
         }
-        let (manifest, _): (Manifest, _) = records::decode(&key, &entry)?;
         if let Some(due_unix_s) = self.due_later(manifest.touched_unix_s) {
             return Ok(Standing::Young { due_unix_s });
+        }
+        if manifest.upstream.is_some() {
+            let due_unix_s = manifest.touched_unix_s + self.config.upstream_ttl_s;
+            if due_unix_s > self.clock.unix_now_s() {
+                return Ok(Standing::Young { due_unix_s });
+            }
         }
         if let Some(subject) = &manifest.subject {
             let subject = Key::Manifest(repository.clone(), subject.clone());
@@ -193,7 +224,15 @@ impl Collector {
                 return Ok(Standing::Needed);
             }
         }
-        Ok(if self.registry.is_tagged(repository, digest).await? {
+        // Tags of an upstream leave with what they name.
+        let is_tagged = if manifest.upstream.is_some() {
+            self.registry
+                .is_tagged_by_clients(repository, digest)
+                .await?
+        } else {
+            self.registry.is_tagged(repository, digest).await?
+        };
+        Ok(if is_tagged {
             Standing::Needed
         } else {
             Standing::Unused(entry, manifest)

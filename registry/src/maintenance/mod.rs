@@ -57,10 +57,11 @@ pub use tally::Progress;
 pub(crate) use tally::Tally;
 
 use crate::{
-    AuditConfig, GcConfig, Result,
+    AuditConfig, Error, GcConfig, MirrorConfig, Result,
+    mirror::Mirror,
     operations::audit::AuditLog,
     quota::{self, QuotaReport},
-    retention::{self, Listeners, RepositoryVerdicts, RetentionOptions, RetentionReport},
+    retention::{self, Listeners, Mode, RepositoryVerdicts, RetentionOptions, RetentionReport},
     service::Registry,
 };
 use gc::{Collector, Pace};
@@ -90,6 +91,9 @@ pub struct Maintenance {
     registry: Arc<Registry>,
     config: GcConfig,
     audit: Option<AuditConfig>,
+    mirrors: Vec<MirrorConfig>,
+    /// The host by which trust policies know the registry.
+    host: Option<String>,
 }
 
 impl Maintenance {
@@ -98,6 +102,16 @@ impl Maintenance {
             registry: Arc::new(registry),
             config,
             audit,
+            mirrors: Vec::new(),
+            host: None,
+        }
+    }
+
+    pub(crate) fn with_mirrors(self, mirrors: Vec<MirrorConfig>, host: Option<String>) -> Self {
+        Self {
+            mirrors,
+            host,
+            ..self
         }
     }
 
@@ -174,7 +188,13 @@ impl Maintenance {
             decided,
         };
         let stop = CancellationToken::new();
-        let report = retention::sweep(&self.registry, options, listeners, &stop).await;
+        let mode = if options.dry_run {
+            Mode::Explain
+        } else {
+            Mode::Remove
+        };
+        let how = (mode, options.accept_clock);
+        let report = retention::sweep(&self.registry, how, listeners, &stop).await;
         quota::flush(&self.registry).await?;
         report
     }
@@ -182,6 +202,30 @@ impl Maintenance {
     /// How much of the configured quotas is used.
     pub async fn quotas(&self) -> Result<QuotaReport> {
         quota::report(&self.registry).await
+    }
+
+    /// The names of the mirrors that are configured.
+    pub fn mirrors(&self) -> impl Iterator<Item = &str> {
+        self.mirrors.iter().map(|mirror| mirror.name.as_str())
+    }
+
+    /// Runs a mirror of the configuration, or, if `dry_run`, says what it would copy. `progress`
+    /// sees content move.
+    pub async fn sync(
+        &self,
+        mirror: &str,
+        dry_run: bool,
+        progress: cairn_oci::Progress,
+    ) -> Result<cairn_oci::sync::Report> {
+        let config = self.mirrors.iter().find(|config| config.name == mirror);
+        let config = config.ok_or_else(|| Error::MirrorUnknown(mirror.to_owned()))?;
+        let registry = Arc::clone(&self.registry);
+        let mut mirror = Mirror::open(config, registry, self.host.as_deref())?;
+        mirror.watch(progress);
+        if dry_run {
+            mirror.rehearse();
+        }
+        mirror.run().await
     }
 
     fn collector(&self, grace_s: Option<u64>) -> Collector {

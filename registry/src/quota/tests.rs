@@ -12,7 +12,7 @@ use crate::{
         tests::world::{World, image, name, push, push_blob},
     },
     service::Registry,
-    storage::{Key, Metadata, Prefix},
+    storage::{Key, Prefix},
 };
 
 /// A world in which repositories below `team/` may hold this many bytes together.
@@ -154,8 +154,8 @@ async fn requests_at_the_same_time_do_not_exceed_a_quota() {
     let pushes = contents
         .iter()
         .map(|content| push_blob(&registry, &a, content));
-    let pushed = futures_util::future::join_all(pushes).await;
-    let accepted = pushed.iter().filter(|pushed| pushed.is_ok()).count();
+    let outcomes = futures_util::future::join_all(pushes).await;
+    let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert!((1..=3).contains(&accepted), "{accepted}");
     assert_eq!(used(&registry).await, Some(300 * accepted as u64));
 }

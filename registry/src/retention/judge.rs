@@ -160,7 +160,7 @@ impl<'a> Ranks<'a> {
 }
 
 /// The last ones by time; of equals, those whose names come last.
-fn last<'a>(mut timed: Vec<(u64, &'a Tag)>, count: Option<usize>) -> HashSet<&'a Tag> {
+fn last(mut timed: Vec<(u64, &Tag)>, count: Option<usize>) -> HashSet<&Tag> {
     timed.sort_unstable_by(|a, b| b.cmp(a));
     let count = count.unwrap_or_default();
     timed.into_iter().take(count).map(|(_, tag)| tag).collect()

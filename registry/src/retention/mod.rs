@@ -17,7 +17,7 @@ mod trusted_time;
 mod tests;
 
 pub use judge::{Decision, Verdict};
-pub(crate) use pass::{Listeners, retain_until, sweep};
+pub(crate) use pass::{Listeners, Mode, retain_until, sweep};
 pub use pass::{RepositoryVerdicts, RetentionOptions, RetentionReport};
 pub(crate) use pulls::{Pulls, flush_pulls, flush_pulls_until};
 pub(crate) use rules::Rules;

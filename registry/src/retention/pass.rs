@@ -41,6 +41,17 @@ pub struct RetentionOptions {
     pub accept_clock: bool,
 }
 
+/// What comes of what a pass decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nothing, not even that there was a pass.
+    Explain,
+    /// Nothing but that there was a pass, so that the time is known and pulls are recorded.
+    Rehearse,
+    /// What is to go is removed.
+    Remove,
+}
+
 /// What a pass did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,9 +101,10 @@ pub(crate) async fn retain_until(
         return;
     };
     let pause = Duration::from_secs(rules.interval_s.min(LONGEST_PAUSE_S));
-    let options = RetentionOptions {
-        dry_run: rules.dry_run,
-        accept_clock: false,
+    let mode = if rules.dry_run {
+        Mode::Rehearse
+    } else {
+        Mode::Remove
     };
     loop {
         tokio::select! {
@@ -105,16 +117,17 @@ pub(crate) async fn retain_until(
         };
         let swept = async {
             if is_due(&registry, rules).await? {
-                sweep(&registry, options, listeners, &stop).await.map(Some)
+                sweep(&registry, (mode, false), listeners, &stop)
+                    .await
+                    .map(Some)
             } else {
                 Ok(None)
             }
         };
         match swept.await {
-            Ok(None) => {}
-            Ok(Some(report)) => metrics.retention.add(&report, options.dry_run),
-            // Another replica is at it.
-            Err(Error::Contended { .. }) => {}
+            // None is due, or another replica is at it.
+            Ok(None) | Err(Error::Contended { .. }) => {}
+            Ok(Some(report)) => metrics.retention.add(&report, mode == Mode::Rehearse),
             Err(error) => {
                 metrics.retention.failures.add(1);
                 tracing::warn!(
@@ -149,34 +162,33 @@ async fn is_due(registry: &Registry, rules: &Rules) -> Result<bool> {
 
 /// Judges every repository, tells each decision, and removes what is to go.
 ///
-/// Fails with [`Error::Contended`] while somebody else does.
+/// Fails with [`Error::Contended`] while somebody else does. `accepts_clock` says that the clock is
+/// right.
 pub(crate) async fn sweep(
     registry: &Registry,
-    options: RetentionOptions,
+    (mode, accepts_clock): (Mode, bool),
     mut listeners: Listeners<'_>,
     stop: &CancellationToken,
 ) -> Result<RetentionReport> {
     let Some(rules) = &registry.retention else {
         return Ok(RetentionReport::default());
     };
-    if options.dry_run {
-        let passes = next_passes(registry, rules, options).await?.1;
-        return pass(
+    if mode == Mode::Explain {
+        let passes = next_passes(registry, rules, accepts_clock).await?.1;
+        let pass = Pass {
             registry,
             rules,
-            (options, &passes),
-            &mut listeners,
-            &mut None,
+            passes,
             stop,
-        )
-        .await;
+        };
+        return pass.explain(&mut listeners).await;
     }
     let lease = Lease::acquire(registry, registry.new_id(), Task::Retention).await?;
-    let mut lease = Some(lease.ok_or_else(|| Error::Contended {
+    let mut lease = lease.ok_or_else(|| Error::Contended {
         what: "retention".to_owned(),
-    })?);
+    })?;
     let swept = async {
-        let (read, passes) = next_passes(registry, rules, options).await?;
+        let (read, passes) = next_passes(registry, rules, accepts_clock).await?;
         let write = Write::upsert(PASSES, read.as_ref(), records::encode(&passes, &[])?);
         registry.metadata.write(Batch::durable([write])).await?;
         if let Some(until_unix_s) = passes.held_until_unix_s {
@@ -191,20 +203,20 @@ pub(crate) async fn sweep(
             });
         }
         flush_pulls(registry).await?;
-        pass(
+        let pass = Pass {
             registry,
             rules,
-            (options, &passes),
-            &mut listeners,
-            &mut lease,
+            passes,
             stop,
-        )
-        .await
+        };
+        if mode == Mode::Rehearse {
+            pass.explain(&mut listeners).await
+        } else {
+            pass.remove(&mut listeners, &mut lease).await
+        }
     }
     .await;
-    if let Some(lease) = lease {
-        lease.release(registry).await?;
-    }
+    lease.release(registry).await?;
     swept
 }
 
@@ -220,14 +232,14 @@ async fn read_passes(registry: &Registry) -> Result<Option<(Entry, Passes)>> {
 async fn next_passes(
     registry: &Registry,
     rules: &Rules,
-    options: RetentionOptions,
+    accepts_clock: bool,
 ) -> Result<(Option<Entry>, Passes)> {
     let (read, last) = read_passes(registry).await?.unzip();
     let moment = Moment {
         now_unix_s: registry.now_unix_s(),
         interval_s: rules.interval_s,
         records_pulls: rules.ask_for_any_pulls(),
-        accepts_clock: options.accept_clock,
+        accepts_clock,
     };
     let mut newest_unix_s = None;
     if last.is_none() {
@@ -242,52 +254,87 @@ async fn next_passes(
     Ok((read, pass_at(moment, last.as_ref(), newest_unix_s)))
 }
 
-async fn pass(
-    registry: &Registry,
-    rules: &Rules,
-    (options, passes): (RetentionOptions, &Passes),
-    listeners: &mut Listeners<'_>,
-    lease: &mut Option<Lease>,
-    stop: &CancellationToken,
-) -> Result<RetentionReport> {
-    let mut report = RetentionReport {
-        held_until_unix_s: passes.held_until_unix_s,
-        ..RetentionReport::default()
-    };
-    let times = (passes.last_unix_s, passes.pulls_since_unix_s);
-    let mut pages = NamePages::of(Prefix::Repositories);
-    while let Some(names) = pages.next(registry).await? {
-        for repository in decided_about(rules, &names) {
-            let Some(rule) = rules.of(&repository) else {
-                continue;
-            };
-            let read = facts::read(registry, rules, &repository, times).await?;
-            let decided = RepositoryVerdicts {
-                rule: rule.config.name.clone(),
-                verdicts: judge(rule, &read.facts),
-                repository,
-            };
-            report.repositories += 1;
-            if options.dry_run {
-                report.count(&decided);
-            } else {
-                if let Some(held) = lease
-                    && !held.renew(registry).await?
-                {
+/// One pass over the repositories that rules decide about.
+struct Pass<'a> {
+    registry: &'a Registry,
+    rules: &'a Rules,
+    passes: Passes,
+    stop: &'a CancellationToken,
+}
+
+impl Pass<'_> {
+    /// Tells what is decided, and changes nothing.
+    async fn explain(&self, listeners: &mut Listeners<'_>) -> Result<RetentionReport> {
+        let mut report = self.report();
+        let mut pages = NamePages::of(Prefix::Repositories);
+        while let Some(names) = pages.next(self.registry).await? {
+            for repository in decided_about(self.rules, &names) {
+                if let Some((_, decided)) = self.decide(repository).await? {
+                    report.count(&decided);
+                    (listeners.decided)(decided);
+                }
+                if self.stop.is_cancelled() {
                     return Ok(report);
                 }
-                remove(registry, &decided, &read, listeners.audit, &mut report).await?;
-                if rules.ask_for_pulls(&decided.repository) {
-                    forget_pulls(registry, &decided.repository, &read.manifests).await?;
-                }
-            }
-            (listeners.decided)(decided);
-            if stop.is_cancelled() {
-                return Ok(report);
             }
         }
+        Ok(report)
     }
-    Ok(report)
+
+    /// Removes what is to go, for as long as the lease is held.
+    async fn remove(
+        &self,
+        listeners: &mut Listeners<'_>,
+        lease: &mut Lease,
+    ) -> Result<RetentionReport> {
+        let registry = self.registry;
+        let mut report = self.report();
+        let mut pages = NamePages::of(Prefix::Repositories);
+        while let Some(names) = pages.next(registry).await? {
+            for repository in decided_about(self.rules, &names) {
+                let Some((read, decided)) = self.decide(repository).await? else {
+                    continue;
+                };
+                if !lease.renew(registry).await? {
+                    return Ok(report);
+                }
+                report.repositories += 1;
+                remove(registry, &decided, &read, listeners.audit, &mut report).await?;
+                if self.rules.ask_for_pulls(&decided.repository) {
+                    forget_pulls(registry, &decided.repository, &read.manifests).await?;
+                }
+                (listeners.decided)(decided);
+                if self.stop.is_cancelled() {
+                    return Ok(report);
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn decide(
+        &self,
+        repository: RepositoryName,
+    ) -> Result<Option<(Read, RepositoryVerdicts)>> {
+        let Some(rule) = self.rules.of(&repository) else {
+            return Ok(None);
+        };
+        let times = (self.passes.last_unix_s, self.passes.pulls_since_unix_s);
+        let read = facts::read(self.registry, self.rules, &repository, times).await?;
+        let decided = RepositoryVerdicts {
+            rule: rule.config.name.clone(),
+            verdicts: judge(rule, &read.facts),
+            repository,
+        };
+        Ok(Some((read, decided)))
+    }
+
+    fn report(&self) -> RetentionReport {
+        RetentionReport {
+            held_until_unix_s: self.passes.held_until_unix_s,
+            ..RetentionReport::default()
+        }
+    }
 }
 
 /// Those of the repositories that a rule decides about.
@@ -298,6 +345,7 @@ fn decided_about(rules: &Rules, names: &[String]) -> Vec<RepositoryName> {
 
 impl RetentionReport {
     fn count(&mut self, decided: &RepositoryVerdicts) {
+        self.repositories += 1;
         for verdict in &decided.verdicts {
             match (verdict.decision, verdict.kind) {
                 (Decision::Keep, _) => self.kept += 1,

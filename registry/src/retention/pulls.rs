@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often pulls are written down.
-const FLUSH: Duration = Duration::from_secs(600);
+const FLUSH: Duration = Duration::from_mins(10);
 /// A pull is not written down if the last one is younger than this, in seconds.
 const COARSE_S: u64 = 6 * 60 * 60;
 /// Pulls remembered in memory; those beyond are not noted.

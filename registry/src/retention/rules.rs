@@ -12,7 +12,7 @@ use crate::{
 /// part of them.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    rules: Vec<Rule>,
+    in_order: Vec<Rule>,
     protected: GlobSet,
     pub(super) interval_s: u64,
     pub(super) dry_run: bool,
@@ -40,7 +40,7 @@ impl Rules {
         let rules: Vec<Rule> = rules.collect::<Result<_>>()?;
         let protected = globs("retention.protectedTags", &config.protected_tags)?;
         Ok((!rules.is_empty()).then_some(Self {
-            rules,
+            in_order: rules,
             protected,
             interval_s: config.interval_s,
             dry_run: config.dry_run,
@@ -49,7 +49,7 @@ impl Rules {
 
     /// The rule that decides about a repository.
     pub(super) fn of(&self, repository: &RepositoryName) -> Option<&Rule> {
-        let mut rules = self.rules.iter();
+        let mut rules = self.in_order.iter();
         rules.find(|rule| rule.repositories.is_match(repository.as_str()))
     }
 
@@ -66,7 +66,7 @@ impl Rules {
 
     /// It matters in some repository when manifests are pulled.
     pub(super) fn ask_for_any_pulls(&self) -> bool {
-        self.rules.iter().any(Rule::asks_for_pulls)
+        self.in_order.iter().any(Rule::asks_for_pulls)
     }
 
     /// It matters since when a manifest of the repository has no tag.

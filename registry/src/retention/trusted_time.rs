@@ -15,6 +15,10 @@ const HOLD_S: u64 = 7 * 24 * 60 * 60;
 /// What passes write down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are all times, and say in which unit"
+)]
 pub(super) struct Passes {
     /// What the clock said at the last pass.
     pub(super) last_unix_s: u64,

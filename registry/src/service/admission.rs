@@ -86,6 +86,12 @@ impl Registry {
         }
     }
 
+    /// What is served or tagged in a repository depends on verdicts.
+    pub(crate) async fn checks_trust(&self, repository: &RepositoryName) -> bool {
+        let trust = self.trust().await;
+        trust.is_some_and(|trust| trust.covers(repository))
+    }
+
     /// Fails with [`Error::Untrusted`] if a tag must not move to a manifest.
     pub(super) async fn require_trust_for_tags(
         &self,

@@ -221,7 +221,7 @@ impl Registry {
     }
 
     /// The blob is stored, whichever repositories hold it.
-    pub(super) async fn is_stored(&self, digest: &Digest) -> Result<bool> {
+    pub(crate) async fn is_stored(&self, digest: &Digest) -> Result<bool> {
         let stored = self.read_blob(&Key::Blob(digest.clone())).await?;
         Ok(stored.is_some())
     }

@@ -35,6 +35,9 @@ pub(crate) struct ManifestPush {
     pub(crate) tags: Vec<Tag>,
     pub(crate) content_type: Option<String>,
     pub(crate) bytes: Bytes,
+    /// The upstream that it comes from, if no client sends it. What it references need not be here
+    /// then, and tags that clients set stay as they are.
+    pub(crate) upstream: Option<String>,
 }
 
 /// A manifest as it is stored.
@@ -79,6 +82,7 @@ struct Checked {
     document: Document,
     tags: Vec<Tag>,
     bytes: Bytes,
+    upstream: Option<String>,
 }
 
 impl Checked {
@@ -172,6 +176,17 @@ impl Registry {
         };
         self.known_manifests.insert(key, known.clone()).await;
         Ok(known.stored)
+    }
+
+    /// A repository holds a manifest with all that it references.
+    pub(crate) async fn holds_whole(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let key = Key::Manifest(repository.clone(), digest.clone());
+        let present = self.present(&key).await?;
+        Ok(present.is_some_and(|(manifest, _)| manifest.upstream.is_none()))
     }
 
     /// Deletes a manifest with all tags on it.
@@ -301,19 +316,25 @@ impl Registry {
         tags.sort_unstable();
         tags.dedup();
         let document = Document::parse(&push.bytes, push.content_type.as_deref())?;
-        self.require_all(&push.repository, &document.children)
-            .await?;
+        if push.upstream.is_none() {
+            self.require_all(&push.repository, &document.children)
+                .await?;
+        }
         Ok(Checked {
             repository: push.repository,
             digest,
             document,
             tags,
             bytes: push.bytes,
+            upstream: push.upstream,
         })
     }
 
     /// Looks once more for what a push that took too long relies on; takes it back if that is gone.
     async fn verify_push(&self, push: &Checked) -> Result<()> {
+        if push.upstream.is_some() {
+            return Ok(());
+        }
         let children = &push.document.children;
         match self.require_all(&push.repository, children).await {
             Err(error @ Error::ManifestBlobUnknown(_)) => {
@@ -376,6 +397,11 @@ impl Registry {
                     new_record(push, self.now_unix_s())?,
                 ));
             }
+            // What a client pushes is no longer the upstream's: it stays.
+            Some(entry) if push.upstream.is_none() && comes_from_upstream(key, entry)? => {
+                let value = new_record(push, self.now_unix_s())?;
+                writes.push(Write::put_if(key.clone(), entry.version.clone(), value));
+            }
             // A deletion that has not seen the new tags must fail.
             Some(entry) if !tags.is_empty() || self.is_stale(touched_unix_s(key, entry)?) => {
                 writes.push(touched(key, entry, self.now_unix_s())?);
@@ -423,7 +449,13 @@ impl Registry {
         let present = self.read_tag(repository, tag).await?;
         let previous = present.as_ref().map(|(_, tag)| tag.digest.clone());
         let mut writes = Vec::new();
+        let is_of_upstream = present
+            .as_ref()
+            .is_some_and(|(_, tag)| tag.upstream.is_some());
         match &previous {
+            // What clients set wins.
+            Some(_) if push.upstream.is_some() && !is_of_upstream => return Ok(writes),
+            Some(previous) if previous == digest && push.upstream.is_none() && is_of_upstream => {}
             Some(previous) if previous == digest => return Ok(writes),
             Some(existing) if self.is_immutable(repository, tag) => {
                 return Err(Error::TagImmutable {
@@ -448,11 +480,12 @@ impl Registry {
             size_bytes: push.bytes.len() as u64,
             moved_unix_s: self.now_unix_s(),
             previous: previous.clone(),
+            upstream: push.upstream.clone(),
         };
         let key = Key::Tag(repository.clone(), tag.clone());
         let entry = present.as_ref().map(|(entry, _)| entry);
         writes.push(Write::upsert(key, entry, records::encode(&record, &[])?));
-        if let Some(previous) = previous {
+        if let Some(previous) = previous.filter(|previous| previous != digest) {
             let hint = Key::ManifestTag(repository.clone(), previous, tag.clone());
             if let Some(entry) = self.metadata.get(&hint).await? {
                 writes.push(Write::delete_if(hint, entry.version));
@@ -520,6 +553,7 @@ fn new_record(push: &Checked, now_unix_s: u64) -> Result<Bytes> {
         children: children.map(|child| child.digest().clone()).collect(),
         pushed_unix_s: now_unix_s,
         touched_unix_s: now_unix_s,
+        upstream: push.upstream.clone(),
     };
     records::encode(&record, &push.bytes)
 }
@@ -529,6 +563,11 @@ pub(super) fn touched(key: &Key, entry: &Entry, now_unix_s: u64) -> Result<Write
     manifest.touched_unix_s = now_unix_s;
     let value = records::encode(&manifest, &bytes)?;
     Ok(Write::put_if(key.clone(), entry.version.clone(), value))
+}
+
+fn comes_from_upstream(key: &Key, entry: &Entry) -> Result<bool> {
+    let (manifest, _) = records::decode::<Manifest>(key, entry)?;
+    Ok(manifest.upstream.is_some())
 }
 
 fn touched_unix_s(key: &Key, entry: &Entry) -> Result<u64> {

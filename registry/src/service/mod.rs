@@ -51,9 +51,10 @@ use crate::{
 
 pub(crate) use admission::{Admission, digest_of};
 pub(crate) use blobs::{BlobContent, BlobInfo, Read};
+pub(crate) use locks::KeyedLocks;
 use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
-pub(crate) use referrers::{Descriptor, parse_list};
+pub(crate) use referrers::{Descriptor, ReferrersPage, parse_list};
 pub(crate) use tags::Page;
 pub(crate) use upload_id::FIRST_BYTE_S;
 pub use upload_id::UploadId;
@@ -80,7 +81,7 @@ pub(crate) struct Registry {
     immutable: GlobSet,
     /// What content has to be signed by; [`Self::trust`] is what is in force.
     pub(crate) trust: Option<Arc<Watched<Trust>>>,
-    locks: locks::KeyedLocks,
+    locks: KeyedLocks,
     upload_slots: Arc<Semaphore>,
     upload_secret: OnceCell<Bytes>,
     known_manifests: Cache<Key, KnownManifest>,
@@ -113,7 +114,7 @@ impl Registry {
             retention,
             immutable: globs("immutableTags", &config.immutable_tags)?,
             trust: None,
-            locks: locks::KeyedLocks::default(),
+            locks: KeyedLocks::default(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             upload_secret: OnceCell::new(),
             known_manifests: KnownManifest::cache(),

@@ -71,6 +71,20 @@ impl Registry {
         artifact_type: Option<&str>,
         last: Option<&Digest>,
     ) -> Result<ReferrersPage> {
+        self.referrers_with(repository, subject, &[], (artifact_type, last))
+            .await
+    }
+
+    /// The same, with others that are listed elsewhere.
+    pub(crate) async fn referrers_with(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        elsewhere: &[Descriptor],
+        (artifact_type, last): (Option<&str>, Option<&Digest>),
+    ) -> Result<ReferrersPage> {
+        let elsewhere = elsewhere.iter().cloned().map(Referrer::of);
+        let elsewhere: Vec<Referrer> = elsewhere.collect::<Result<_>>()?;
         let (pages, fallback) = try_join(
             self.list_pages(repository, subject),
             self.fallback(repository, subject),
@@ -79,12 +93,14 @@ impl Registry {
         let listed = pages.into_iter().flat_map(|page| page.entries);
         let mut found: Vec<Referrer> = listed
             .chain(fallback)
+            .chain(elsewhere)
             .filter(|entry| {
                 artifact_type.is_none_or(|wanted| entry.artifact_type.as_deref() == Some(wanted))
             })
             .filter(|entry| last.is_none_or(|last| entry.digest > *last))
             .collect();
-        // The order of equal ones stays: what was pushed goes before what a client wrote down.
+        // The order of equal ones stays: what was pushed goes before what a client wrote down, and
+        // that before what is listed elsewhere.
         found.sort_by(|one, other| one.digest.cmp(&other.digest));
         found.dedup_by(|later, first| later.digest == first.digest);
         let mut size_bytes = 0;

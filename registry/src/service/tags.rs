@@ -116,6 +116,25 @@ impl Registry {
         Ok(false)
     }
 
+    /// Some tag that a client set points to a manifest.
+    pub(crate) async fn is_tagged_by_clients(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
+        let mut pages = NamePages::of(prefix);
+        while let Some(names) = pages.next(self).await? {
+            for name in &names {
+                let tag = self.read_tag(repository, &name.parse()?).await?;
+                if tag.is_some_and(|(_, tag)| tag.digest == *digest && tag.upstream.is_none()) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// A tag points to a manifest.
     pub(crate) async fn points_to(
         &self,

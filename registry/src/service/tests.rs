@@ -198,6 +198,7 @@ fn tagged(bytes: Bytes, tag: &str) -> ManifestPush {
         tags: Vec::new(),
         content_type: None,
         bytes,
+        upstream: None,
     }
 }
 
@@ -283,7 +284,7 @@ where
         scenario(&restarted).await.unwrap();
         promise(&restarted).await;
         assert_invariants(&machine).await;
-        if fuse.left() > 0 {
+        if !fuse.is_burnt() {
             assert!(outcome.is_ok() && changes > 0);
             return;
         }

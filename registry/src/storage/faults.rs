@@ -1,19 +1,24 @@
-//! Stores that fail on demand: the process "crashes" at the n-th write below it.
+//! Stores that fail on demand: at the n-th change, the process dies, or the disk does.
 //!
-//! From then on everything fails, as it does for a process that is gone. Wrapping the same stores
-//! anew is the restart. Batches are applied write by write, as a store without transactions does,
-//! so a crash may fall between any two records.
+//! Once a process has died, everything below it fails, as it does for a process that is gone;
+//! opening the same files anew, or wrapping the same stores, is the restart. Batches are applied
+//! write by write, as a store without transactions does, so a crash may fall between any two
+//! records. Below a database, [`FaultyFile`] counts what the database does to its file.
 
 use std::{
+    collections::HashSet,
+    fs::OpenOptions,
     io,
-    ops::Range,
+    ops::{Bound, Range},
+    path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
+use redb::{BackendError, DatabaseError, StorageBackend, backends::FileBackend};
 
 use super::{
     Batch, Chunks, Committed, Entry, Key, Metadata, Parked, PayloadKey, PayloadWriter, Payloads,
@@ -21,44 +26,140 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// Counts the changes to both stores down to the crash.
+/// What happens at the change that a fuse ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process dies before the change.
+    DiesBefore,
+    /// The process dies when half of what is written was written.
+    DiesMidway,
+    /// The process dies after the change, before it learns of it.
+    DiesAfter,
+    /// From there on, nothing can be written until somebody makes room.
+    Full,
+    /// This one fails, as it does on a disk with a bad sector.
+    Fails,
+}
+
+impl Fault {
+    /// The ways to die.
+    pub(crate) const DEATHS: [Self; 3] = [Self::DiesBefore, Self::DiesMidway, Self::DiesAfter];
+}
+
+/// Counts changes down to a fault.
 #[derive(Debug, Clone)]
-pub(crate) struct Fuse {
-    left: Arc<AtomicU32>,
+pub(crate) struct Fuse(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    left: AtomicU32,
+    fault: Fault,
+    is_burnt: AtomicBool,
+    is_mended: AtomicBool,
+    /// The pages of the database's file that the disk has room for already.
+    backed: Mutex<HashSet<u64>>,
+}
+
+/// What a call is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Read,
+    /// Takes room on the disk.
+    Write,
+    /// Changes what has room already, or gives room back.
+    Change,
+}
+
+/// What becomes of a call.
+enum Strike {
+    None,
+    Before(io::Error),
+    Midway(io::Error),
+    After(io::Error),
 }
 
 impl Fuse {
-    /// Crashes instead of the change after `changes` more.
+    /// A fault instead of the change after `changes` more.
+    pub(crate) fn new(changes: u32, fault: Fault) -> Self {
+        Self(Arc::new(State {
+            left: changes.into(),
+            fault,
+            is_burnt: AtomicBool::new(false),
+            is_mended: AtomicBool::new(false),
+            backed: Mutex::default(),
+        }))
+    }
+
+    /// Dies before the change after `changes` more.
     pub(crate) fn after(changes: u32) -> Self {
-        let left = Arc::new(AtomicU32::new(changes));
-        Self { left }
+        Self::new(changes, Fault::DiesBefore)
     }
 
-    /// Changes that were still possible; 0 means that it crashed or was about to.
-    pub(crate) fn left(&self) -> u32 {
-        self.left.load(Ordering::SeqCst)
+    /// One that never burns.
+    pub(crate) fn none() -> Self {
+        let fuse = Self::after(0);
+        fuse.mend();
+        fuse
     }
 
-    fn burn(&self) -> Result<()> {
-        self.left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            })
-            .map(drop)
-            .map_err(|_| crash())
+    /// The fault has come.
+    pub(crate) fn is_burnt(&self) -> bool {
+        self.0.is_burnt.load(SeqCst)
     }
 
-    fn check(&self) -> Result<()> {
-        if self.left() == 0 {
-            Err(crash())
-        } else {
-            Ok(())
+    /// Somebody makes room; nothing fails any more.
+    pub(crate) fn mend(&self) {
+        self.0.is_mended.store(true, SeqCst);
+    }
+
+    fn strike(&self, call: Call) -> Strike {
+        let state = &self.0;
+        if state.is_mended.load(SeqCst) {
+            return Strike::None;
+        }
+        let was_burnt = self.is_burnt();
+        let is_change = call != Call::Read;
+        let spends = |left: u32| left.checked_sub(1);
+        if !was_burnt && (!is_change || state.left.fetch_update(SeqCst, SeqCst, spends).is_ok()) {
+            return Strike::None;
+        }
+        state.is_burnt.store(true, SeqCst);
+        match state.fault {
+            Fault::Full if call == Call::Write => Strike::Before(io::ErrorKind::StorageFull.into()),
+            Fault::Fails if !was_burnt => Strike::Before(io::Error::from_raw_os_error(EIO)),
+            Fault::Full | Fault::Fails => Strike::None,
+            _ if was_burnt => Strike::Before(death()),
+            Fault::DiesBefore => Strike::Before(death()),
+            Fault::DiesMidway => Strike::Midway(death()),
+            Fault::DiesAfter => Strike::After(death()),
+        }
+    }
+
+    /// Makes a call, or what is left of it.
+    async fn guard<T, F: Future<Output = Result<T>>>(
+        &self,
+        call: Call,
+        work: impl FnOnce() -> F,
+    ) -> Result<T> {
+        let failed = |error| Error::storage("go on".to_owned(), error);
+        match self.strike(call) {
+            Strike::None => work().await,
+            Strike::Before(error) | Strike::Midway(error) => Err(failed(error)),
+            Strike::After(error) => {
+                work().await?;
+                Err(failed(error))
+            }
         }
     }
 }
 
-fn crash() -> Error {
-    Error::storage("go on".to_owned(), io::Error::other("injected crash"))
+/// What a disk with a bad sector says.
+const EIO: i32 = 5;
+/// What a disk gives room for at a time.
+const PAGE_BYTES: usize = 4096;
+
+fn death() -> io::Error {
+    io::Error::other("injected crash")
 }
 
 /// Records on a fuse.
@@ -70,18 +171,16 @@ pub(crate) struct FaultyMetadata {
 
 impl Metadata for FaultyMetadata {
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Entry>>> {
-        match self.fuse.check() {
-            Ok(()) => self.inner.get(key),
-            Err(error) => std::future::ready(Err(error)).boxed(),
-        }
+        let key = key.clone();
+        async move { self.fuse.guard(Call::Read, || self.inner.get(&key)).await }.boxed()
     }
 
     fn write(&self, batch: Batch) -> BoxFuture<'_, Result<Vec<Option<Version>>>> {
         async move {
             let mut versions = Vec::new();
             for write in batch.writes {
-                self.fuse.burn()?;
-                versions.extend(self.inner.write(Batch::durable([write])).await?);
+                let written = || self.inner.write(Batch::durable([write]));
+                versions.extend(self.fuse.guard(Call::Write, written).await?);
             }
             Ok(versions)
         }
@@ -94,10 +193,12 @@ impl Metadata for FaultyMetadata {
         start_after: Option<&str>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<String>>> {
-        match self.fuse.check() {
-            Ok(()) => self.inner.list(prefix, start_after, limit),
-            Err(error) => std::future::ready(Err(error)).boxed(),
+        let (prefix, start_after) = (prefix.clone(), start_after.map(str::to_owned));
+        async move {
+            let listed = || self.inner.list(&prefix, start_after.as_deref(), limit);
+            self.fuse.guard(Call::Read, listed).await
         }
+        .boxed()
     }
 }
 
@@ -118,8 +219,8 @@ impl FaultyPayloads {
 impl Payloads for FaultyPayloads {
     fn begin(&self, key: PayloadKey) -> BoxFuture<'_, Result<Box<dyn PayloadWriter>>> {
         async move {
-            self.fuse.burn()?;
-            Ok(self.wrap(self.inner.begin(key).await?))
+            let begun = self.fuse.guard(Call::Write, || self.inner.begin(key));
+            Ok(self.wrap(begun.await?))
         }
         .boxed()
     }
@@ -130,34 +231,36 @@ impl Payloads for FaultyPayloads {
         parked: Parked,
     ) -> BoxFuture<'_, Result<Box<dyn PayloadWriter>>> {
         async move {
-            self.fuse.burn()?;
-            Ok(self.wrap(self.inner.resume(key, parked).await?))
+            let resumed = self
+                .fuse
+                .guard(Call::Write, || self.inner.resume(key, parked));
+            Ok(self.wrap(resumed.await?))
         }
         .boxed()
     }
 
     fn read(&self, key: PayloadKey, range: Range<u64>) -> BoxFuture<'_, Result<Chunks>> {
-        self.inner.read(key, range)
+        self.fuse
+            .guard(Call::Read, move || self.inner.read(key, range))
+            .boxed()
     }
 
     fn delete(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
-        async move {
-            self.fuse.burn()?;
-            self.inner.delete(key).await
-        }
-        .boxed()
+        self.fuse
+            .guard(Call::Change, move || self.inner.delete(key))
+            .boxed()
     }
 
     fn discard(&self, key: PayloadKey) -> BoxFuture<'_, Result<()>> {
-        async move {
-            self.fuse.burn()?;
-            self.inner.discard(key).await
-        }
-        .boxed()
+        self.fuse
+            .guard(Call::Change, move || self.inner.discard(key))
+            .boxed()
     }
 
     fn uncommitted(&self) -> BoxFuture<'_, Result<Vec<PayloadKey>>> {
-        self.inner.uncommitted()
+        self.fuse
+            .guard(Call::Read, || self.inner.uncommitted())
+            .boxed()
     }
 }
 
@@ -167,31 +270,167 @@ struct FaultyWriter {
 }
 
 impl PayloadWriter for FaultyWriter {
-    fn write(&mut self, chunks: Vec<bytes::Bytes>) -> BoxFuture<'_, Result<()>> {
-        match self.fuse.burn() {
-            Ok(()) => self.inner.write(chunks),
-            Err(error) => std::future::ready(Err(error)).boxed(),
+    fn write(&mut self, mut chunks: Vec<bytes::Bytes>) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let failed = |error| Error::storage("write on".to_owned(), error);
+            match self.fuse.strike(Call::Write) {
+                Strike::None => self.inner.write(chunks).await,
+                Strike::Before(error) => Err(failed(error)),
+                Strike::Midway(error) => {
+                    if let Some(last) = chunks.last_mut() {
+                        last.truncate(last.len() / 2);
+                    }
+                    self.inner.write(chunks).await?;
+                    Err(failed(error))
+                }
+                Strike::After(error) => {
+                    self.inner.write(chunks).await?;
+                    Err(failed(error))
+                }
+            }
         }
+        .boxed()
     }
 
     fn park(self: Box<Self>) -> BoxFuture<'static, Result<Parked>> {
-        match self.fuse.burn() {
-            Ok(()) => self.inner.park(),
-            Err(error) => std::future::ready(Err(error)).boxed(),
-        }
+        let Self { inner, fuse } = *self;
+        async move { fuse.guard(Call::Write, || inner.park()).await }.boxed()
     }
 
     fn commit(self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
-        match self.fuse.burn() {
-            Ok(()) => self.inner.commit(),
-            Err(error) => std::future::ready(Err(error)).boxed(),
-        }
+        let Self { inner, fuse } = *self;
+        async move { fuse.guard(Call::Write, || inner.commit()).await }.boxed()
     }
 
     fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
-        match self.fuse.burn() {
-            Ok(()) => self.inner.abort(),
-            Err(error) => std::future::ready(Err(error)).boxed(),
+        let Self { inner, fuse } = *self;
+        async move { fuse.guard(Call::Change, || inner.abort()).await }.boxed()
+    }
+}
+
+/// A database's file on a fuse.
+#[derive(Debug)]
+pub(crate) struct FaultyFile {
+    inner: FileBackend,
+    fuse: Fuse,
+}
+
+impl FaultyFile {
+    pub(crate) fn open(path: &Path, fuse: Fuse) -> Result<Self, DatabaseError> {
+        if let Strike::Before(error) = fuse.strike(Call::Read) {
+            return Err(error.into());
         }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let inner = FileBackend::new(options.open(path)?)?;
+        let file = Self { inner, fuse };
+        let pages = std::fs::read(path)?;
+        let pages = (0..).zip(pages.chunks(PAGE_BYTES));
+        let written = pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0));
+        file.backed().extend(written.map(|(number, _)| number));
+        Ok(file)
+    }
+
+    fn backed(&self) -> MutexGuard<'_, HashSet<u64>> {
+        let backed = self.fuse.0.backed.lock();
+        backed.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pages(offset: u64, length: usize) -> Range<u64> {
+        let page_bytes = PAGE_BYTES as u64;
+        offset / page_bytes..(offset + length as u64).div_ceil(page_bytes)
+    }
+
+    fn write_through(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.inner.write(offset, data)?;
+        self.backed().extend(Self::pages(offset, data.len()));
+        Ok(())
+    }
+
+    fn guard(
+        &self,
+        call: Call,
+        work: impl FnOnce(&FileBackend) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.fuse.strike(call) {
+            Strike::None => work(&self.inner),
+            Strike::Before(error) | Strike::Midway(error) => Err(error),
+            Strike::After(error) => {
+                work(&self.inner)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl StorageBackend for FaultyFile {
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.guard(Call::Read, |file| file.read(offset, out))
+    }
+
+    fn set_len(&self, length_bytes: u64) -> io::Result<()> {
+        // What is longer than it was written is a hole.
+        self.guard(Call::Change, |file| file.set_len(length_bytes))
+    }
+
+    /// What a process wrote outlives it, synced or not: these tests kill no operating system.
+    fn sync_data(&self) -> io::Result<()> {
+        self.guard(Call::Change, |_| Ok(()))
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let has_room = {
+            let backed = self.backed();
+            Self::pages(offset, data.len()).all(|page| backed.contains(&page))
+        };
+        let call = if has_room { Call::Change } else { Call::Write };
+        match self.fuse.strike(call) {
+            Strike::None => self.write_through(offset, data),
+            Strike::Before(error) => Err(error),
+            Strike::Midway(error) => {
+                self.write_through(offset, &data[..data.len() / 2])?;
+                Err(error)
+            }
+            Strike::After(error) => {
+                self.write_through(offset, data)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.inner.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.query_lock_range(start, end)
     }
 }

@@ -72,11 +72,12 @@ impl FilePayloads {
         self.root.join("uploads").join(key.0.to_string())
     }
 
-    fn writer(&self, key: PayloadKey, file: File) -> Box<dyn PayloadWriter> {
+    fn writer(&self, key: PayloadKey, file: File, kept_bytes: u64) -> Box<dyn PayloadWriter> {
         Box::new(FileWriter {
             payloads: self.clone(),
             key,
             file: Some(file),
+            kept_bytes,
             unsynced_bytes: 0,
             syncing: None,
         })
@@ -91,7 +92,7 @@ impl Payloads for FilePayloads {
                 File::create(path)
             })
             .await?;
-            Ok(self.writer(key, file))
+            Ok(self.writer(key, file, 0))
         }
         .boxed()
     }
@@ -117,7 +118,7 @@ impl Payloads for FilePayloads {
                 Ok(Some(file))
             };
             match blocking(format!("reopen the payload {key}"), open).await {
-                Ok(Some(file)) => Ok(self.writer(key, file)),
+                Ok(Some(file)) => Ok(self.writer(key, file, length_bytes)),
                 Ok(None) => Err(Error::PayloadMissing { key }),
                 Err(error) if error.is_not_found() => Err(Error::PayloadMissing { key }),
                 Err(error) => Err(error),
@@ -166,6 +167,8 @@ struct FileWriter {
     key: PayloadKey,
     /// Absent while a write is under way, and for good once one has failed.
     file: Option<File>,
+    /// What was there before this writer.
+    kept_bytes: u64,
     unsynced_bytes: usize,
     /// What came so far, on its way to the disk.
     syncing: Option<JoinHandle<io::Result<()>>>,
@@ -186,7 +189,15 @@ impl FileWriter {
         let clone = file.try_clone();
         self.file = Some(file);
         let clone = clone.map_err(|source| Error::storage(self.syncing_failed(), source))?;
-        self.syncing = Some(spawn_blocking(move || clone.sync_data()));
+        let kept_bytes = self.kept_bytes;
+        self.syncing = Some(spawn_blocking(move || {
+            let synced = clone.sync_data();
+            if synced.is_err() {
+                // What nobody will go on with must not keep a full disk full.
+                let _ = clone.set_len(kept_bytes);
+            }
+            synced
+        }));
         Ok(())
     }
 
@@ -212,12 +223,15 @@ impl PayloadWriter for FileWriter {
     fn write(&mut self, chunks: Vec<Bytes>) -> BoxFuture<'_, Result<()>> {
         async move {
             let mut file = self.take_file()?;
+            let kept_bytes = self.kept_bytes;
             self.unsynced_bytes += chunks.iter().map(Bytes::len).sum::<usize>();
             let append = move || {
-                for chunk in &chunks {
-                    file.write_all(chunk)?;
+                let appended = chunks.iter().try_for_each(|chunk| file.write_all(chunk));
+                if appended.is_err() {
+                    // What nobody will go on with must not keep a full disk full.
+                    let _ = file.set_len(kept_bytes);
                 }
-                Ok(file)
+                appended.map(|()| file)
             };
             self.file = Some(blocking(format!("write the payload {}", self.key), append).await?);
             if self.unsynced_bytes >= SYNC_AHEAD_BYTES {

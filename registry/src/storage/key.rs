@@ -121,6 +121,7 @@ impl fmt::Display for Key {
             Self::Lease(Task::Garbage(shard)) => write!(f, "lease/gc/{shard:02x}"),
             Self::Lease(Task::Retention) => f.write_str("lease/retention"),
             Self::Lease(Task::Recount) => f.write_str("lease/quotas"),
+            Self::Lease(Task::Mirror(place)) => write!(f, "lease/mirror/{place:02x}"),
         }
     }
 }
@@ -191,6 +192,8 @@ pub enum Task {
     Recount,
     /// Applying the rules of retention.
     Retention,
+    /// Running a mirror, by its place in the configuration.
+    Mirror(u8),
 }
 
 /// What garbage collection shall look at.
@@ -396,6 +399,8 @@ mod tests {
         assert_eq!(lease.to_string(), "lease/gc/0a");
         assert_eq!(Key::Lease(Task::Recount).to_string(), "lease/quotas");
         assert_eq!(Key::Lease(Task::Retention).to_string(), "lease/retention");
+        let lease = Key::Lease(Task::Mirror(1));
+        assert_eq!(lease.to_string(), "lease/mirror/01");
         assert_eq!(Key::QuotaUsage("q".into()).to_string(), "quota/q");
         assert_eq!(candidate.to_string().parse(), Ok(candidate));
     }

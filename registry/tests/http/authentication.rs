@@ -111,7 +111,7 @@ async fn users_are_not_told_apart_from_passwords() {
 
 /// CVE-2025-23208 and kin: who was removed is out with the next request, tokens included.
 #[tokio::test]
-async fn whoever_is_removed_is_out_at_once() {
+async fn cve_2025_23208_whoever_is_removed_is_out_at_once() {
     let guarded = Guarded::start().await;
     guarded.push("apps/a", "v1").await;
     let token = guarded.token(&bob(), "scope=repository:apps/a:pull").await;

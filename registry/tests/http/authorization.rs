@@ -100,7 +100,7 @@ async fn podman_cancels_an_upload_with_the_right_to_push() {
 
 /// CVE-2026-31801, CVE-2026-41888: protected tags are protected from every side.
 #[tokio::test]
-async fn protected_tags_cannot_be_set_or_deleted_by_a_detour() {
+async fn cve_2026_31801_protected_tags_cannot_be_set_or_deleted_by_a_detour() {
     let guarded = Guarded::start().await;
     let manifest = guarded.push("apps/a", "v1").await;
     let digest = digest_of(&manifest);
@@ -143,7 +143,7 @@ async fn protected_tags_cannot_be_set_or_deleted_by_a_detour() {
 
 /// CVE-2024-39897, CVE-2026-35172: knowing a digest gives nobody its content.
 #[tokio::test]
-async fn blobs_are_mounted_only_from_where_they_may_be_read() {
+async fn cve_2024_39897_blobs_are_mounted_only_from_where_they_may_be_read() {
     let policy = "\
 apiVersion: cairn.dev/v1
 kind: AccessPolicy
@@ -215,7 +215,7 @@ rules:
 
 /// CVE-2023-2253: a huge page is a cheap page.
 #[tokio::test]
-async fn the_catalog_shows_what_may_be_pulled_in_full_pages() {
+async fn cve_2023_2253_the_catalog_shows_what_may_be_pulled_in_full_pages() {
     let policy = "\
 apiVersion: cairn.dev/v1
 kind: AccessPolicy

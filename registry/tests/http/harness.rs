@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, ops::Deref, path::Path, sync::OnceLock};
 
 use crate::ON_S3;
-use cairn_registry::{Config, S3Config, S3Credentials, Secret, StorageConfig};
+use cairn_registry::{Config, FsckOptions, S3Config, S3Credentials, Secret, StorageConfig};
 use cairn_spec::{Digest, DigestAlgorithm, Hasher};
 use cairn_test_s3::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
@@ -188,6 +188,21 @@ pub(crate) fn in_memory() -> Config {
         immutable_tags: Vec::new(),
         ..Config::default()
     }
+}
+
+/// What a server that has stopped leaves is in order, to the last byte.
+pub(crate) async fn assert_sound(config: Config) {
+    let maintenance = config.maintain().await.unwrap();
+    let mut findings = Vec::new();
+    let options = FsckOptions {
+        read_data: true,
+        repair: false,
+    };
+    maintenance
+        .fsck(options, &mut |finding| findings.push(finding))
+        .await
+        .unwrap();
+    assert!(findings.is_empty(), "{findings:#?}");
 }
 
 /// The bucket of a server of the tests; parts are small, so that few bytes make several.

@@ -85,9 +85,9 @@ async fn everything_else_is_served() {
     let digest = server.push_blob("a", &content).await;
     let path = format!("/v2/a/blobs/{digest}");
     for client in ["192.0.2.1", "10.9.0.1"] {
-        let served = asked(&server, "GET", &path, client).await;
-        assert_eq!(served.status(), 200, "{client}");
-        assert!(served.bytes().await.unwrap() == content);
+        let answer = asked(&server, "GET", &path, client).await;
+        assert_eq!(answer.status(), 200, "{client}");
+        assert!(answer.bytes().await.unwrap() == content);
     }
     let inside = "10.1.2.3";
     let head = asked(&server, "HEAD", &path, inside).await;
@@ -96,8 +96,8 @@ async fn everything_else_is_served() {
     // What is kept in the record is there already.
     let small = server.push_blob("a", b"small").await;
     let small = format!("/v2/a/blobs/{small}");
-    let served = asked(&server, "GET", &small, inside).await;
-    assert_eq!(served.bytes().await.unwrap(), &b"small"[..]);
+    let answer = asked(&server, "GET", &small, inside).await;
+    assert_eq!(answer.bytes().await.unwrap(), &b"small"[..]);
     let absent = format!("/v2/a/blobs/{}", Digest::sha256(b"absent"));
     assert_eq!(asked(&server, "GET", &absent, inside).await.status(), 404);
     // Nobody but a trusted proxy says where a client is.

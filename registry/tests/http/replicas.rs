@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cairn_registry::{Config, FsckOptions, StorageConfig};
+use cairn_registry::{Config, StorageConfig};
 use cairn_spec::Digest;
 use cairn_test_s3::{Fault, Operation, S3Server};
 use futures_util::future::join_all;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Server, digest_of, error_of, header, in_bucket, noise};
+use crate::harness::{Server, assert_sound, digest_of, error_of, header, in_bucket, noise};
 
 /// How often a client tries; with a fifth of all requests failing, the last one is never needed.
 const TRIES: usize = 12;
@@ -122,17 +122,7 @@ impl Replicas {
     }
 
     async fn assert_sound(&self) {
-        let maintenance = config(&self.store).maintain().await.unwrap();
-        let mut findings = Vec::new();
-        let options = FsckOptions {
-            read_data: true,
-            repair: false,
-        };
-        maintenance
-            .fsck(options, &mut |finding| findings.push(finding))
-            .await
-            .unwrap();
-        assert!(findings.is_empty(), "{findings:#?}");
+        assert_sound(config(&self.store)).await;
     }
 }
 

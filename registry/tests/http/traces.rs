@@ -82,9 +82,10 @@ impl Message {
     fn attributes(&self, field: u64) -> BTreeMap<String, String> {
         let pairs = self.messages(field).into_iter().map(|pair| {
             let value = pair.messages(2).pop().unwrap();
-            let text = match value.0.contains_key(&3) {
-                true => value.number(3).to_string(),
-                false => value.text(1),
+            let text = if value.0.contains_key(&3) {
+                value.number(3).to_string()
+            } else {
+                value.text(1)
             };
             (pair.text(1), text)
         });
@@ -189,7 +190,7 @@ async fn collect(
     answer
 }
 
-fn traces(endpoint: String) -> TracesConfig {
+fn traces(endpoint: &str) -> TracesConfig {
     let config = json!({
         "endpoint": endpoint,
         "headers": {"x-key": "hunter2"},
@@ -230,7 +231,7 @@ async fn a_request_and_its_calls_of_a_bucket_are_one_trace() {
     let server = Server::with(Config {
         storage: in_bucket(&store),
         immutable_tags: Vec::new(),
-        traces: traces(collector.start().await),
+        traces: traces(&collector.start().await),
         ..Config::default()
     })
     .await;
@@ -269,7 +270,7 @@ async fn a_commit_is_a_part_of_its_request() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::with(Config {
         storage: StorageConfig::Directory(folder.path().to_owned()),
-        traces: traces(collector.start().await),
+        traces: traces(&collector.start().await),
         ..Config::default()
     })
     .await;
@@ -306,9 +307,9 @@ async fn what_is_not_sampled_is_not_sent_but_handed_on() {
     let webhooks: Vec<WebhookConfig> = vec![serde_json::from_value(webhook).unwrap()];
 
     let collector = Collector::default();
-    let mut none = traces(collector.start().await);
+    let mut none = traces(&collector.start().await);
     none.sample_ratio = 0.0.try_into().unwrap();
-    let all = traces(collector.start().await);
+    let all = traces(&collector.start().await);
     for (config, has_others) in [(TracesConfig::default(), false), (all, true), (none, false)] {
         let is_off = config.endpoint.is_none();
         let server = Server::with(Config {
@@ -343,7 +344,7 @@ async fn what_is_not_sampled_is_not_sent_but_handed_on() {
 async fn what_a_collector_does_not_take_is_counted_and_holds_up_nothing() {
     let collector = Collector::default();
     *collector.statuses.lock().unwrap() = vec![StatusCode::BAD_REQUEST; 1000];
-    let mut config = traces(collector.start().await);
+    let mut config = traces(&collector.start().await);
     config.queue_spans = 8;
     config.batch_spans = 8;
     let server = Server::with(Config {

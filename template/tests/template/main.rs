@@ -3,6 +3,7 @@
 mod case;
 mod errors;
 mod helpers;
+mod hermetic;
 mod language;
 mod limits;
 mod provenance;

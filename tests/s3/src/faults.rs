@@ -13,6 +13,8 @@ pub enum Fault {
     InternalError,
     /// `503 SlowDown`; nothing happened.
     SlowDown,
+    /// `507 XMinioStorageFull`; nothing happened, and nothing would the next time.
+    Full,
     /// `409 ConditionalRequestConflict`, if the request is conditional; nothing happened.
     ConditionalRequestConflict,
     /// No answer; nothing happened.
@@ -64,12 +66,23 @@ impl Fault {
 #[derive(Debug)]
 pub(crate) struct Faults(Mutex<Orders>);
 
+/// When the one who asks dies, of the request that is its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// Before anything happens.
+    Before,
+    /// After it happened, before the answer.
+    After,
+}
+
 #[derive(Debug)]
 struct Orders {
     random: StdRng,
     share: f64,
     kinds: Vec<Fault>,
     next: Vec<(Operation, Fault)>,
+    /// Requests until the last one of whoever asks, and how that ends.
+    life: Option<(u32, Death)>,
 }
 
 impl Default for Faults {
@@ -79,6 +92,7 @@ impl Default for Faults {
             share: 0.0,
             kinds: Vec::new(),
             next: Vec::new(),
+            life: None,
         }))
     }
 }
@@ -95,9 +109,27 @@ impl Faults {
         self.orders().next.push((operation, fault));
     }
 
+    pub(crate) fn die(&self, life: Option<(u32, Death)>) {
+        self.orders().life = life;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.orders().life.is_some_and(|(left, _)| left == 0)
+    }
+
     /// What happens to a request.
     pub(crate) fn strike(&self, request: &Request) -> Option<Fault> {
         let mut orders = self.orders();
+        if let Some((left, death)) = &mut orders.life {
+            let is_last = *left == 1;
+            *left = left.saturating_sub(1);
+            if is_last && *death == Death::After {
+                return Some(Fault::BrokenAfter);
+            }
+            if *left == 0 {
+                return Some(Fault::BrokenBefore);
+            }
+        }
         let ordered = orders
             .next
             .iter()

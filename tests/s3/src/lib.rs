@@ -10,7 +10,7 @@ mod server;
 mod service;
 mod traffic;
 
-pub use faults::Fault;
+pub use faults::{Death, Fault};
 pub use quirks::Quirks;
 pub use server::S3Server;
 pub use traffic::{Operation, Request};

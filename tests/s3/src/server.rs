@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ACCESS_KEY_ID, Fault, Operation, Quirks, Request, SECRET_ACCESS_KEY, faults::Faults,
+    ACCESS_KEY_ID, Death, Fault, Operation, Quirks, Request, SECRET_ACCESS_KEY, faults::Faults,
     objects::Objects, service::Service,
 };
 
@@ -98,6 +98,22 @@ impl S3Server {
         self.state.faults.next(operation, fault);
     }
 
+    /// Whoever asks dies at a request, counted from now (1 is the next): it and all that follow have
+    /// no answer, until [`S3Server::revive`].
+    pub fn die_at(&self, request: u32, death: Death) {
+        self.state.faults.die(Some((request, death)));
+    }
+
+    /// The one who asks has died.
+    pub fn has_died(&self) -> bool {
+        self.state.faults.is_dead()
+    }
+
+    /// Somebody else asks from now on.
+    pub fn revive(&self) {
+        self.state.faults.die(None);
+    }
+
     /// From now on, every request waits so long before anything happens.
     pub fn delay(&self, latency: Duration) {
         *locked(&self.state.latency) = latency;
@@ -166,6 +182,7 @@ async fn answer(
     }
     match fault {
         Some(Fault::InternalError) => return refuse(request, 500, "InternalError").await,
+        Some(Fault::Full) => return refuse(request, 507, "XMinioStorageFull").await,
         Some(Fault::ExpiredCredentials) => return refuse(request, 403, "ExpiredToken").await,
         Some(Fault::SlowDown) => return refuse(request, 503, "SlowDown").await,
         Some(Fault::ConditionalRequestConflict) => {

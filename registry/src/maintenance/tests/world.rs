@@ -2,13 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, media_type};
+use cairn_test_s3::Death;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{
@@ -22,9 +25,10 @@ use crate::{
     records::{self, Blob, Location},
     service::{ManifestPush, Reference, Registry},
     storage::{
-        Chunks, Family, Key, MemoryMetadata, MemoryPayloads, Metadata, PayloadKey, Payloads,
-        Prefix,
-        faults::{FaultyMetadata, FaultyPayloads, Fuse},
+        Chunks, EmbeddedMetadata, Family, FilePayloads, Key, MemoryMetadata, MemoryPayloads,
+        Metadata, PayloadKey, Payloads, Prefix,
+        faults::{Fault, FaultyMetadata, FaultyPayloads, Fuse},
+        s3::tests::Shelf,
         turns::{TurnsMetadata, TurnsPayloads},
     },
 };
@@ -40,20 +44,60 @@ const THOROUGH: FsckOptions = FsckOptions {
 };
 
 pub(crate) struct World {
-    pub(crate) payloads: Arc<MemoryPayloads>,
-    pub(crate) metadata: Arc<MemoryMetadata>,
+    home: Home,
+    pub(crate) payloads: Arc<dyn Payloads>,
+    pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) gc: GcConfig,
     /// What processes are told besides.
     pub(crate) config: Config,
 }
 
+/// Where the stores are, and are found again by another process.
+enum Home {
+    Memory(Arc<MemoryPayloads>),
+    Directory(TempDir),
+    /// Below a prefix of a bucket that others share.
+    Bucket(Arc<Shelf>, String),
+}
+
+/// When a process dies: at which change, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doom {
+    pub(crate) changes: u32,
+    pub(crate) fault: Fault,
+}
+
 impl World {
     /// One where nothing stays that nothing refers to.
     pub(crate) fn new() -> Self {
+        let payloads = Arc::new(MemoryPayloads::default());
+        let home = Home::Memory(Arc::clone(&payloads));
+        Self::at(home, payloads, Arc::new(MemoryMetadata::default()))
+    }
+
+    /// The same in a directory.
+    pub(crate) fn in_directory() -> Self {
+        // In memory if the system has such a folder: these tests lose processes, not power.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let home = Home::Directory(directory.unwrap());
+        let (payloads, metadata) = home.open_files(&Fuse::none()).unwrap();
+        Self::at(home, payloads, metadata)
+    }
+
+    /// The same in a bucket.
+    pub(crate) async fn in_bucket(bucket: &Arc<Shelf>) -> Self {
+        let prefix = ulid::Ulid::new().to_string();
+        let (payloads, metadata) = bucket.stores_of_a_new_process(&prefix).await;
+        let home = Home::Bucket(Arc::clone(bucket), prefix);
+        Self::at(home, Arc::new(payloads), Arc::new(metadata))
+    }
+
+    fn at(home: Home, payloads: Arc<dyn Payloads>, metadata: Arc<dyn Metadata>) -> Self {
         Self {
-            payloads: Arc::default(),
-            metadata: Arc::default(),
+            home,
+            payloads,
+            metadata,
             clock: Arc::new(TestClock::at(1_700_000_000)),
             gc: GcConfig {
                 upload_ttl_s: 2 * GRACE_S,
@@ -66,19 +110,66 @@ impl World {
 
     /// A process that works undisturbed.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        let payloads = Arc::<MemoryPayloads>::clone(&self.payloads);
-        let metadata = Arc::<MemoryMetadata>::clone(&self.metadata);
-        self.over(payloads, metadata)
+        self.over(Arc::clone(&self.payloads), Arc::clone(&self.metadata))
+    }
+
+    /// Ends all processes but one that meets a fault; [`Self::restart`] comes after it.
+    ///
+    /// `None` if it does not even start.
+    pub(crate) async fn doomed(&mut self, doom: Doom) -> Option<(Arc<Registry>, Fuse)> {
+        let fuse = Fuse::new(doom.changes, doom.fault);
+        let (payloads, metadata): (Arc<dyn Payloads>, Arc<dyn Metadata>) = match &self.home {
+            Home::Memory(_) => return Some((self.crashing(&fuse), fuse)),
+            Home::Directory(_) => {
+                // The file has one owner at a time.
+                self.metadata = Arc::new(MemoryMetadata::default());
+                self.home.open_files(&fuse).ok()?
+            }
+            Home::Bucket(bucket, prefix) => {
+                let death = match doom.fault {
+                    Fault::DiesAfter => Death::After,
+                    _ => Death::Before,
+                };
+                let (payloads, metadata) = bucket.stores_of_a_new_process(prefix).await;
+                bucket.server.die_at(doom.changes + 1, death);
+                (Arc::new(payloads), Arc::new(metadata))
+            }
+        };
+        Some((self.over(payloads, metadata), fuse))
+    }
+
+    /// A process has met its fault.
+    pub(crate) fn has_met(&self, fuse: &Fuse) -> bool {
+        match &self.home {
+            Home::Bucket(bucket, _) => bucket.server.has_died(),
+            _ => fuse.is_burnt(),
+        }
+    }
+
+    /// Finds again what outlived the last process.
+    pub(crate) async fn restart(&mut self) {
+        match &self.home {
+            Home::Memory(_) => {}
+            Home::Directory(_) => {
+                self.metadata = Arc::new(MemoryMetadata::default());
+                (self.payloads, self.metadata) = self.home.open_files(&Fuse::none()).unwrap();
+            }
+            Home::Bucket(bucket, prefix) => {
+                bucket.server.revive();
+                let (payloads, metadata) = bucket.stores_of_a_new_process(prefix).await;
+                (self.payloads, self.metadata) = (Arc::new(payloads), Arc::new(metadata));
+            }
+        }
     }
 
     /// A process that crashes after some changes.
     pub(crate) fn crashing(&self, fuse: &Fuse) -> Arc<Registry> {
         let payloads = FaultyPayloads {
-            inner: Arc::<MemoryPayloads>::clone(&self.payloads),
+            inner: Arc::clone(&self.payloads),
             fuse: fuse.clone(),
         };
         let metadata = FaultyMetadata {
-            inner: Arc::<MemoryMetadata>::clone(&self.metadata),
+            inner: Arc::clone(&self.metadata),
             fuse: fuse.clone(),
         };
         self.over(Arc::new(payloads), Arc::new(metadata))
@@ -86,8 +177,8 @@ impl World {
 
     /// A process that gives way before each step.
     pub(crate) fn yielding(&self) -> Arc<Registry> {
-        let payloads = TurnsPayloads(Arc::<MemoryPayloads>::clone(&self.payloads));
-        let metadata = TurnsMetadata(Arc::<MemoryMetadata>::clone(&self.metadata));
+        let payloads = TurnsPayloads(Arc::clone(&self.payloads));
+        let metadata = TurnsMetadata(Arc::clone(&self.metadata));
         self.over(Arc::new(payloads), Arc::new(metadata))
     }
 
@@ -164,8 +255,31 @@ impl World {
     /// Every committed payload belongs to a blob's record, or is found from an upload's.
     async fn assert_no_payload_is_lost(&self) {
         let known = self.known_payloads().await;
-        for payload in self.payloads.committed() {
+        for payload in self.committed() {
             assert!(known.contains(&payload), "{payload} is lost");
+        }
+    }
+
+    /// All committed payloads.
+    pub(crate) fn committed(&self) -> Vec<PayloadKey> {
+        let key = |name: &str| name.rsplit('/').next()?.parse().ok().map(PayloadKey);
+        match &self.home {
+            Home::Memory(payloads) => payloads.committed(),
+            Home::Directory(directory) => {
+                let shards = fs::read_dir(directory.path().join("data")).unwrap();
+                let files = shards.flat_map(|shard| fs::read_dir(shard.unwrap().path()).unwrap());
+                files
+                    .filter_map(|file| key(file.unwrap().file_name().to_str()?))
+                    .collect()
+            }
+            Home::Bucket(bucket, prefix) => {
+                let payloads = format!("{prefix}/data/");
+                let objects = bucket.server.objects().into_iter();
+                objects
+                    .filter(|(name, _)| name.starts_with(&payloads))
+                    .filter_map(|(name, _)| key(&name))
+                    .collect()
+            }
         }
     }
 
@@ -241,9 +355,24 @@ impl World {
         assert_eq!(blobs.keys().collect::<BTreeSet<_>>(), digests);
         let uncommitted = self.payloads.uncommitted().await.unwrap();
         assert_eq!(uncommitted, []);
-        assert_eq!(self.payloads.committed().len(), blobs.len());
+        assert_eq!(self.committed().len(), blobs.len());
         assert_eq!(self.names(&Prefix::Uploads).await, [""; 0]);
         assert_eq!(self.names(&Prefix::Candidates).await, [""; 0]);
+    }
+}
+
+impl Home {
+    /// Opens a directory's stores on a disk that may fail.
+    fn open_files(&self, fuse: &Fuse) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
+        let Self::Directory(directory) = self else {
+            unreachable!("it has no files")
+        };
+        let inner = Arc::new(FilePayloads::open(directory.path())?);
+        let fuse = fuse.clone();
+        let database = directory.path().join("metadata.redb");
+        let metadata = EmbeddedMetadata::open_on(&database, fuse.clone())?;
+        let payloads = FaultyPayloads { inner, fuse };
+        Ok((Arc::new(payloads), Arc::new(metadata)))
     }
 }
 
@@ -322,6 +451,7 @@ pub(crate) async fn push(
         tags: Vec::new(),
         content_type: None,
         bytes: bytes.clone(),
+        upstream: None,
     };
     registry
         .push_manifest(push)

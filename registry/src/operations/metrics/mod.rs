@@ -13,6 +13,7 @@ mod quotas;
 mod requests;
 mod retention;
 mod storage;
+mod upstreams;
 mod workers;
 
 use std::{
@@ -56,6 +57,7 @@ pub(crate) struct Metrics {
     pub(crate) traces: workers::Traces,
     pub(crate) files: files::Files,
     pub(crate) retention: retention::Retention,
+    pub(crate) upstreams: upstreams::Upstreams,
 }
 
 /// A number that only grows.
@@ -195,6 +197,7 @@ impl Collector for Scrape {
         metrics.files.write(&mut writer)?;
         metrics.retention.write(&mut writer)?;
         quotas::write(&self.state.quotas, &mut writer)?;
+        metrics.upstreams.write(&mut writer)?;
         process::write(&mut writer)
     }
 }

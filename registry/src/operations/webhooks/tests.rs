@@ -153,6 +153,7 @@ impl World {
 
 fn tagged(repository: &str) -> Write {
     let record = Tag {
+        upstream: None,
         digest: cairn_spec::Digest::sha256(b""),
         media_type: "a/b".to_owned(),
         size_bytes: 0,

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        Listeners, RepositoryVerdicts, RetentionOptions, RetentionReport, flush_pulls,
-        judge::Decision, retain_until, sweep,
+        Listeners, Mode, RepositoryVerdicts, RetentionReport, flush_pulls, judge::Decision,
+        retain_until, sweep,
     },
     DAY_S,
 };
@@ -19,24 +19,15 @@ use crate::{
     maintenance::tests::world::{World, content, holds, image, name, push, push_blob},
     operations::metrics::Metrics,
     service::Registry,
-    storage::{Key, Metadata, Prefix},
+    storage::{Family, Key, Prefix},
 };
 
-const REMOVE: RetentionOptions = RetentionOptions {
-    dry_run: false,
-    accept_clock: false,
-};
-const DRY_RUN: RetentionOptions = RetentionOptions {
-    dry_run: true,
-    accept_clock: false,
-};
-const ACCEPT_CLOCK: RetentionOptions = RetentionOptions {
-    dry_run: false,
-    accept_clock: true,
-};
+const REMOVE: (Mode, bool) = (Mode::Remove, false);
+const DRY_RUN: (Mode, bool) = (Mode::Explain, false);
+const ACCEPT_CLOCK: (Mode, bool) = (Mode::Remove, true);
 
 /// A world with these rules.
-fn ruled(rules: serde_json::Value) -> World {
+fn ruled(rules: &serde_json::Value) -> World {
     let mut world = World::new();
     world.config.retention = serde_json::from_value(json!({"rules": rules})).unwrap();
     world.config.immutable_tags = vec!["ci/app:stable".to_owned()];
@@ -52,12 +43,12 @@ fn ci() -> serde_json::Value {
     }])
 }
 
-async fn swept(registry: &Registry, options: RetentionOptions) -> Result<RetentionReport> {
+async fn swept(registry: &Registry, how: (Mode, bool)) -> Result<RetentionReport> {
     let listeners = Listeners {
         audit: None,
         decided: &mut |_| {},
     };
-    sweep(registry, options, listeners, &CancellationToken::new()).await
+    sweep(registry, how, listeners, &CancellationToken::new()).await
 }
 
 async fn tags(world: &World, repository: &RepositoryName) -> Vec<String> {
@@ -95,7 +86,7 @@ fn signature_of(number: u32, digest: &Digest) -> Digest {
 
 #[tokio::test]
 async fn builds_leave_in_steps_and_their_signatures_with_them() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     let digests = build(&world, &app, 0..6).await;
     let other = name("other");
@@ -142,15 +133,16 @@ async fn builds_leave_in_steps_and_their_signatures_with_them() {
     }
     world.assert_sound().await;
     // What is left over is garbage like any other.
-    let blobs = world.blobs().await.len();
+    let memberships = Prefix::Family(Family::Memberships);
+    let before = world.names(&memberships).await.len();
     world.collect_all().await;
-    assert!(world.blobs().await.len() < blobs);
+    assert_eq!(world.names(&memberships).await.len(), before - 3);
     world.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_clock_far_ahead_removes_nothing() {
-    let world = ruled(json!([{
+    let world = ruled(&json!([{
         "name": "ci", "repositories": "ci/**", "mayEmptyRepositories": true,
         "keepTags": [{"pushedWithinDays": 30}], "untaggedAfterDays": 7,
     }]));
@@ -188,7 +180,7 @@ async fn a_clock_far_ahead_removes_nothing() {
 
 #[tokio::test]
 async fn what_changed_after_the_decision_stays() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     let digests = build(&world, &app, 0..5).await;
     let registry = world.registry();
@@ -245,7 +237,7 @@ async fn what_changed_after_the_decision_stays() {
 
 #[tokio::test]
 async fn pulled_manifests_stay_and_pulls_are_few_writes() {
-    let world = ruled(json!([{
+    let world = ruled(&json!([{
         "name": "ci", "repositories": "ci/**",
         "keepTags": [{"pulledWithinDays": 7}],
     }]));
@@ -286,7 +278,7 @@ async fn pulled_manifests_stay_and_pulls_are_few_writes() {
 
 #[tokio::test]
 async fn replicas_take_turns() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     build(&world, &app, 0..5).await;
     let (one, other) = (world.yielding(), world.yielding());
@@ -308,7 +300,7 @@ async fn replicas_take_turns() {
 
 #[tokio::test]
 async fn the_decision_is_told_for_each_tag() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     build(&world, &name("ci/app"), 0..4).await;
     let registry = world.registry();
     let mut told: Vec<RepositoryVerdicts> = Vec::new();
@@ -346,9 +338,22 @@ fn a_rule_that_is_wrong_opens_nothing() {
     assert!(super::super::Rules::open(&config).is_err());
 }
 
+#[tokio::test]
+async fn a_rehearsal_knows_the_time_and_removes_nothing() {
+    let world = ruled(&ci());
+    let app = name("ci/app");
+    build(&world, &app, 0..5).await;
+    let registry = world.registry();
+    let report = swept(&registry, (Mode::Rehearse, false)).await.unwrap();
+    assert_eq!(report.tags_removed, 2);
+    assert_eq!(tags(&world, &app).await.len(), 5);
+    let passes = world.metadata.get(&Key::System("retention")).await.unwrap();
+    assert!(passes.is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_worker_makes_a_pass_when_one_is_due() {
-    let world = ruled(ci());
+    let world = ruled(&ci());
     let app = name("ci/app");
     build(&world, &app, 0..5).await;
     let registry = world.registry();
@@ -358,13 +363,13 @@ async fn the_worker_makes_a_pass_when_one_is_due() {
     let running = tokio_util::task::TaskTracker::new();
     running.spawn(retain_until(registry, telling, stop.clone()));
     running.close();
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    tokio::time::sleep(std::time::Duration::from_hours(1)).await;
     assert_eq!(tags(&world, &app).await, ["b2", "b3", "b4"]);
     // By the registry's clock no time has passed, so no further pass is due.
     assert_eq!(metrics.retention.passes.get(), 1);
     assert_eq!(metrics.retention.tags_removed.get(), 2);
     world.clock.advance(DAY_S);
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    tokio::time::sleep(std::time::Duration::from_hours(1)).await;
     assert_eq!(metrics.retention.passes.get(), 2);
     stop.cancel();
     running.wait().await;

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     PartInvalid,
     /// The store does not know the operation.
     NotImplemented,
+    /// The store has no room left, or gives us none.
+    Full,
     /// Trying again may help. Whether the request had an effect is not known.
     Transient,
     /// Trying again does not help.
@@ -73,6 +75,7 @@ impl Failure {
             (416, _) => Kind::RangeInvalid,
             (_, "InvalidPart") => Kind::PartInvalid,
             (501, _) | (_, "NotImplemented") => Kind::NotImplemented,
+            (507, _) | (_, "QuotaExceeded" | "XMinioStorageFull") => Kind::Full,
             (408 | 429 | 500.., _) => Kind::Transient,
             (_, "ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout") => {
                 Kind::Transient

@@ -537,6 +537,10 @@ pub(super) fn failed(action: &str, key: &str, failure: Failure) -> Error {
     let action = format!("{action} `{key}`");
     match failure.kind {
         Kind::Transient => Error::unavailable(action, failure),
+        Kind::Full => Error::StorageFull {
+            action,
+            source: failure.into(),
+        },
         _ => Error::storage(action, failure),
     }
 }

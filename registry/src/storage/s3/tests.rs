@@ -53,6 +53,18 @@ impl Shelf {
         Self { server, client }
     }
 
+    /// Stores below a prefix, with connections of their own, which try nothing twice.
+    pub(crate) async fn stores_of_a_new_process(&self, prefix: &str) -> (S3Payloads, S3Metadata) {
+        let config = S3Config {
+            prefix: prefix.to_owned(),
+            part_bytes: 4000,
+            attempts: 1,
+            ..config(&self.server)
+        };
+        let client = super::client::build(&config).await.unwrap();
+        super::stores(super::bucket(client, &config), &config)
+    }
+
     /// Stores below a prefix.
     pub(crate) fn stores(&self, prefix: &str) -> (S3Payloads, S3Metadata) {
         let config = S3Config {
@@ -282,6 +294,27 @@ async fn a_store_that_stays_away_is_unavailable() {
     let error = metadata.get(&key).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert_eq!(server.take_requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_store_without_room_says_so_at_once() {
+    let server = S3Server::start().await;
+    let (payloads, metadata) = stores(&server).await;
+    let key = Key::Upload(Ulid::new());
+    server.fail_next(Operation::PutObject, Fault::Full);
+    server.take_requests();
+    let error = metadata.put_new(key.clone(), "1".into()).await.unwrap_err();
+    assert!(matches!(error, Error::StorageFull { .. }), "{error:?}");
+    assert_eq!(server.take_requests().len(), 1);
+    server.fail_next(Operation::UploadPart, Fault::Full);
+    let mut writer = payloads.begin(PayloadKey(Ulid::new())).await.unwrap();
+    let refused = writer.write(vec![noise(2 * PART_BYTES)]).await;
+    assert!(
+        matches!(refused, Err(Error::StorageFull { .. })),
+        "{refused:?}"
+    );
+    // There is room again.
+    metadata.put_new(key, "1".into()).await.unwrap();
 }
 
 async fn read_all(payloads: &S3Payloads, key: PayloadKey, size: usize) -> Result<Vec<u8>> {
