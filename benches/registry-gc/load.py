@@ -1,7 +1,12 @@
-"""Fills a registry with orphans, or measures how long small pushes take: p50 and p99 in milliseconds."""
+"""Fills a registry with orphans, or pushes for some seconds: how many, p50 and p99 in milliseconds.
+
+    load.py orphans HOST:PORT NUMBER
+    load.py pushes HOST:PORT SECONDS
+"""
 
 import hashlib
 import http.client
+import itertools
 import os
 import sys
 import threading
@@ -36,12 +41,12 @@ def push_artifact(connection, repository, number):
     assert answer.status == 201, answer.status
 
 
-def on_all_clients(count, work):
-    """Calls work(connection, client, number) count times, spread over the clients."""
+def on_all_clients(numbers, work):
+    """Calls work(connection, client, number) for the numbers that each of the clients is given."""
 
     def run(client):
         connection = http.client.HTTPConnection(sys.argv[2], timeout=60)
-        for number in range(client, count, CLIENTS):
+        for number in numbers(client):
             work(connection, client, number)
 
     threads = [threading.Thread(target=run, args=(client,)) for client in range(CLIENTS)]
@@ -52,20 +57,24 @@ def on_all_clients(count, work):
 
 
 def main():
-    what, count = sys.argv[1], int(sys.argv[3])
+    what, amount = sys.argv[1], int(sys.argv[3])
     if what == "orphans":
-        on_all_clients(count, lambda connection, client, number: push_blob(connection, f"orphans/{client}", os.urandom(8192)))
+        on_all_clients(
+            lambda client: range(client, amount, CLIENTS),
+            lambda connection, client, number: push_blob(connection, f"orphans/{client}", os.urandom(8192)),
+        )
         return
     times = []
+    end = time.perf_counter() + amount
 
     def timed(connection, client, number):
         began = time.perf_counter()
         push_artifact(connection, f"pushes/{client}", number)
         times.append((time.perf_counter() - began) * 1000)
 
-    on_all_clients(count, timed)
+    on_all_clients(lambda client: itertools.takewhile(lambda _: time.perf_counter() < end, itertools.count()), timed)
     times.sort()
-    print(f"p50 {times[len(times) // 2]:.1f} p99 {times[len(times) * 99 // 100]:.1f} ms")
+    print(f"{len(times)} p50 {times[len(times) // 2]:.1f} p99 {times[len(times) * 99 // 100]:.1f} ms")
 
 
 main()

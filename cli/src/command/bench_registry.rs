@@ -3,6 +3,7 @@
 mod ceiling;
 mod connection;
 mod content;
+mod download;
 mod fixtures;
 mod load;
 mod process;
@@ -10,15 +11,24 @@ mod report;
 mod run;
 mod statistics;
 mod target;
+mod transport;
 mod workload;
 
 #[cfg(test)]
 mod tests;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use rustls::{
+    CipherSuite, ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 
 use self::{
     report::Report,
@@ -28,6 +38,7 @@ use self::{
 };
 use crate::{
     exit::{ExitCode, Failure, Outcome},
+    files::read_text,
     output::Output,
 };
 
@@ -39,7 +50,7 @@ use crate::{
 /// repositories below `bench/` and stays there.
 #[derive(Debug, Args)]
 pub(crate) struct BenchRegistry {
-    /// The registry to measure: http://HOST:PORT
+    /// The registry to measure: http://HOST:PORT or https://HOST:PORT
     #[arg(value_name = "URL")]
     url: Target,
     /// What the registry is called in the results
@@ -51,6 +62,9 @@ pub(crate) struct BenchRegistry {
     /// Start a registry with this command, to measure its start and its memory too
     #[arg(long = "start", value_name = "NAME=COMMAND")]
     starts: Vec<Named<String>>,
+    /// Verify registries that speak TLS by the authorities in this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// The process of a registry that runs already, to measure its memory
     #[arg(long = "pid", value_name = "NAME=PID")]
     pids: Vec<Named<u32>>,
@@ -66,6 +80,10 @@ pub(crate) struct BenchRegistry {
     /// Make lists this many times as long: 1 stands for 10,000 tags and referrers
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = positive)]
     scale: f64,
+    /// Put this many tagged manifests there first, 1,000 in each repository, and read those from
+    /// all over; what an earlier run with the same seed put there is left alone
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    stored: Option<u32>,
     /// The size of large blobs
     #[arg(long, default_value_t = 256.0, value_name = "MIB", value_parser = positive)]
     blob_mib: f64,
@@ -100,6 +118,7 @@ impl BenchRegistry {
             rounds: usize::from(self.rounds),
             seconds: self.seconds,
             scale: self.scale,
+            stored: self.stored.map_or(0, |stored| stored as usize),
             blob_mib: self.blob_mib,
             seed: self.seed.unwrap_or_else(unix_now_ns),
             ceiling: self.ceiling,
@@ -114,9 +133,23 @@ impl BenchRegistry {
 
     /// The registries, the one to measure first.
     fn sides(&self) -> Result<Vec<Side>, Failure> {
-        let mut sides = vec![Side::new(&self.name, &self.url)];
+        let tls = self.ca_file.as_deref().map(verifying).transpose()?;
+        let side = |name: &str, target: &Target| {
+            if target.is_secure && tls.is_none() {
+                let error = anyhow!("nothing says how to verify {target}");
+                return Err(Failure::new(ExitCode::Usage, error)
+                    .hint("give the certificate of its authority: --ca-file FILE"));
+            }
+            let tls = tls.clone().filter(|_| target.is_secure);
+            let target = Target {
+                tls,
+                ..target.clone()
+            };
+            Ok(Side::new(name, target))
+        };
+        let mut sides = vec![side(&self.name, &self.url)?];
         for peer in &self.peers {
-            sides.push(Side::new(&peer.name, &peer.value));
+            sides.push(side(&peer.name, &peer.value)?);
         }
         let names: Vec<String> = sides.iter().map(|side| side.name.clone()).collect();
         let place = |name: &str| {
@@ -134,6 +167,30 @@ impl BenchRegistry {
         }
         Ok(sides)
     }
+}
+
+/// How to verify servers by the certificates in a file.
+fn verifying(ca_file: &Path) -> Result<Arc<ClientConfig>, Failure> {
+    let pem = read_text(ca_file)?;
+    let mut authorities = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let added = certificate
+            .map_err(anyhow::Error::from)
+            .and_then(|certificate| Ok(authorities.add(certificate)?));
+        added.with_context(|| format!("failed to read `{}`", ca_file.display()))?;
+    }
+    let mut provider = rustls::crypto::ring::default_provider();
+    // What most clients of registries offer first: they are written in Go.
+    let preferred = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider
+        .cipher_suites
+        .sort_by_key(|offered| offered.suite() != preferred);
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .context("failed to set up TLS")?
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 fn names(report: &Report) -> String {

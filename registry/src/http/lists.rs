@@ -70,15 +70,15 @@ pub(super) async fn referrers(
     };
     // The descriptors are JSON already, and there may be megabytes of them.
     let media_type = media_type::OCI_INDEX;
-    let head = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":["#);
-    let body = [head.as_bytes(), &page.json, b"]}"].concat();
+    let head = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":"#);
+    let body = [head.as_bytes(), &page.json(), b"}"].concat();
     let mut response = json_bytes(media_type, body);
     let headers = response.headers_mut();
     if filter.is_some() {
         let applied = HeaderValue::from_static("artifactType");
         headers.insert(OCI_FILTERS_APPLIED, applied);
     }
-    if let Some(last) = page.descriptors.last().filter(|_| page.has_more) {
+    if let Some(last) = page.entries.last().filter(|_| page.has_more) {
         let filter = filter.map(|filter| format!("&artifactType={}", encoded(filter)));
         let filter = filter.unwrap_or_default();
         let next = format!(

@@ -29,7 +29,7 @@ use crate::{
 /// for all of its candidates among them.
 const QUEUE_PAGE: usize = 4096;
 /// Candidates whose changes share one durable write.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 /// Candidates worked on side by side: what a bucket answers slowly, it answers at once.
 const CONCURRENT: usize = 16;
 /// Candidates that are counted after a pass, at most: of a bucket that takes ten requests.
@@ -151,7 +151,9 @@ impl Collector {
 
     async fn work(&self, leases: &mut [Lease], stop: &CancellationToken) -> Result<()> {
         if leases.iter().any(|lease| lease.task == Task::Garbage(0)) {
-            self.end_abandoned_uploads().await?;
+            if !self.end_abandoned_uploads(stop).await? {
+                return Ok(());
+            }
             self.discard_lost_payloads().await?;
         }
         let mut last = None;
@@ -197,15 +199,23 @@ impl Collector {
                 // Another replica took over.
                 return Ok(true);
             }
-            if self.pace == Pace::Considerate {
-                let rest = began.elapsed().min(LONGEST_REST);
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(false),
-                    () = tokio::time::sleep(rest) => {}
-                }
+            if !self.rest(began, stop).await {
+                return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Leaves the storage to clients for as long as it was worked on; false when told to stop.
+    pub(super) async fn rest(&self, began: Instant, stop: &CancellationToken) -> bool {
+        if self.pace == Pace::Considerate {
+            let rest = began.elapsed().min(LONGEST_REST);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+        !stop.is_cancelled()
     }
 
     /// Examines candidates side by side, deletes what that condemned and takes from the queue what

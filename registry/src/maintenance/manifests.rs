@@ -89,7 +89,7 @@ impl Collector {
             let page = registry.referrers(repository, digest, None, last.as_ref());
             let page = page.await?;
             let writes: Vec<Write> = page
-                .descriptors
+                .entries
                 .iter()
                 .map(|referrer| Candidate::Manifest(repository.clone(), referrer.digest.clone()))
                 .map(|candidate| registry.review(candidate))
@@ -97,7 +97,7 @@ impl Collector {
             if !writes.is_empty() {
                 registry.metadata.write(Batch::durable(writes)).await?;
             }
-            last = page.descriptors.into_iter().next_back().map(|it| it.digest);
+            last = page.entries.into_iter().next_back().map(|it| it.digest);
             if !page.has_more {
                 return Ok(Next::Settled);
             }

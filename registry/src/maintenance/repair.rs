@@ -9,7 +9,7 @@ use super::{fsck::Repair, listing::for_each_key};
 use crate::{
     Error, Result, quota,
     records::{self, Blob, Location, Manifest, Referrers, Repository, State, Tag},
-    service::{Descriptor, Registry},
+    service::{self, Registry},
     storage::{Batch, Candidate, Entry, Family, Key, MetadataExt, Prefix, Write},
 };
 
@@ -93,9 +93,8 @@ pub(super) fn nobody() -> Result<RepositoryName> {
 /// The referrers that a page of a list names.
 pub(super) fn entries(key: &Key, entry: &Entry) -> Result<Vec<Digest>> {
     let (_, body): (Referrers, _) = records::decode(key, entry)?;
-    let descriptors: Vec<Descriptor> =
-        serde_json::from_slice(&body).map_err(|error| Error::corrupt(key, error.to_string()))?;
-    Ok(descriptors.into_iter().map(|it| it.digest).collect())
+    let entries = service::parse_list(key, &body)?;
+    Ok(entries.into_iter().map(|it| it.digest).collect())
 }
 
 /// Recomputes what follows from manifests, tags and blobs: repositories, memberships, referrers,
@@ -195,7 +194,7 @@ async fn is_member(
     let member = Key::RepositoryBlob(digest.clone(), repository.clone());
     let member = registry.read_any(&member).await?;
     let stored = registry.read_any(&Key::Blob(digest.clone())).await?;
-    let location = |read: crate::service::Read| -> Location { read.blob.location };
+    let location = |read: service::Read| -> Location { read.blob.location };
     Ok(member.is_some() && member.map(location) == stored.map(location))
 }
 

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use super::{
     Collector,
-    gc::{Due, Found},
+    gc::{CHUNK, Due, Found},
 };
 use crate::{
     Error, Result,
@@ -15,24 +17,29 @@ use crate::{
     storage::{Batch, Candidate, Entry, Key, PayloadKey, Prefix, Write},
 };
 
-/// Uploads looked at at a time.
-const PAGE_NAMES: usize = 1000;
 /// Uploads ended side by side.
 const CONCURRENT: usize = 16;
 
 impl Collector {
     /// Ends uploads that have rested for too long: their payload goes first, then their record.
-    pub(super) async fn end_abandoned_uploads(&self) -> Result<()> {
+    /// False when it was told to stop.
+    pub(super) async fn end_abandoned_uploads(&self, stop: &CancellationToken) -> Result<bool> {
         let mut last = None;
-        while let Some((name, abandoned)) = self.abandoned(last.as_deref()).await? {
+        loop {
+            let began = Instant::now();
+            let Some((name, abandoned)) = self.abandoned(last.as_deref()).await? else {
+                return Ok(true);
+            };
             stream::iter(abandoned.into_iter().map(Ok))
                 .try_for_each_concurrent(CONCURRENT, |(id, entry, upload)| async move {
                     self.end_upload(id, entry, &upload).await
                 })
                 .await?;
+            if !self.rest(began, stop).await {
+                return Ok(false);
+            }
             last = Some(name);
         }
-        Ok(())
     }
 
     async fn end_upload(&self, id: Ulid, entry: Entry, upload: &Upload) -> Result<()> {
@@ -56,7 +63,8 @@ impl Collector {
             writes.push(Write::put(key, Bytes::new()));
         }
         writes.push(Write::delete_if(Key::Upload(id), entry.version));
-        match registry.metadata.write(Batch::durable(writes)).await {
+        // Coming back after a crash does no harm: it is ended again.
+        match registry.metadata.write(Batch::eventual(writes)).await {
             Err(Error::Conflict { .. }) => return Ok(()),
             ended => ended?,
         };
@@ -128,7 +136,7 @@ impl Collector {
         last: Option<&str>,
     ) -> Result<Option<(String, Vec<(Ulid, Entry, Upload)>)>> {
         let metadata = &self.registry.metadata;
-        let names = metadata.list(&Prefix::Uploads, last, PAGE_NAMES).await?;
+        let names = metadata.list(&Prefix::Uploads, last, CHUNK).await?;
         let mut abandoned = Vec::new();
         let mut last = None;
         for name in names {

@@ -54,7 +54,7 @@ pub(crate) use blobs::{BlobContent, BlobInfo, Read};
 pub(crate) use locks::KeyedLocks;
 use manifests::KnownManifest;
 pub(crate) use manifests::{ManifestPush, Stored};
-pub(crate) use referrers::{Descriptor, ReferrersPage};
+pub(crate) use referrers::{Descriptor, ReferrersPage, parse_list};
 pub(crate) use tags::Page;
 pub(crate) use upload_id::FIRST_BYTE_S;
 pub use upload_id::UploadId;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cairn_spec::{Digest, RepositoryName, Tag};
 use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{Attempts, Reference, Registry, documents::Document};
 use crate::{
@@ -36,11 +37,18 @@ pub(crate) struct Descriptor {
 /// A page of referrers, ordered by digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReferrersPage {
-    pub(crate) descriptors: Vec<Descriptor>,
-    /// The same as JSON, with commas between them.
-    pub(crate) json: Vec<u8>,
+    pub(crate) entries: Vec<Referrer>,
     /// Further referrers follow the last one.
     pub(crate) has_more: bool,
+}
+
+/// A descriptor of a list. There may be thousands of them in an answer, so it stays the JSON that
+/// it is; only what lists are ordered and filtered by is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Referrer {
+    pub(crate) digest: Digest,
+    artifact_type: Option<String>,
+    json: Bytes,
 }
 
 /// A page of the stored list.
@@ -48,7 +56,7 @@ struct ListPage {
     key: Key,
     entry: Option<Entry>,
     fields: Referrers,
-    descriptors: Vec<Descriptor>,
+    entries: Vec<Referrer>,
     size_bytes: usize,
 }
 
@@ -75,43 +83,39 @@ impl Registry {
         elsewhere: &[Descriptor],
         (artifact_type, last): (Option<&str>, Option<&Digest>),
     ) -> Result<ReferrersPage> {
-        let mut found: BTreeMap<Digest, Descriptor> = BTreeMap::new();
+        let elsewhere = elsewhere.iter().cloned().map(Referrer::of);
+        let elsewhere: Vec<Referrer> = elsewhere.collect::<Result<_>>()?;
         let (pages, fallback) = try_join(
             self.list_pages(repository, subject),
             self.fallback(repository, subject),
         )
         .await?;
-        for page in pages {
-            let entries = page.descriptors.into_iter();
-            found.extend(entries.map(|entry| (entry.digest.clone(), entry)));
-        }
-        for entry in fallback.into_iter().chain(elsewhere.iter().cloned()) {
-            found.entry(entry.digest.clone()).or_insert(entry);
-        }
-        let mut page = ReferrersPage {
-            descriptors: Vec::new(),
-            json: Vec::new(),
-            has_more: false,
-        };
-        for (digest, descriptor) in found {
-            let matches = artifact_type
-                .is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted));
-            if !matches || last.is_some_and(|last| digest <= *last) {
-                continue;
-            }
-            let before_bytes = page.json.len();
-            if before_bytes > 0 {
-                page.json.push(b',');
-            }
-            encode(&mut page.json, &descriptor)?;
-            if page.json.len() > self.limits.referrers_page_bytes && before_bytes > 0 {
-                page.json.truncate(before_bytes);
-                page.has_more = true;
-                break;
-            }
-            page.descriptors.push(descriptor);
-        }
-        Ok(page)
+        let listed = pages.into_iter().flat_map(|page| page.entries);
+        let mut found: Vec<Referrer> = listed
+            .chain(fallback)
+            .chain(elsewhere)
+            .filter(|entry| {
+                artifact_type.is_none_or(|wanted| entry.artifact_type.as_deref() == Some(wanted))
+            })
+            .filter(|entry| last.is_none_or(|last| entry.digest > *last))
+            .collect();
+        // The order of equal ones stays: what was pushed goes before what a client wrote down, and
+        // that before what is listed elsewhere.
+        found.sort_by(|one, other| one.digest.cmp(&other.digest));
+        found.dedup_by(|later, first| later.digest == first.digest);
+        let mut size_bytes = 0;
+        let fitting = found.iter().take_while(|entry| {
+            let is_first = size_bytes == 0;
+            size_bytes += entry.json.len() + 1;
+            is_first || size_bytes <= self.limits.referrers_page_bytes
+        });
+        let fitting = fitting.count();
+        let has_more = fitting < found.len();
+        found.truncate(fitting);
+        Ok(ReferrersPage {
+            entries: found,
+            has_more,
+        })
     }
 
     /// The writes that add a referrer to its subject; none if it is there.
@@ -138,15 +142,15 @@ impl Registry {
         let head = &mut pages[0];
         if head.size_bytes > LIST_PAGE_BYTES {
             head.fields.full_pages += 1;
-            let full = std::mem::take(&mut head.descriptors);
+            let full = std::mem::take(&mut head.entries);
             let number = head.fields.full_pages;
             let key = Key::Referrers(repository.clone(), subject.clone(), number);
             // A page beyond those that page 0 counts is left over from a crash.
             let left_over = self.metadata.get(&key).await?;
-            let value = records::encode(&Referrers::default(), &encoded(&full)?)?;
+            let value = records::encode(&Referrers::default(), &array(&full))?;
             writes.push(Write::upsert(key, left_over.as_ref(), value));
         }
-        head.descriptors.push(descriptor);
+        head.entries.push(Referrer::of(descriptor)?);
         writes.push(head.write()?);
         Ok(writes)
     }
@@ -195,7 +199,7 @@ impl Registry {
         subject: &Digest,
     ) -> Result<HashSet<Digest>> {
         let pages = self.list_pages(repository, subject).await?;
-        let entries = pages.into_iter().flat_map(|page| page.descriptors);
+        let entries = pages.into_iter().flat_map(|page| page.entries);
         Ok(entries.map(|entry| entry.digest).collect())
     }
 
@@ -206,7 +210,7 @@ impl Registry {
         subject: &Digest,
     ) -> Result<()> {
         let head = self.list_page(repository, subject, 0).await?;
-        let is_empty = head.descriptors.is_empty() && head.fields.full_pages == 0;
+        let is_empty = head.entries.is_empty() && head.fields.full_pages == 0;
         match head.entry {
             Some(entry) if is_empty => {
                 let write = Write::delete_if(head.key, entry.version);
@@ -228,9 +232,9 @@ impl Registry {
     ) -> Result<Vec<Write>> {
         let mut writes = Vec::new();
         for mut page in self.list_pages(repository, subject).await? {
-            let before = page.descriptors.len();
-            page.descriptors.retain(|entry| entry.digest != *referrer);
-            if page.descriptors.len() < before {
+            let before = page.entries.len();
+            page.entries.retain(|entry| entry.digest != *referrer);
+            if page.entries.len() < before {
                 writes.push(page.write()?);
             }
         }
@@ -264,18 +268,17 @@ impl Registry {
                 key,
                 entry: None,
                 fields: Referrers::default(),
-                descriptors: Vec::new(),
+                entries: Vec::new(),
                 size_bytes: 0,
             });
         };
         let (fields, body) = records::decode(&key, &entry)?;
-        let descriptors = serde_json::from_slice(&body)
-            .map_err(|error| Error::corrupt(&key, error.to_string()))?;
+        let entries = parse_list(&key, &body)?;
         Ok(ListPage {
             key,
             entry: Some(entry),
             fields,
-            descriptors,
+            entries,
             size_bytes: body.len(),
         })
     }
@@ -287,7 +290,7 @@ impl Registry {
         &self,
         repository: &RepositoryName,
         subject: &Digest,
-    ) -> Result<Vec<Descriptor>> {
+    ) -> Result<Vec<Referrer>> {
         let Ok(tag) = subject.as_str().replacen(':', "-", 1).parse::<Tag>() else {
             // A SHA-512 digest is longer than a tag may be.
             return Ok(Vec::new());
@@ -301,33 +304,86 @@ impl Registry {
         for entry in index.entries {
             let key = Key::Manifest(repository.clone(), entry.digest.clone());
             if self.metadata.get(&key).await?.is_some() {
-                entries.push(entry);
+                entries.push(Referrer::of(entry)?);
             }
         }
         Ok(entries)
     }
 }
 
+impl ReferrersPage {
+    /// The descriptors as a JSON array.
+    pub(crate) fn json(&self) -> Vec<u8> {
+        array(&self.entries)
+    }
+}
+
+impl Referrer {
+    fn of(descriptor: Descriptor) -> Result<Self> {
+        let json = serde_json::to_vec(&descriptor)
+            .map_err(|source| Error::storage("encode a descriptor".to_owned(), source))?;
+        Ok(Self {
+            digest: descriptor.digest,
+            artifact_type: descriptor.artifact_type,
+            json: json.into(),
+        })
+    }
+
+    /// All of it.
+    pub(crate) fn descriptor(&self) -> Result<Descriptor> {
+        serde_json::from_slice(&self.json)
+            .map_err(|error| Error::corrupt(&self.digest, error.to_string()))
+    }
+}
+
 impl ListPage {
     fn lists(&self, digest: &Digest) -> bool {
-        self.descriptors.iter().any(|entry| entry.digest == *digest)
+        self.entries.iter().any(|entry| entry.digest == *digest)
     }
 
     fn write(&self) -> Result<Write> {
-        let value: Bytes = records::encode(&self.fields, &encoded(&self.descriptors)?)?;
+        let value = records::encode(&self.fields, &array(&self.entries))?;
         let entry = self.entry.as_ref();
         Ok(Write::upsert(self.key.clone(), entry, value))
     }
 }
 
-fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    let mut json = Vec::new();
-    encode(&mut json, value)?;
-    Ok(json)
+/// The entries of a stored page: a JSON array of descriptors.
+pub(crate) fn parse_list(key: &Key, page: &Bytes) -> Result<Vec<Referrer>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Names {
+        digest: Digest,
+        #[serde(default)]
+        artifact_type: Option<String>,
+    }
+
+    let read = || -> serde_json::Result<Vec<Referrer>> {
+        let descriptors: Vec<&RawValue> = serde_json::from_slice(page)?;
+        let read = descriptors.into_iter().map(|json| {
+            let names: Names = serde_json::from_str(json.get())?;
+            Ok(Referrer {
+                digest: names.digest,
+                artifact_type: names.artifact_type,
+                json: page.slice_ref(json.get().as_bytes()),
+            })
+        });
+        read.collect()
+    };
+    read().map_err(|error| Error::corrupt(key, error.to_string()))
 }
 
-/// Appends a value as JSON.
-fn encode<T: Serialize>(json: &mut Vec<u8>, value: &T) -> Result<()> {
-    serde_json::to_writer(json, value)
-        .map_err(|source| Error::storage("encode descriptors".to_owned(), source))
+/// A JSON array of descriptors.
+fn array(entries: &[Referrer]) -> Vec<u8> {
+    let descriptors_bytes: usize = entries.iter().map(|entry| entry.json.len() + 1).sum();
+    let mut array = Vec::with_capacity(descriptors_bytes + 2);
+    array.push(b'[');
+    for (number, entry) in entries.iter().enumerate() {
+        if number > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(&entry.json);
+    }
+    array.push(b']');
+    array
 }

@@ -214,8 +214,7 @@ async fn referrers_of(registry: &Registry, subject: &Digest) -> BTreeSet<Digest>
         .referrers(&repository(), subject, None, None)
         .await
         .unwrap();
-    let descriptors = page.descriptors.into_iter();
-    descriptors.map(|descriptor| descriptor.digest).collect()
+    page.entries.into_iter().map(|entry| entry.digest).collect()
 }
 
 /// What must hold whenever no process runs.

@@ -22,23 +22,33 @@ use crate::{Error, Result};
 /// blocking thread costs little beside it, and small enough to be sent from the processor's cache.
 const READ_CHUNK_BYTES: usize = 256 * 1024;
 
+/// After how many bytes of a large payload the disk is given what came so far, in bytes: it writes
+/// while more comes in, and little is left to wait for at the end.
+const SYNC_AHEAD_BYTES: usize = 16 * 1024 * 1024;
+
 /// A directory of payloads.
 #[derive(Debug, Clone)]
 pub struct FilePayloads {
     root: Arc<Path>,
     buffers: Arc<Buffers>,
+    /// Reading never waits for a disk.
+    is_in_memory: bool,
 }
 
 impl FilePayloads {
     /// Opens a directory, creating what is missing.
     pub fn open(root: &Path) -> Result<Self> {
         let prepare = || -> io::Result<()> {
-            fs::create_dir_all(root.join("uploads"))?;
-            // All shards exist from the start, so that committing never has to sync their parent.
-            for shard in 0..=0xff_u8 {
-                fs::create_dir_all(root.join(format!("data/{shard:02x}")))?;
+            let uploads = root.join("uploads");
+            if !uploads.try_exists()? {
+                // All shards exist from the start, so that committing never has to sync their
+                // parent. This folder comes last: where it is, the others are.
+                for shard in 0..=0xff_u8 {
+                    fs::create_dir_all(root.join(format!("data/{shard:02x}")))?;
+                }
+                sync_directory(&root.join("data"))?;
+                fs::create_dir(uploads)?;
             }
-            sync_directory(&root.join("data"))?;
             sync_directory(root)
         };
         prepare().map_err(|source| {
@@ -48,6 +58,7 @@ impl FilePayloads {
             )
         })?;
         Ok(Self {
+            is_in_memory: is_in_memory(root),
             root: root.into(),
             buffers: Buffers::new(READ_CHUNK_BYTES),
         })
@@ -67,6 +78,8 @@ impl FilePayloads {
             key,
             file: Some(file),
             kept_bytes,
+            unsynced_bytes: 0,
+            syncing: None,
         })
     }
 }
@@ -118,7 +131,7 @@ impl Payloads for FilePayloads {
         let path = self.data_path(key);
         async move {
             match blocking(format!("open the payload {key}"), || File::open(path)).await {
-                Ok(file) => Ok(Reading::new(file, range, &self.buffers).into_chunks(key)),
+                Ok(file) => Ok(Reading::new(file, range, self).into_chunks(key)),
                 Err(error) if error.is_not_found() => Err(Error::PayloadMissing { key }),
                 Err(error) => Err(error),
             }
@@ -156,12 +169,53 @@ struct FileWriter {
     file: Option<File>,
     /// What was there before this writer.
     kept_bytes: u64,
+    unsynced_bytes: usize,
+    /// What came so far, on its way to the disk.
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl FileWriter {
     fn take_file(&mut self) -> Result<File> {
         let lost = || Error::corrupt(self.key, "an earlier write to it failed");
         self.file.take().ok_or_else(lost)
+    }
+
+    /// Sends what came so far to the disk, and goes on; waits if that is still busy with what came
+    /// before, so that little of a payload is ever in memory.
+    async fn sync_ahead(&mut self) -> Result<()> {
+        self.synced().await?;
+        self.unsynced_bytes = 0;
+        let file = self.take_file()?;
+        let clone = file.try_clone();
+        self.file = Some(file);
+        let clone = clone.map_err(|source| Error::storage(self.syncing_failed(), source))?;
+        let kept_bytes = self.kept_bytes;
+        self.syncing = Some(spawn_blocking(move || {
+            let synced = clone.sync_data();
+            if synced.is_err() {
+                // What nobody will go on with must not keep a full disk full.
+                let _ = clone.set_len(kept_bytes);
+            }
+            synced
+        }));
+        Ok(())
+    }
+
+    /// Waits until nothing is on its way to the disk. A failure is told once, so it counts for all
+    /// of the payload.
+    async fn synced(&mut self) -> Result<()> {
+        let Some(syncing) = self.syncing.take() else {
+            return Ok(());
+        };
+        let synced = syncing.await.map_err(|_| Error::Closed)?;
+        synced.map_err(|source| {
+            self.file = None;
+            Error::storage(self.syncing_failed(), source)
+        })
+    }
+
+    fn syncing_failed(&self) -> String {
+        format!("sync the payload {}", self.key)
     }
 }
 
@@ -170,6 +224,7 @@ impl PayloadWriter for FileWriter {
         async move {
             let mut file = self.take_file()?;
             let kept_bytes = self.kept_bytes;
+            self.unsynced_bytes += chunks.iter().map(Bytes::len).sum::<usize>();
             let append = move || {
                 let appended = chunks.iter().try_for_each(|chunk| file.write_all(chunk));
                 if appended.is_err() {
@@ -179,6 +234,9 @@ impl PayloadWriter for FileWriter {
                 appended.map(|()| file)
             };
             self.file = Some(blocking(format!("write the payload {}", self.key), append).await?);
+            if self.unsynced_bytes >= SYNC_AHEAD_BYTES {
+                self.sync_ahead().await?;
+            }
             Ok(())
         }
         .boxed()
@@ -186,18 +244,20 @@ impl PayloadWriter for FileWriter {
 
     fn park(mut self: Box<Self>) -> BoxFuture<'static, Result<Parked>> {
         async move {
+            self.synced().await?;
             let file = self.take_file()?;
             let sync = move || {
                 file.sync_data()?;
                 Ok(Parked(file.metadata()?.len().to_string()))
             };
-            blocking(format!("sync the payload {}", self.key), sync).await
+            blocking(self.syncing_failed(), sync).await
         }
         .boxed()
     }
 
     fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<Committed>> {
         async move {
+            self.synced().await?;
             let file = self.take_file()?;
             let from = self.payloads.upload_path(self.key);
             let to = self.payloads.data_path(self.key);
@@ -223,17 +283,19 @@ struct Reading {
     position: u64,
     end: u64,
     buffers: Arc<Buffers>,
+    is_in_memory: bool,
     /// The next piece, being read from the disk while the last one is sent.
     ahead: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl Reading {
-    fn new(file: File, range: Range<u64>, buffers: &Arc<Buffers>) -> Self {
+    fn new(file: File, range: Range<u64>, payloads: &FilePayloads) -> Self {
         Self {
             file: Arc::new(file),
             position: range.start,
             end: range.end,
-            buffers: Arc::clone(buffers),
+            buffers: Arc::clone(&payloads.buffers),
+            is_in_memory: payloads.is_in_memory,
             ahead: None,
         }
     }
@@ -262,7 +324,7 @@ impl Reading {
                 let length_bytes = self.next_bytes();
                 let mut buffer = self.buffers.take();
                 let wanted = &mut buffer.as_mut_slice()[..length_bytes];
-                if let Some(read_bytes) = read_cached(&self.file, wanted, self.position) {
+                if let Some(read_bytes) = self.read_at_once(wanted) {
                     self.position += read_bytes as u64;
                     return Ok(Some(buffer.freeze(read_bytes)));
                 }
@@ -275,6 +337,28 @@ impl Reading {
             self.ahead = Some(self.read_ahead());
         }
         Ok(Some(chunk))
+    }
+
+    /// Reads what is in the system's memory; `None` when the disk would have to be waited for, or
+    /// nobody knows.
+    #[cfg(target_os = "linux")]
+    fn read_at_once(&self, buffer: &mut [u8]) -> Option<usize> {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        // The files of tmpfs cannot be asked not to wait, and need not be.
+        let flags = if self.is_in_memory {
+            ReadWriteFlags::empty()
+        } else {
+            ReadWriteFlags::NOWAIT
+        };
+        let slices = &mut [io::IoSliceMut::new(buffer)];
+        let read = preadv2(&self.file, slices, self.position, flags);
+        // A file that is too short is left to the reader that says so.
+        read.ok().filter(|read_bytes| *read_bytes > 0)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn read_at_once(&self, _: &mut [u8]) -> Option<usize> {
+        None
     }
 
     fn next_bytes(&self) -> usize {
@@ -295,20 +379,17 @@ impl Reading {
     }
 }
 
-/// Reads what is in the page cache; `None` when the disk would have to be waited for, or nobody
-/// knows.
+/// Whether the folder's files are in the system's memory and nowhere else.
 #[cfg(target_os = "linux")]
-fn read_cached(file: &File, buffer: &mut [u8], position: u64) -> Option<usize> {
-    use rustix::io::{ReadWriteFlags, preadv2};
-    let slices = &mut [io::IoSliceMut::new(buffer)];
-    let read = preadv2(file, slices, position, ReadWriteFlags::NOWAIT);
-    // A file that is too short is left to the reader that says so.
-    read.ok().filter(|read_bytes| *read_bytes > 0)
+fn is_in_memory(folder: &Path) -> bool {
+    // <https://man7.org/linux/man-pages/man2/statfs.2.html>
+    const TMPFS_MAGIC: i64 = 0x0102_1994;
+    rustix::fs::statfs(folder).is_ok_and(|system| system.f_type == TMPFS_MAGIC)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_cached(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
-    None
+fn is_in_memory(_: &Path) -> bool {
+    false
 }
 
 fn remove(key: PayloadKey, path: PathBuf) -> BoxFuture<'static, Result<()>> {

@@ -71,8 +71,13 @@ impl Resolve for RepositoryView<'_> {
                 .referrers(self.repository, digest, artifact_type, last.as_ref())
                 .await
                 .map_err(|error| translated(digest, error))?;
-            last = page.descriptors.last().map(|entry| entry.digest.clone());
-            found.extend(page.descriptors.into_iter().map(descriptor));
+            last = page.entries.last().map(|entry| entry.digest.clone());
+            for entry in &page.entries {
+                let entry = entry.descriptor();
+                found.push(descriptor(
+                    entry.map_err(|error| translated(digest, error))?,
+                ));
+            }
             if !page.has_more {
                 return Ok(found);
             }

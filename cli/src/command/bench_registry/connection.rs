@@ -16,10 +16,9 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use super::{content::LargeBlob, target::Target};
+use super::{content::LargeBlob, target::Target, transport};
 
 /// What a response's body is kept for up to here, in bytes; more is counted and dropped.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -45,14 +44,10 @@ pub(crate) struct Answer {
 
 impl Connection {
     pub(crate) async fn open(target: &Target) -> Result<Self> {
-        let what = || format!("failed to connect to {target}");
-        let stream = TcpStream::connect(&target.authority)
-            .await
-            .with_context(what)?;
-        stream.set_nodelay(true).with_context(what)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .with_context(what)?;
+        let transport = TokioIo::new(transport::connect(target).await?);
+        let handshake = http1::handshake(transport).await;
+        let (sender, connection) =
+            handshake.with_context(|| format!("failed to connect to {target}"))?;
         let driver = TaskTracker::new();
         // How it ends is told by the request that fails then.
         driver.spawn(async move { drop(connection.await) });

@@ -107,11 +107,21 @@ pub(crate) fn referrer(
     artifact_type: &str,
     number: usize,
 ) -> Bytes {
-    let mut manifest = manifest(blob, blob);
+    let mut manifest = numbered_manifest(blob, number);
     manifest["artifactType"] = artifact_type.into();
     manifest["subject"] = descriptor(media_type::OCI_MANIFEST, &subject.manifest);
-    manifest["annotations"] = json!({"org.example.number": number.to_string()});
     manifest.to_string().into()
+}
+
+/// A manifest of one blob, unlike others by its number.
+pub(crate) fn numbered(blob: &[u8], number: usize) -> Bytes {
+    numbered_manifest(blob, number).to_string().into()
+}
+
+fn numbered_manifest(blob: &[u8], number: usize) -> serde_json::Value {
+    let mut manifest = manifest(blob, blob);
+    manifest["annotations"] = json!({"org.example.number": number.to_string()});
+    manifest
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{Method, StatusCode};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, Payload},
     content::{self, Artifact, Content, LargeBlob},
     load::{self, Load, SMALL_BLOB_BYTES},
     target::Target,
@@ -16,6 +16,10 @@ use super::{
 
 /// Images that manifests are read of, in turn.
 const IMAGES: usize = 64;
+/// Stored manifests in each repository, and how many of all are read in turn: more than any
+/// registry's cache would keep by chance.
+const STORED_IN_ONE: usize = 1000;
+const STORED_READ: usize = 20_000;
 /// Entries of a page.
 const PAGE: usize = 100;
 /// Connections that put content there.
@@ -33,6 +37,8 @@ pub(crate) struct Sizes {
     pub(crate) referrers_1k: usize,
     pub(crate) referrers_10k: usize,
     pub(crate) repositories: usize,
+    /// Manifests among which those are that are read; 0 stands for the few images.
+    pub(crate) stored: usize,
 }
 
 impl Sizes {
@@ -56,6 +62,7 @@ impl Sizes {
             referrers_1k: scaled(1_000.0),
             referrers_10k: scaled(10_000.0),
             repositories: scaled(1_000.0),
+            stored: 0,
         }
     }
 }
@@ -89,6 +96,7 @@ impl Fixtures {
     pub(crate) async fn fill(&mut self, target: &Target, needs: Needs) -> Result<()> {
         match needs {
             Needs::Nothing | Needs::Process => Ok(()),
+            Needs::Images if self.sizes.stored > 0 => self.fill_stored(target).await,
             Needs::Images => {
                 let mut connection = Connection::open(target).await?;
                 let repository = self.repository("images");
@@ -127,6 +135,46 @@ impl Fixtures {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Puts many manifests there, a few repositories at a time.
+    async fn fill_stored(&self, target: &Target) -> Result<()> {
+        let repositories = 0..self.sizes.stored.div_ceil(STORED_IN_ONE);
+        stream::iter(repositories)
+            .map(|repository| self.fill_stored_repository(target, repository))
+            .buffer_unordered(FILLING)
+            .try_collect()
+            .await
+    }
+
+    async fn fill_stored_repository(&self, target: &Target, number: usize) -> Result<()> {
+        let first = number * STORED_IN_ONE;
+        let numbers = first..self.sizes.stored.min(first + STORED_IN_ONE);
+        let mut connection = Connection::open(target).await?;
+        let last = self.stored(numbers.end - 1);
+        let there = connection
+            .send(Method::HEAD, &last.path(false), &[], Payload::empty())
+            .await?;
+        if there.status == StatusCode::OK {
+            return Ok(());
+        }
+        let blob = self.content.blob("stored", SMALL_BLOB_BYTES);
+        load::push_blob(&mut connection, &last.repository, &blob).await?;
+        for number in numbers {
+            let stored = self.stored(number);
+            let (repository, tag) = (&stored.repository, &stored.tag);
+            load::put_manifest(&mut connection, repository, tag, &stored.manifest).await?;
+        }
+        Ok(())
+    }
+
+    fn stored(&self, number: usize) -> StoredManifest {
+        let blob = self.content.blob("stored", SMALL_BLOB_BYTES);
+        StoredManifest {
+            repository: self.repository(&format!("stored/{:06}", number / STORED_IN_ONE)),
+            tag: format!("v{:03}", number % STORED_IN_ONE),
+            manifest: content::numbered(&blob, number),
         }
     }
 
@@ -190,7 +238,9 @@ impl Fixtures {
                 repository: self.repository("pushed"),
                 in_chunks: workload == Workload::PushChunked,
             },
-            Workload::PullLarge => read(vec![self.blob_path()?]),
+            Workload::PullLarge => Load::Pull {
+                path: self.blob_path()?,
+            },
             Workload::PullRange => Load::ReadRanges {
                 path: self.blob_path()?,
                 size_bytes: sizes.blob_bytes,
@@ -216,6 +266,13 @@ impl Fixtures {
     }
 
     fn image_paths(&self, by_digest: bool) -> Vec<String> {
+        if self.sizes.stored > 0 {
+            let read = self.sizes.stored.min(STORED_READ);
+            let spread = (0..read).map(|place| place * self.sizes.stored / read);
+            return spread
+                .map(|number| self.stored(number).path(by_digest))
+                .collect();
+        }
         let repository = self.repository("images");
         let images = self.images.iter().enumerate();
         let references = images.map(|(number, image)| {
@@ -237,6 +294,24 @@ impl Fixtures {
             self.repository("large"),
             blob.digest
         ))
+    }
+}
+
+/// One of many manifests.
+struct StoredManifest {
+    repository: String,
+    tag: String,
+    manifest: Bytes,
+}
+
+impl StoredManifest {
+    fn path(&self, by_digest: bool) -> String {
+        let reference = if by_digest {
+            Digest::sha256(&self.manifest).to_string()
+        } else {
+            self.tag.clone()
+        };
+        format!("/v2/{}/manifests/{reference}", self.repository)
     }
 }
 

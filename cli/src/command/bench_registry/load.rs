@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use cairn_spec::{Digest, media_type};
 use http::{HeaderName, Method, StatusCode, header};
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     connection::{Connection, Payload},
     content::{Artifact, Content, LargeBlob},
+    download::Download,
     target::Target,
 };
 
@@ -42,10 +43,18 @@ pub(crate) enum Load {
         repository: String,
         in_chunks: bool,
     },
+    /// Pulls the same large content again and again.
+    Pull { path: String },
     /// Asks for paths in turn.
     Read { method: Method, paths: Vec<String> },
     /// Reads ranges of one blob from all over it.
     ReadRanges { path: String, size_bytes: u64 },
+}
+
+/// What a load is sent over.
+enum Client {
+    Any(Connection),
+    Pulling(Download),
 }
 
 /// What one measurement saw.
@@ -66,7 +75,10 @@ pub(crate) async fn run(
 ) -> Result<Sample> {
     let mut opened = Vec::with_capacity(connections);
     for _ in 0..connections {
-        opened.push(Connection::open(target).await?);
+        opened.push(match load {
+            Load::Pull { .. } => Client::Pulling(Download::open(target).await?),
+            _ => Client::Any(Connection::open(target).await?),
+        });
     }
     let load = Arc::new(load);
     let next = Arc::new(AtomicU64::new(0));
@@ -74,14 +86,14 @@ pub(crate) async fn run(
     let started = Instant::now();
     let workers: Vec<_> = opened
         .into_iter()
-        .map(|mut connection| {
+        .map(|mut client| {
             let (load, next) = (Arc::clone(&load), Arc::clone(&next));
             tasks.spawn(async move {
                 let mut sample = Sample::default();
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let began = Instant::now();
-                    sample.bytes += load.once(&mut connection, number).await?;
+                    sample.bytes += load.once(&mut client, number).await?;
                     let latency_us = began.elapsed().as_micros();
                     sample.operations += 1;
                     let latency_us = u64::try_from(latency_us).unwrap_or(u64::MAX);
@@ -111,27 +123,34 @@ impl Load {
     }
 
     /// One operation; how many bytes of content it moved.
-    async fn once(&self, connection: &mut Connection, number: u64) -> Result<u64> {
-        match self {
-            Self::PushArtifacts {
-                content,
-                repository,
-                name,
-            } => {
+    async fn once(&self, client: &mut Client, number: u64) -> Result<u64> {
+        match (self, client) {
+            (Self::Pull { path }, Client::Pulling(download)) => download.pull(path).await,
+            (
+                Self::PushArtifacts {
+                    content,
+                    repository,
+                    name,
+                },
+                Client::Any(connection),
+            ) => {
                 let artifact = content.artifact(&format!("{name}/{number}"), SMALL_BLOB_BYTES);
                 let tag = format!("{name}-{number}");
                 push_artifact(connection, repository, &artifact, &tag).await?;
                 Ok(2 * SMALL_BLOB_BYTES as u64)
             }
-            Self::PushBlob {
-                blob,
-                repository,
-                in_chunks,
-            } => {
+            (
+                Self::PushBlob {
+                    blob,
+                    repository,
+                    in_chunks,
+                },
+                Client::Any(connection),
+            ) => {
                 push_large_blob(connection, repository, blob, *in_chunks).await?;
                 Ok(blob.size_bytes)
             }
-            Self::Read { method, paths } => {
+            (Self::Read { method, paths }, Client::Any(connection)) => {
                 let index = usize::try_from(number).unwrap_or_default() % paths.len();
                 let answer = connection
                     .send(method.clone(), &paths[index], &ACCEPT, Payload::empty())
@@ -139,7 +158,7 @@ impl Load {
                     .expect(StatusCode::OK, &paths[index])?;
                 Ok(answer.body_bytes)
             }
-            Self::ReadRanges { path, size_bytes } => {
+            (Self::ReadRanges { path, size_bytes }, Client::Any(connection)) => {
                 // A step that has no common divisor with a size that is a power of two.
                 let places = (size_bytes / RANGE_BYTES).max(1);
                 let first = number.wrapping_mul(7919) % places * RANGE_BYTES;
@@ -152,6 +171,7 @@ impl Load {
                     .expect(StatusCode::PARTIAL_CONTENT, path)?;
                 Ok(answer.body_bytes)
             }
+            _ => bail!("this load goes over another kind of connection"),
         }
     }
 }

@@ -17,10 +17,12 @@ pub(crate) struct Report {
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) scale: f64,
+    /// How many manifests those that are read were chosen from; 0 stands for a few.
+    pub(crate) stored: usize,
     pub(crate) blob_bytes: u64,
     /// The registries, in the order of the figures in each row; ratios are for the first.
     pub(crate) registries: Vec<Registry>,
-    /// What this command reaches against a server that does nothing.
+    /// What this command reaches against servers that do nothing but send.
     pub(crate) ceiling: Vec<Ceiling>,
     pub(crate) rows: Vec<Row>,
 }
@@ -32,10 +34,10 @@ pub(crate) struct Registry {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Ceiling {
     pub(crate) connections: usize,
-    pub(crate) operations_per_s: f64,
+    pub(crate) unit: Unit,
+    pub(crate) value: f64,
 }
 
 /// One workload with one number of connections.
@@ -130,8 +132,9 @@ impl Report {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "The load generator itself reaches {:.0}/s over {} connections",
-                ceiling.operations_per_s, ceiling.connections
+                "The load generator itself reaches {} over {} connections",
+                ceiling.unit.written(ceiling.value),
+                ceiling.connections
             );
         }
         for row in &self.rows {

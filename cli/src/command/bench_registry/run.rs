@@ -25,6 +25,7 @@ pub(crate) struct Protocol {
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) scale: f64,
+    pub(crate) stored: usize,
     pub(crate) blob_mib: f64,
     pub(crate) seed: u64,
     pub(crate) ceiling: bool,
@@ -42,10 +43,10 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(name: &str, target: &Target) -> Self {
+    pub(crate) fn new(name: &str, target: Target) -> Self {
         Self {
             name: name.to_owned(),
-            target: target.clone(),
+            target,
             process: None,
             pid: None,
             filled: BTreeSet::new(),
@@ -78,11 +79,14 @@ impl Protocol {
     /// Measures everything.
     pub(crate) async fn run(self, mut sides: Vec<Side>, progress: &dyn Fn(&str)) -> Result<Report> {
         let duration = Duration::from_secs_f64(self.seconds);
-        let amounts = Sizes::scaled(self.scale, self.blob_mib);
+        let amounts = Sizes {
+            stored: self.stored,
+            ..Sizes::scaled(self.scale, self.blob_mib)
+        };
         let mut fixtures = Fixtures::new(Content::new(self.seed), amounts);
         let ceiling = if self.ceiling {
             progress("measuring the load generator");
-            ceiling::measure(duration).await?
+            ceiling::measure(duration, amounts.blob_bytes).await?
         } else {
             Vec::new()
         };
@@ -137,6 +141,7 @@ impl Protocol {
             rounds: self.rounds,
             seconds: self.seconds,
             scale: self.scale,
+            stored: self.stored,
             blob_bytes: amounts.blob_bytes,
             registries: sides.iter().map(registry).collect(),
             ceiling,
@@ -211,7 +216,7 @@ fn registry(side: &Side) -> Registry {
     clippy::cast_precision_loss,
     reason = "rates are shown with few digits"
 )]
-fn rough(count: u64) -> f64 {
+pub(crate) fn rough(count: u64) -> f64 {
     count as f64
 }
 

@@ -1,27 +1,37 @@
 //! Which server is measured: where it listens, and perhaps how it is started.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-/// A registry's address: plain HTTP, since it is the server that is measured, not its TLS library.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use rustls::ClientConfig;
+
+/// A registry's address.
+#[derive(Debug, Clone)]
 pub(crate) struct Target {
     /// `HOST:PORT`, also the value of `Host`.
     pub(crate) authority: String,
+    pub(crate) is_secure: bool,
+    /// How to verify a server that speaks TLS.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text
-            .strip_prefix("http://")
-            .ok_or("expected a URL such as http://127.0.0.1:5000; TLS is not measured")?;
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let is_secure = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err("expected a URL such as http://127.0.0.1:5000".to_owned()),
+        };
         let authority = rest.trim_end_matches('/');
         let port = authority.rsplit_once(':').map(|(_, port)| port);
         match port.map(str::parse::<u16>) {
             _ if authority.contains('/') => Err("expected no path after the port".to_owned()),
             Some(Ok(_)) => Ok(Self {
                 authority: authority.to_owned(),
+                is_secure,
+                tls: None,
             }),
             _ => Err("expected a port, as in http://127.0.0.1:5000".to_owned()),
         }
@@ -30,7 +40,8 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority)
+        let scheme = if self.is_secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
     }
 }
 
@@ -66,7 +77,9 @@ mod tests {
     fn targets_have_a_port_and_no_path() {
         let target: Target = "http://127.0.0.1:5000/".parse().unwrap();
         assert_eq!(target.to_string(), "http://127.0.0.1:5000");
-        for wrong in ["127.0.0.1:5000", "https://a:1", "http://a", "http://a:1/v2"] {
+        let secure: Target = "https://a:1".parse().unwrap();
+        assert_eq!(secure.to_string(), "https://a:1");
+        for wrong in ["127.0.0.1:5000", "ftp://a:1", "http://a", "http://a:1/v2"] {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }
         let named: Named<Target> = "zot=http://[::1]:80".parse().unwrap();

@@ -1,6 +1,8 @@
 //! The whole protocol, tiny, against two registries in this process.
 
-use cairn_registry::{Config, StorageConfig};
+use std::{fs, path::Path};
+
+use cairn_registry::{ClientCertificates, Config, StorageConfig, TlsConfig};
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
 
@@ -14,13 +16,19 @@ struct CommandLine {
 
 /// A registry in memory, on a thread and a port of its own; it ends with the token.
 fn serve(stop: &CancellationToken) -> String {
+    serve_with(stop, None)
+}
+
+fn serve_with(stop: &CancellationToken, tls: Option<TlsConfig>) -> String {
     let stop = stop.clone();
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let config = Config {
                 storage: StorageConfig::Memory,
+                tls,
                 ..Config::default()
             };
             let app = config.build().await.unwrap();
@@ -29,7 +37,7 @@ fn serve(stop: &CancellationToken) -> String {
             app.run(listener, stop).await.unwrap();
         });
     });
-    format!("http://{}", told.recv().unwrap())
+    format!("{scheme}://{}", told.recv().unwrap())
 }
 
 fn measured(options: &str) -> Report {
@@ -59,9 +67,58 @@ fn every_workload_runs_against_a_registry() {
     }
     let measurements = Workload::ALL.iter().flat_map(|it| it.connections());
     assert_eq!(report.rows.len(), measurements.count());
-    assert_eq!(report.ceiling.len(), 3);
+    assert_eq!(report.ceiling.len(), 6);
     let table = report.table();
     assert!(table.contains("manifest-get-tag"), "{table}");
+}
+
+#[test]
+fn manifests_are_stored_once_and_read_from_all_over() {
+    let report =
+        measured("--scale 0.002 --stored 1200 --only manifest-get-tag,manifest-head-digest");
+    for row in &report.rows {
+        for figure in &row.figures {
+            assert_eq!(figure.failure, None, "{}", row.workload);
+        }
+    }
+}
+
+/// Writes an authority, and a certificate of it for 127.0.0.1.
+fn certificates(folder: &Path) -> TlsConfig {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = authority.self_signed(&authority_key).unwrap();
+    fs::write(folder.join("ca.pem"), certificate.pem()).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let server = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = server.signed_by(&key, &issuer).unwrap();
+    let tls = TlsConfig {
+        certificate: folder.join("server.pem"),
+        key: folder.join("server.key"),
+        client_ca: None,
+        client_certificates: ClientCertificates::default(),
+    };
+    fs::write(&tls.certificate, certificate.pem()).unwrap();
+    fs::write(&tls.key, key.serialize_pem()).unwrap();
+    tls
+}
+
+#[test]
+fn registries_are_measured_over_tls() {
+    let stop = CancellationToken::new();
+    let _ends = stop.clone().drop_guard();
+    let folder = tempfile::tempdir().unwrap();
+    let url = serve_with(&stop, Some(certificates(folder.path())));
+    let line = format!(
+        "bench {url} --ca-file {} --rounds 1 --seconds 0.001 --only pull --blob-mib 0.3",
+        folder.path().join("ca.pem").display()
+    );
+    let command = CommandLine::try_parse_from(line.split_whitespace()).unwrap();
+    for row in &command.bench.measure(&|_| ()).unwrap().rows {
+        assert_eq!(row.figures[0].failure, None, "{}", row.workload);
+    }
 }
 
 #[test]
@@ -92,6 +149,10 @@ fn what_cannot_be_measured_is_refused() {
     for (options, message) in [
         ("--only fly", "no workload begins with `fly`"),
         ("--pid other=1", "no registry is called `other`"),
+        (
+            "--peer b=https://127.0.0.1:1",
+            "nothing says how to verify https://127.0.0.1:1",
+        ),
     ] {
         let line = format!("bench http://127.0.0.1:1 {options}");
         let command = CommandLine::try_parse_from(line.split_whitespace()).unwrap();

@@ -80,7 +80,7 @@ impl EmbeddedMetadata {
             }
             source => failed(source.into()),
         })?;
-        let (writer, latest) = Writer::new(database, open).map_err(failed)?;
+        let (writer, latest) = Writer::new(database, path, open).map_err(failed)?;
         let (requests, queue) = mpsc::channel(QUEUE_LENGTH);
         let writer = thread::Builder::new()
             .name("metadata-writer".to_owned())
