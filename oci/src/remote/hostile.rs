@@ -271,9 +271,10 @@ async fn private_networks_are_asked_only_if_they_were_named() {
 fn endless() -> (Body, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&taken);
+    let chunk = Bytes::from(vec![b' '; 64 * 1024]);
     let chunks = stream::repeat_with(move || {
-        count.fetch_add(64 * 1024, Ordering::Relaxed);
-        Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b' '; 64 * 1024]))
+        count.fetch_add(chunk.len(), Ordering::Relaxed);
+        Ok::<_, std::convert::Infallible>(chunk.clone())
     });
     (Body::from_stream(chunks), taken)
 }
