@@ -145,11 +145,7 @@ fn mislead(lead: Lead, other: &str, seen: &Seen) -> Response {
     }
     let here = "/v2/a/blobs/uploads/1".to_owned();
     match (seen.method.as_str(), lead) {
-        ("POST", Lead::Upload) => answer(
-            StatusCode::ACCEPTED,
-            [(header::LOCATION, elsewhere("/v2/a/blobs/uploads/1"))],
-        ),
-        ("PATCH", Lead::Chunk) => answer(
+        ("POST", Lead::Upload) | ("PATCH", Lead::Chunk) => answer(
             StatusCode::ACCEPTED,
             [(header::LOCATION, elsewhere("/v2/a/blobs/uploads/1"))],
         ),
