@@ -1,16 +1,20 @@
-//! Renders a pack's templates, and knows for every byte it writes where that byte came from.
+//! Renders templates, and knows for every byte it writes where that byte came from.
 //!
-//! A [`TemplateSet`] holds the templates and partials of one pack. Rendering one against a
-//! context gives a [`Rendered`]: the text, its [`Spans`], and which values were read. The
-//! language, Handlebars without HTML escaping, is described in `spec/pack.md` §4; its executor
-//! shares values, helpers and the writer with any language to come.
+//! There are two languages on one model of values ([`Value`]) and one writer:
+//! - Handlebars without HTML escaping, for packs (`spec/pack.md` §4). A [`TemplateSet`] holds the
+//!   templates and partials of one pack. Rendering one against a context gives a [`Rendered`]:
+//!   the text, its [`Spans`], and which values were read.
+//! - Go's `text/template` as Helm uses it, for charts: [`go`].
 //!
 //! There is no clock, no randomness, no network and no file system in here: the same inputs
 //! give the same bytes, and every render has [`Limits`].
 
 mod call;
+mod functions;
+pub mod go;
 mod handlebars;
 mod helpers;
+mod host;
 mod limits;
 mod set;
 mod spans;
@@ -18,7 +22,11 @@ mod state;
 mod value;
 mod writer;
 
-pub use limits::{DEFAULT_OUTPUT_BYTES, DEFAULT_PARTIAL_DEPTH, DEFAULT_STEPS, Limits};
+pub use host::{GeneratedCall, Generation, Host, LookupQuery, NoHost};
+pub use limits::{
+    DEFAULT_GO_STEPS, DEFAULT_INCLUDE_DEPTH, DEFAULT_OUTPUT_BYTES, DEFAULT_PARTIAL_DEPTH,
+    DEFAULT_STACK_BYTES, DEFAULT_STEPS, Limits,
+};
 pub use set::{Rendered, TemplateSet};
 pub use spans::{Cause, CauseKind, Class, Piece, Spans};
 pub use value::{ElementType, IntKind, MapType, Method, Object, Parameter, Value};
