@@ -177,7 +177,11 @@ impl<F: Fetch + Resolve, T: Push + Fetch + SetTag> Walk<'_, F, T> {
 
     /// A legacy signature manifest is small and flat: blobs, manifest, tag.
     async fn signatures(&mut self, descriptor: &Descriptor, tag: &Tag) -> Result<(), Error> {
-        if self.seen.insert(descriptor.digest.clone()) {
+        let is_new = self.seen.insert(descriptor.digest.clone());
+        if is_new && self.to.exists(descriptor).await? {
+            self.skipped += 1;
+            self.options.progress.report(descriptor, Event::Skipped);
+        } else if is_new {
             let manifest = fetch_manifest(self.from, descriptor).await?;
             for blob in manifest.children().filter(|child| !child.is_manifest()) {
                 if copy_blob(self.from, self.to, blob, &self.options.progress).await? {

@@ -200,6 +200,11 @@ impl RequestError {
         self.0.is_redirect()
     }
 
+    /// Nothing came in time.
+    pub fn is_timeout(&self) -> bool {
+        self.0.is_timeout()
+    }
+
     /// No connection could be made.
     pub fn is_connect(&self) -> bool {
         self.0.is_connect()

@@ -148,6 +148,9 @@ async fn signatures_and_referrers_follow_and_only_what_is_signed_goes() {
         let keys = [key.public_key().unwrap()];
         let found = sign::verify(&client(), &there, &keys).await.unwrap();
         assert_eq!(found.len(), 2);
+        let again = sync(&at(&from), &at(&to), &options).await.unwrap();
+        assert_eq!(again.entries[0].outcome, Outcome::Present);
+        assert_eq!(again.entries[0].moved, 0);
         // What refers to it later is copied later.
         let subject = client().resolve(&signed).await.unwrap();
         let later = Artifact::builder("application/later").subject(&subject);

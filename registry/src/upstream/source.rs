@@ -112,8 +112,8 @@ impl Upstream {
         self.metrics.upstreams.asked.add(1);
         let failure = match timeout(self.timeout, request).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Failure::of(&self.name, &error),
-            Err(_) => {
+            Ok(Err(error)) if !is_silence(&error) => Failure::of(&self.name, &error),
+            Ok(Err(_)) | Err(_) => {
                 self.pause(now_s + PAUSE_AFTER_SILENCE_S);
                 let reason = format!("it did not answer within {} s", self.timeout.as_secs());
                 Failure::useless(&self.name, reason)
@@ -154,4 +154,9 @@ impl Upstream {
         let what = format!("{}@{digest}", remote.name());
         self.ask(&what, remote.open_blob(digest)).await
     }
+}
+
+/// Nothing came in time.
+fn is_silence(error: &cairn_oci::Error) -> bool {
+    matches!(error, cairn_oci::Error::Request { source, .. } if source.is_timeout())
 }
