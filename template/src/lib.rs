@@ -5,16 +5,23 @@
 //! language, Handlebars without HTML escaping, is described in `spec/pack.md` §4; its executor
 //! shares values, helpers and the writer with any language to come.
 //!
+//! Beside it stand Go's formats, on which charts depend byte for byte: [`go_yaml`], [`go_json`]
+//! and [`go_toml`] write any [`tree::Tree`] and read what Helm reads.
+//!
 //! There is no clock, no randomness, no network and no file system in here: the same inputs
 //! give the same bytes, and every render has [`Limits`].
 
 mod call;
+pub mod go_json;
+pub mod go_toml;
+pub mod go_yaml;
 mod handlebars;
 mod helpers;
 mod limits;
 mod set;
 mod spans;
 mod state;
+pub mod tree;
 mod value;
 mod writer;
 
