@@ -1,6 +1,6 @@
 //! `toJson`, `toPrettyJson` and `toRawJson`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -189,7 +189,7 @@ fn write_valid(out: &mut String, text: &str, html: bool) {
         out.push_str(&text[written..at]);
         written = at + if byte == 0xe2 { 3 } else { 1 };
         if escape.is_empty() {
-            out.push_str(&format!("\\u{byte:04x}"));
+            let _ = write!(out, "\\u{byte:04x}");
         } else {
             out.push_str(escape);
         }

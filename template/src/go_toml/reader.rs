@@ -261,13 +261,11 @@ impl Reader<'_> {
                 self.implied.insert(path.clone());
                 table.insert(name.clone(), TomlValue::Table(TomlTable::new()));
             }
-            table = match table.get_mut(name).and_then(inner_table) {
-                Some(table) => table,
-                None => {
-                    let problem = format!("Key '{path}' was already created as a hash.");
-                    return Err(self.error(problem));
-                }
+            let Some(inner) = table.get_mut(name).and_then(inner_table) else {
+                let problem = format!("Key '{path}' was already created as a hash.");
+                return Err(self.error(problem));
             };
+            table = inner;
         }
         self.context = parents.to_vec();
         if array {
@@ -294,13 +292,11 @@ impl Reader<'_> {
         let path = path_text(&path);
         let mut table = &mut self.root;
         for (index, name) in self.context.iter().enumerate() {
-            table = match table.get_mut(name).and_then(inner_table) {
-                Some(table) => table,
-                None => {
-                    let path = path_text(&self.context[..=index]);
-                    return Err(self.error(format!("Key '{path}' has already been defined.")));
-                }
+            let Some(inner) = table.get_mut(name).and_then(inner_table) else {
+                let path = path_text(&self.context[..=index]);
+                return Err(self.error(format!("Key '{path}' has already been defined.")));
             };
+            table = inner;
         }
         if table.contains_key(key) {
             if self.implied.remove(&path) {

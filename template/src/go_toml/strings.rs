@@ -91,9 +91,9 @@ impl Lexer<'_> {
             .count();
         let range = self.at + 1..self.at + 1 + blank;
         let lines = self.text[range.clone()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
+            .split(|byte| *byte == b'\n')
+            .count()
+            - 1;
         if lines > 0 {
             self.line += lines;
             self.at = range.end;

@@ -306,10 +306,10 @@ impl<R> Writer<'_, R> {
 type Entries<'a, T> = Vec<(&'a [u8], &'a T)>;
 
 /// Entries that stand in the table itself, and those that are tables of their own.
-fn split<'a, T: Tree>(
-    mut entries: Entries<'a, T>,
+fn split<T: Tree>(
+    mut entries: Entries<'_, T>,
     depth: usize,
-) -> Result<(Entries<'a, T>, Entries<'a, T>), TomlWriteError> {
+) -> Result<(Entries<'_, T>, Entries<'_, T>), TomlWriteError> {
     entries.sort_unstable_by_key(|(key, _)| *key);
     let (mut direct, mut tables) = (Vec::new(), Vec::new());
     for (key, value) in entries {

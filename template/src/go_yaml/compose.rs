@@ -53,14 +53,13 @@ impl<'t> Document<'t> {
             anchors: HashMap::new(),
         };
         composer.parser.next()?;
-        let root = match composer.parser.next()?.what {
-            What::StreamEnd => None,
-            _ => {
-                let event = composer.parser.next()?;
-                let root = composer.node(event, 0)?;
-                composer.parser.next()?;
-                Some(root)
-            }
+        let root = if let What::StreamEnd = composer.parser.next()?.what {
+            None
+        } else {
+            let event = composer.parser.next()?;
+            let root = composer.node(event, 0)?;
+            composer.parser.next()?;
+            Some(root)
         };
         Ok(Self {
             nodes: composer.nodes,

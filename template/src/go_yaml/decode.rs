@@ -390,7 +390,6 @@ pub(super) fn resolve(node: &DocumentNode<'_>) -> Result<Resolved, Failure> {
         return Ok(Resolved::Text);
     };
     match short {
-        "str" => Ok(Resolved::Text),
         "binary" => {
             let encoded: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
             match BASE64.decode(encoded) {

@@ -82,30 +82,56 @@ impl std::error::Error for ReadError {}
 
 /// A mistake as the part that found it knows it.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
-    pub(super) problem: Cow<'static, str>,
-    pub(super) mark: Mark,
-    pub(super) context: Option<Mark>,
-    /// go-yaml counts lines differently for those.
-    pub(super) found_by_scanner: bool,
-    pub(super) place: Option<Mark>,
+pub(super) struct Failure(Box<Mistake>);
+
+#[derive(Debug, Clone)]
+struct Mistake {
+    problem: Cow<'static, str>,
+    /// What go-yaml counts lines from, if it knows any place.
+    mark: Mark,
+    context: Mark,
+    found_by_scanner: bool,
+    place: Option<Mark>,
 }
 
 impl Failure {
     /// A mistake whose place Go does not print.
     pub(super) fn new(problem: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Mistake {
             problem: problem.into(),
             mark: Mark::default(),
-            context: None,
+            context: Mark::default(),
             found_by_scanner: false,
             place: None,
-        }
+        }))
     }
 
     pub(super) fn at(mut self, place: Mark) -> Self {
-        self.place = Some(place);
+        self.0.place = Some(place);
         self
+    }
+
+    /// A mistake of tokens at `mark`, in what began at `context`.
+    pub(super) fn by_scanner(
+        problem: impl Into<Cow<'static, str>>,
+        mark: Mark,
+        context: Mark,
+    ) -> Self {
+        let mut failure = Self::by_parser(problem, mark, context);
+        failure.0.found_by_scanner = true;
+        failure
+    }
+
+    /// A mistake of structure at `mark`, in what began at `context`.
+    pub(super) fn by_parser(
+        problem: impl Into<Cow<'static, str>>,
+        mark: Mark,
+        context: Mark,
+    ) -> Self {
+        let mut failure = Self::new(problem).at(mark);
+        failure.0.mark = mark;
+        failure.0.context = context;
+        failure
     }
 
     pub(super) fn too_deep() -> Self {
@@ -122,13 +148,13 @@ impl Failure {
         ))
     }
 
-    /// The error as `go-yaml` prints it.
+    /// The error as `go-yaml` prints it: only the scanner's lines count from 1.
     pub(super) fn yaml(self) -> ReadError {
-        let line = match self.mark.line {
-            0 => self.context.map_or(0, |context| context.line),
-            line => line + usize::from(self.found_by_scanner),
+        let line = match self.0.mark.line {
+            0 => self.0.context.line,
+            line => line + usize::from(self.0.found_by_scanner),
         };
-        let problem = &self.problem;
+        let problem = &self.0.problem;
         let message = if line > 0 {
             format!("yaml: line {line}: {problem}")
         } else {
@@ -139,14 +165,13 @@ impl Failure {
 
     /// The error as it is printed after go-yaml is done.
     pub(super) fn after_yaml(self) -> ReadError {
-        let message = self.problem.clone().into_owned();
-        self.conversion(&message)
+        self.conversion(&self.0.problem)
     }
 
     fn conversion(&self, message: &str) -> ReadError {
         ReadError {
             message: format!("error converting YAML to JSON: {message}"),
-            place: self.place.map(|mark| ErrorPlace {
+            place: self.0.place.map(|mark| ErrorPlace {
                 offset: mark.offset,
                 line: mark.line + 1,
                 column: mark.column + 1,

@@ -131,9 +131,8 @@ fn forbidden(text: &str) -> Option<(usize, &'static str)> {
     while at < bytes.len() {
         let wrong = match bytes[at..] {
             [b'\t' | b'\n' | b'\r' | b' '..=b'~', ..] => false,
-            [0..=0x7f, ..] => true,
+            [0..=0x7f, ..] | [0xef, 0xbf, 0xbe | 0xbf, ..] => true,
             [0xc2, second, ..] => second < 0xa0 && second != 0x85,
-            [0xef, 0xbf, 0xbe | 0xbf, ..] => true,
             _ => false,
         };
         if wrong {

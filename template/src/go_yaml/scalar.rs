@@ -262,7 +262,7 @@ fn is_clock(rest: &mut &[u8]) -> bool {
         if place > 0 && !skip(rest, b':') {
             return false;
         }
-        if !one_or_two_digits(rest).is_some_and(|value| value < limit) {
+        if one_or_two_digits(rest).is_none_or(|value| value >= limit) {
             return false;
         }
     }

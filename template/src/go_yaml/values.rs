@@ -33,9 +33,14 @@ pub fn read_values(
 fn absolute(place: ErrorPlace, before: &[u8]) -> ErrorPlace {
     ErrorPlace {
         offset: place.offset + before.len(),
-        line: place.line + before.iter().filter(|byte| **byte == b'\n').count(),
+        line: place.line + lines(before),
         ..place
     }
+}
+
+/// How many lines end in the text.
+fn lines(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n').count() - 1
 }
 
 /// Where the documents stand. A separator belongs to the document behind it only when there is
@@ -52,7 +57,7 @@ fn documents(text: &[u8]) -> Result<Vec<Range<usize>>, ReadError> {
             if !after.is_empty() && !after.starts_with('#') {
                 let place = ErrorPlace {
                     offset: at,
-                    line: text[..at].iter().filter(|byte| **byte == b'\n').count() + 1,
+                    line: lines(&text[..at]) + 1,
                     column: 1,
                 };
                 return Err(ReadError::new(

@@ -78,24 +78,25 @@ impl<R> Writer<'_, R> {
             Shape::Map(entries) if !entries.is_empty() => self.map(value, &entries),
             Shape::Bytes(bytes) if self.out.dialect == Dialect::V3 && !bytes.is_empty() => {
                 self.numbers(bytes, place)?;
-                self.reported(value)
+                self.reported(value);
+                Ok(())
             }
             shape => {
                 self.scalar(&shape)?;
-                self.reported(value)
+                self.reported(value);
+                Ok(())
             }
         })
     }
 
     /// Tells of the lines that were written for a value.
-    fn reported<T>(&mut self, value: &T) -> Result<(), WriteError>
+    fn reported<T>(&mut self, value: &T)
     where
         R: Report<T>,
     {
         for range in self.out.pieces.drain(..) {
             self.report.value(value, range);
         }
-        Ok(())
     }
 
     /// Writes bytes as the list of numbers that they are to Go.

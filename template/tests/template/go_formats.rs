@@ -84,7 +84,8 @@ fn run(op: &str, input: &[u8]) -> Result<String, String> {
         "fromToml" => go_toml::read(input)
             .map(|table| {
                 let table = go_toml::TomlValue::Table(table);
-                go_json::write(&Sample::from(table), JsonStyle::Raw, &mut ()).unwrap()
+                go_json::write(&Sample::from(table), JsonStyle::Raw, &mut ())
+                    .unwrap_or_else(|error| format!("ERR {error}"))
             })
             .map_err(|e| e.to_string()),
         "toJson" => to_json(JsonStyle::Compact),

@@ -432,15 +432,9 @@ fn empty_scalar<'t>(mark: Mark) -> Event<'t> {
 }
 
 fn found_by_parser(problem: &'static str, mark: Mark) -> Failure {
-    Failure {
-        mark,
-        ..Failure::new(problem).at(mark)
-    }
+    Failure::by_parser(problem, mark, Mark::default())
 }
 
 fn within(problem: &'static str, mark: Mark, context: Mark) -> Failure {
-    Failure {
-        context: Some(context),
-        ..found_by_parser(problem, mark)
-    }
+    Failure::by_parser(problem, mark, context)
 }

@@ -149,13 +149,7 @@ impl<'t> Cursor<'t> {
         {
             return broken.clone().into();
         }
-        Failure {
-            problem: problem.into(),
-            mark: self.mark,
-            context: Some(context),
-            found_by_scanner: true,
-            place: Some(self.mark),
-        }
+        Failure::by_scanner(problem, self.mark, context)
     }
 
     /// What ends the text before its time.
