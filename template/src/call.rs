@@ -9,7 +9,8 @@ use std::rc::Rc;
 use cairn_spec::{Diagnostic, Label, Span};
 
 use crate::{
-    spans::OriginSet,
+    host::{GeneratedCall, Generation},
+    spans::{Class, OriginSet},
     state::{Failure, Outcome, State},
     value::{Entries, Source, Value, View},
     writer::Text,
@@ -22,8 +23,14 @@ pub(crate) trait Caller<'a> {
     /// Where an argument stands.
     fn argument_span(&self, index: usize) -> Span;
     fn argument_count(&self) -> usize;
+    /// The argument as messages show it, in languages whose messages do.
+    fn argument_text(&self, _index: usize) -> String {
+        String::new()
+    }
     /// Renders a partial whose name is the first argument.
     fn include(&mut self, name: &str, context: Option<Value>) -> Outcome<Text>;
+    /// Renders a text as a template, in languages that can.
+    fn render_text(&mut self, text: &Value, context: Value) -> Outcome<Text>;
     fn state(&mut self) -> &mut State<'a>;
 }
 
@@ -159,6 +166,12 @@ impl<'c, 'a> Call<'c, 'a> {
         Ok(self.computed(text))
     }
 
+    /// The same of bytes.
+    pub(crate) fn computed_bytes(&mut self, bytes: Vec<u8>) -> Outcome<Value> {
+        self.state().check_length(bytes.len())?;
+        Ok(self.computed(bytes))
+    }
+
     /// A text result whose bytes know where they came from.
     pub(crate) fn finished(&mut self, text: Text) -> Outcome<Value> {
         self.state().check_length(text.len())?;
@@ -206,5 +219,72 @@ impl<'c, 'a> Call<'c, 'a> {
         Diagnostic::error("template-type", message)
             .at(self.caller.argument_span(index))
             .into()
+    }
+
+    /// What is wrong with the call, as Go words it.
+    pub(crate) fn failure(&self, reason: impl Into<String>) -> Failure {
+        Diagnostic::error("template-execution", reason)
+            .at(self.span)
+            .into()
+    }
+
+    /// Where an argument stands.
+    pub(crate) fn argument_span(&self, index: usize) -> Span {
+        self.caller.argument_span(index)
+    }
+
+    /// All arguments from one on.
+    pub(crate) fn rest(&mut self, from: usize) -> Outcome<Vec<Value>> {
+        (from..self.count())
+            .map(|index| self.value(index))
+            .collect()
+    }
+
+    /// An argument of which everything matters.
+    pub(crate) fn whole(&mut self, index: usize) -> Outcome<Value> {
+        let value = self.value(index)?;
+        let origins = value.deep_origins(self.state())?;
+        self.uses_origins(origins);
+        Ok(value)
+    }
+
+    /// An argument as Go prints it, to become part of the result with its marks.
+    pub(crate) fn printed(&mut self, index: usize) -> Outcome<Rc<Text>> {
+        let value = self.value(index)?;
+        let span = self.caller.argument_span(index);
+        value.printed(span, self.state())
+    }
+
+    /// What a function that is not deterministic shall do at this place. Where it is told
+    /// nothing, it refuses.
+    pub(crate) fn generation(&mut self) -> Outcome<Generation> {
+        let (function, place) = (self.name, self.span);
+        let state = self.state();
+        let count = state.generated.entry(place).or_insert(0);
+        let call = GeneratedCall {
+            function,
+            place,
+            count: *count,
+        };
+        *count += 1;
+        match state.host.generate(&call) {
+            Generation::Refuse => {
+                let message = format!("`{function}` gives another value at each render");
+                let diagnostic = Diagnostic::error("template-nondeterministic", message)
+                    .at(place)
+                    .hint("choose a seed, a fixed value or an existing one for this call");
+                Err(diagnostic.into())
+            }
+            generation => Ok(generation),
+        }
+    }
+
+    /// A value that was generated, and what it was generated with.
+    pub(crate) fn generated(&mut self, value: impl Into<Value>) -> Value {
+        let source = Source {
+            class: Class::Opaque,
+            origins: self.used,
+        };
+        Value::scalar(value, source)
     }
 }

@@ -1,14 +1,18 @@
 //! What a render may cost: every template is foreign input.
 
-/// The limits of one render.
+/// The limits of one render: of one Handlebars template, or of all Go templates of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The longest output, and the longest text a helper may make, in bytes.
     pub output_bytes: usize,
     /// How many tags, loop rounds, helper calls and copied values a render may evaluate.
     pub steps: u64,
-    /// How deep partials may include partials.
+    /// How deep partials may include partials; how often a Go template may be included by
+    /// itself.
     pub partial_depth: usize,
+    /// How much of the thread's stack Go templates may use, in bytes. Inclusion that goes deeper
+    /// ends in the same error as at [`Self::partial_depth`].
+    pub stack_bytes: usize,
 }
 
 /// 16 MiB: far above the 1.5 MiB that Kubernetes accepts for one object.
@@ -18,11 +22,22 @@ pub const DEFAULT_STEPS: u64 = 10_000_000;
 /// Deeper inclusion is a loop.
 pub const DEFAULT_PARTIAL_DEPTH: usize = 64;
 
+/// Helm's limit.
+pub const DEFAULT_INCLUDE_DEPTH: usize = 1000;
+/// Some seconds of work: the largest charts render dozens of megabytes of text over and over.
+pub const DEFAULT_GO_STEPS: u64 = 200_000_000;
+/// Half of what the threads of Rust's standard library have; in release builds enough for some
+/// hundreds of nested inclusions.
+pub const DEFAULT_STACK_BYTES: usize = 1024 * 1024;
+
 /// How deep blocks, partials and calls may nest altogether while rendering: keeps the stack of
 /// a thread with 2 MiB safe.
 pub(crate) const MAX_NESTING: usize = 256;
 /// How deep values may nest when written, as deep as the YAML reader reads.
 pub(crate) const MAX_VALUE_DEPTH: usize = 128;
+/// How deep blocks and parentheses of a Go template may nest: keeps the stack of a thread with
+/// 2 MiB safe while parsing.
+pub(crate) const MAX_SYNTAX_DEPTH: usize = 200;
 /// This many bytes of text cost one step.
 pub(crate) const BYTES_PER_STEP: usize = 16;
 
@@ -32,6 +47,17 @@ impl Default for Limits {
             output_bytes: DEFAULT_OUTPUT_BYTES,
             steps: DEFAULT_STEPS,
             partial_depth: DEFAULT_PARTIAL_DEPTH,
+            stack_bytes: DEFAULT_STACK_BYTES,
         }
     }
+}
+
+impl Limits {
+    /// The defaults for Go templates.
+    pub const GO: Self = Self {
+        output_bytes: DEFAULT_OUTPUT_BYTES,
+        steps: DEFAULT_GO_STEPS,
+        partial_depth: DEFAULT_INCLUDE_DEPTH,
+        stack_bytes: DEFAULT_STACK_BYTES,
+    };
 }

@@ -108,7 +108,7 @@ impl TemplateSet {
         let (text, runs) = text.into_parts();
         Ok(Rendered {
             text: utf8(&text).to_owned(),
-            spans: Spans::new(runs, state.tracker),
+            spans: Spans::new(runs, Arc::new(state.tracker)),
             read,
         })
     }

@@ -19,6 +19,8 @@ pub enum Class {
     Derived,
     /// They stand in the template: a constant of the pack.
     Template,
+    /// They were generated, or asked of whoever renders: nothing in the inputs says them.
+    Opaque,
 }
 
 /// Why a piece of a template was rendered at all.
@@ -32,8 +34,10 @@ pub enum CauseKind {
     With,
     /// A helper that chose between its arguments, such as `default`.
     Choice,
-    /// A partial, included here.
+    /// A partial or template, included here.
     Partial,
+    /// A text that was rendered as a template here (`tpl`).
+    Text,
 }
 
 /// One reason why bytes were rendered.
@@ -51,7 +55,7 @@ pub struct Cause<'a> {
 #[derive(Debug, Clone)]
 pub struct Spans {
     runs: Vec<Run>,
-    tracker: Tracker,
+    tracker: Arc<Tracker>,
 }
 
 /// Where a range of bytes came from.
@@ -68,7 +72,7 @@ pub struct Piece<'a> {
 }
 
 impl Spans {
-    pub(crate) fn new(runs: Vec<Run>, tracker: Tracker) -> Self {
+    pub(crate) fn new(runs: Vec<Run>, tracker: Arc<Tracker>) -> Self {
         Self { runs, tracker }
     }
 
@@ -182,7 +186,6 @@ impl Tracker {
     }
 
     /// A tracker that tracks nothing.
-    #[expect(dead_code, reason = "only the Go engine needs it")]
     pub(crate) fn off() -> Self {
         Self {
             off: true,

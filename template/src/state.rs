@@ -1,12 +1,13 @@
 //! What a render carries along, whatever the template language: the tracker of origins, the
 //! budget, and which values were read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use cairn_spec::{Diagnostic, Node, Origins, Span, Value as Tree};
 
 use crate::{
     Limits,
+    host::{Host, NoHost},
     limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
     value::{Data, Value},
@@ -18,6 +19,19 @@ pub(crate) struct Failure {
     pub(crate) diagnostic: Box<Diagnostic>,
     /// A limit was hit, so nothing more can be evaluated.
     pub(crate) fatal: bool,
+    /// How Go words the way from the template to the failure; none in Handlebars.
+    pub(crate) trace: Option<Box<Trace>>,
+}
+
+/// What Go puts before the reason of a failure.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// One for each error that wraps another, the outermost last.
+    pub(crate) prefixes: Vec<String>,
+    /// The reason is part of the innermost prefix's error, and none that this wraps.
+    pub(crate) is_direct: bool,
+    /// The reason is a message that the template gave with `fail` or `required`.
+    pub(crate) is_message: bool,
 }
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
@@ -27,6 +41,7 @@ impl From<Diagnostic> for Failure {
         Self {
             diagnostic: Box::new(diagnostic),
             fatal: false,
+            trace: None,
         }
     }
 }
@@ -42,7 +57,14 @@ impl Failure {
         Self {
             diagnostic: Box::new(diagnostic),
             fatal: true,
+            trace: None,
         }
+    }
+
+    /// The failure as one that wraps it says it: `prefix` before all that was said so far.
+    pub(crate) fn within(mut self, prefix: String) -> Self {
+        self.trace.get_or_insert_default().prefixes.push(prefix);
+        self
     }
 }
 
@@ -54,7 +76,13 @@ pub(crate) struct State<'a> {
     pub(crate) cause: CauseId,
     /// The tag that is evaluated now.
     pub(crate) place: Span,
+    /// Where all is said to come from when nothing is tracked.
+    start: Span,
     pub(crate) limits: Limits,
+    /// Answers what a render may not find out by itself.
+    pub(crate) host: &'a dyn Host,
+    /// How often each call site asked for a generated value.
+    pub(crate) generated: HashMap<Span, u32>,
     steps: u64,
     /// How many nodes of contexts were thawed.
     nodes: u32,
@@ -69,10 +97,13 @@ impl<'a> State<'a> {
             origins,
             cause: CauseId::default(),
             place,
+            start: place,
             limits: Limits {
                 output_bytes: limits.output_bytes.min(u32::MAX as usize),
                 ..*limits
             },
+            host: &NoHost,
+            generated: HashMap::new(),
             steps: 0,
             nodes: 0,
             read: Vec::new(),
@@ -128,6 +159,14 @@ impl<'a> State<'a> {
 
     /// A mark for bytes that are written now.
     pub(crate) fn mark(&self, place: Span, class: Class, origins: OriginSet) -> Mark {
+        if self.tracker.is_off() {
+            return Mark {
+                place: self.start,
+                class: Class::Template,
+                origins: OriginSet::EMPTY,
+                cause: CauseId::default(),
+            };
+        }
         Mark {
             place,
             class,

@@ -233,6 +233,42 @@ impl Text {
         indented.with_shape_of(self)
     }
 
+    /// The text without each occurrence of some bytes.
+    pub(crate) fn without(self, unwanted: &[u8]) -> Self {
+        let mut kept = Self::new();
+        let mut start = 0;
+        let mut at = 0;
+        while let Some(found) = find(&self.bytes[at..], unwanted) {
+            kept.append(&self.slice(start..at + found));
+            at += found + unwanted.len();
+            start = at;
+        }
+        if start == 0 {
+            return self;
+        }
+        kept.append(&self.slice(start..self.len()));
+        kept.with_shape_of(&self)
+    }
+
+    /// The first line, and after each line break, `padding` and what follows.
+    pub(crate) fn padded(&self, padding: &str) -> Self {
+        let mut padded = Self::new();
+        let mut pads = true;
+        for (piece, mark) in self.pieces() {
+            for line in piece.split_inclusive(|&byte| byte == b'\n') {
+                if pads {
+                    padded.push(padding, mark);
+                }
+                padded.push(line, mark);
+                pads = line.ends_with(b"\n");
+            }
+        }
+        if pads && let Some(last) = self.marks().next_back() {
+            padded.push(padding, last);
+        }
+        padded.with_shape_of(self)
+    }
+
     fn close_run(&mut self, mark: Mark) {
         let end = end(self.bytes.len());
         match self.runs.last_mut() {
@@ -245,6 +281,19 @@ impl Text {
 /// Texts are far below 4 GiB, since every render has a limit.
 fn end(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Where some bytes occur first.
+pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let first = *wanted.first()?;
+    let mut at = 0;
+    while let Some(found) = bytes[at..].iter().position(|&byte| byte == first) {
+        if bytes[at + found..].starts_with(wanted) {
+            return Some(at + found);
+        }
+        at += found + 1;
+    }
+    None
 }
 
 /// The bytes as text, up to the first that is not UTF-8.

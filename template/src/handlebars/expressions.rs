@@ -238,6 +238,13 @@ impl<'a> Caller<'a> for Arguments<'_, 'a> {
         Ok(text)
     }
 
+    fn render_text(&mut self, _text: &Value, _context: Value) -> Outcome<Text> {
+        let message = "Handlebars renders no text as a template";
+        Err(Diagnostic::error("template-type", message)
+            .at(self.arguments[0].span)
+            .into())
+    }
+
     fn state(&mut self) -> &mut State<'a> {
         &mut self.evaluator.state
     }

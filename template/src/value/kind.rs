@@ -28,7 +28,6 @@ impl IntKind {
         }
     }
 
-    #[expect(dead_code, reason = "only the Go engine needs it")]
     pub(crate) fn is_unsigned(self) -> bool {
         matches!(self, Self::Uint8 | Self::Uint64)
     }
@@ -63,8 +62,7 @@ impl ElementType {
     }
 
     /// An item that is nil is an interface that holds nothing.
-    #[expect(dead_code, reason = "only the Go engine needs it")]
-    pub(crate) fn is_interface(self) -> bool {
+    pub(crate) fn holds_anything(self) -> bool {
         self == Self::Any
     }
 }
@@ -82,6 +80,11 @@ pub enum MapType {
 }
 
 impl MapType {
+    /// A value that is nil is an interface that holds nothing.
+    pub(crate) fn holds_anything(self) -> bool {
+        self != Self::String
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Any => "map[string]interface {}",

@@ -25,6 +25,8 @@ pub(crate) struct Map {
     pub(crate) of: MapType,
     /// Keys that a null deleted from the context, and where that null was written.
     deleted: Vec<(Arc<str>, OriginId)>,
+    /// The map that this is under another type.
+    alias: Option<Rc<Self>>,
 }
 
 impl Map {
@@ -33,6 +35,7 @@ impl Map {
             entries: RefCell::new(Rc::new(entries)),
             of,
             deleted: Vec::new(),
+            alias: None,
         }
     }
 
@@ -41,13 +44,28 @@ impl Map {
         self
     }
 
+    /// The same map under another type.
+    pub(crate) fn retyped(self: &Rc<Self>, of: MapType) -> Self {
+        let mut map = Self::new(Entries::new(), of);
+        map.alias = Some(
+            self.alias
+                .as_ref()
+                .map_or_else(|| Rc::clone(self), Rc::clone),
+        );
+        map
+    }
+
+    fn itself(&self) -> &Self {
+        self.alias.as_deref().unwrap_or(self)
+    }
+
     /// What is in the map now.
     pub(crate) fn entries(&self) -> Rc<Entries> {
-        Rc::clone(&self.entries.borrow())
+        Rc::clone(&self.itself().entries.borrow())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.borrow().len()
+        self.itself().entries.borrow().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -55,33 +73,33 @@ impl Map {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Value> {
-        self.entries
+        self.itself()
+            .entries
             .borrow()
             .get(key)
             .map(|entry| entry.value.clone())
     }
 
-    #[expect(dead_code, reason = "only the Go engine needs it")]
     pub(crate) fn contains_key(&self, key: &str) -> bool {
-        self.entries.borrow().contains_key(key)
+        self.itself().entries.borrow().contains_key(key)
     }
 
-    #[expect(dead_code, reason = "only the Go engine needs it")]
     pub(crate) fn insert(&self, key: impl Into<Arc<str>>, entry: Entry) {
-        let replaced = Rc::make_mut(&mut self.entries.borrow_mut()).insert(key.into(), entry);
+        let replaced =
+            Rc::make_mut(&mut self.itself().entries.borrow_mut()).insert(key.into(), entry);
         // Dropped only now: it may hold this very map.
         drop(replaced);
     }
 
-    #[expect(dead_code, reason = "only the Go engine needs it")]
     pub(crate) fn remove(&self, key: &str) {
-        let removed = Rc::make_mut(&mut self.entries.borrow_mut()).remove(key);
+        let removed = Rc::make_mut(&mut self.itself().entries.borrow_mut()).remove(key);
         drop(removed);
     }
 
     /// Where the deletion of a key was written.
     pub(crate) fn deletion(&self, key: &str) -> Option<OriginId> {
-        self.deleted
+        self.itself()
+            .deleted
             .iter()
             .find(|(deleted, _)| &**deleted == key)
             .map(|&(_, origin)| origin)

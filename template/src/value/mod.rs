@@ -39,6 +39,9 @@ pub struct Value {
     pub(crate) because: OriginSet,
     /// Which node of the context it is.
     pub(crate) node: NodeNumber,
+    /// It is an item of what holds anything (`interface {}`), which is how Go's messages then
+    /// call its type.
+    pub(crate) boxed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -139,6 +142,7 @@ impl Value {
             source,
             because: OriginSet::EMPTY,
             node: NodeNumber::default(),
+            boxed: false,
         }
     }
 

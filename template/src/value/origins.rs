@@ -6,6 +6,7 @@ use cairn_spec::{OriginId, Span, Value as Tree, yaml};
 
 use super::{Data, Source, Value};
 use crate::{
+    go::format::print,
     spans::{CauseId, Mark, OriginSet},
     state::{Outcome, State},
     writer::Text,
@@ -27,6 +28,30 @@ impl Value {
         state.read_whole(self);
         let mark = self.mark(place, state);
         Some(Rc::new(Text::marked(text.into_owned(), mark)))
+    }
+
+    /// The value as Go prints it, each byte with where it came from.
+    pub(crate) fn printed(&self, place: Span, state: &mut State<'_>) -> Outcome<Rc<Text>> {
+        match &self.data {
+            Data::Text(text) => return Ok(self.explained(text, place, state)),
+            Data::Str(text) => {
+                state.read_whole(self);
+                let mark = self.mark(place, state);
+                return Ok(Rc::new(Text::marked(&**text, mark)));
+            }
+            _ => {}
+        }
+        let bytes = print(self);
+        state.check_length(bytes.len())?;
+        let mark = if matches!(self.data, Data::List(_) | Data::Map(_)) {
+            let origins = self.deep_origins(state)?;
+            let source = Source::derived(origins);
+            state.mark(place, source.class, source.origins)
+        } else {
+            state.read_whole(self);
+            self.mark(place, state)
+        };
+        Ok(Rc::new(Text::marked(bytes, mark)))
     }
 
     /// The mark of bytes that are this value, written at a place of the template.

@@ -43,6 +43,7 @@ impl State<'_> {
             source: Source::exact(node.origin, self),
             because: OriginSet::EMPTY,
             node: NodeNumber(number),
+            boxed: false,
         }
     }
 }

@@ -11,6 +11,7 @@ fn tight() -> Limits {
         output_bytes: 1000,
         steps: 1000,
         partial_depth: 8,
+        ..Limits::default()
     }
 }
 

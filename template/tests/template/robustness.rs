@@ -15,6 +15,7 @@ fn small() -> Limits {
         output_bytes: 64 * 1024,
         steps: 20_000,
         partial_depth: 16,
+        ..Limits::default()
     }
 }
 

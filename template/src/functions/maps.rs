@@ -1,0 +1,112 @@
+//! Sprig's functions that make, read and change maps and lists one entry at a time.
+
+use std::sync::Arc;
+
+use super::{Function, functions};
+use crate::{
+    call::Call,
+    go::format::print,
+    spans::CauseId,
+    state::Outcome,
+    value::{Data, Entries, Entry, Source, Value},
+};
+
+pub(super) static FUNCTIONS: &[Function] = &functions![
+    "dict" (.. Any) => dict;
+    "get" (Map, String) => get;
+    "hasKey" (Map, String) => has_key;
+    "list" (.. Any) => list;
+    "set" (Map, String, Any) => set;
+    "tuple" (.. Any) => list;
+    "unset" (Map, String) => unset;
+];
+
+fn list(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let items = call.rest(0)?;
+    call.state().step(items.len())?;
+    Ok(Value::list_of(items, Source::TEMPLATE))
+}
+
+fn dict(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let count = call.count();
+    call.state().step(count)?;
+    let mut entries = Entries::new();
+    for index in (0..count).step_by(2) {
+        let key = call.value(index)?;
+        let name = String::from_utf8_lossy(&print(&key)).into_owned();
+        // A key without a value has the empty text.
+        let value = if index + 1 < count {
+            call.value(index + 1)?
+        } else {
+            Value::from("")
+        };
+        let key = key.source(call.state());
+        entries.insert(name.into(), Entry { key, value });
+    }
+    Ok(Value::map_of(entries, Source::TEMPLATE))
+}
+
+/// The key that an argument names, which the result depends on.
+fn key(call: &mut Call<'_, '_>) -> Outcome<Arc<str>> {
+    let key = call.read_text(1)?;
+    Ok(String::from_utf8_lossy(key.as_bytes()).into())
+}
+
+fn get(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let map = call.value(0)?;
+    let key = key(call)?;
+    let Some(mut found) = map.get(&key) else {
+        call.read(&map);
+        return Ok(call.computed(""));
+    };
+    found.because = call.state().tracker.union(found.because, map.because);
+    Ok(call.chosen(found))
+}
+
+fn has_key(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let map = call.value(0)?;
+    let key = key(call)?;
+    call.read(&map);
+    let found = match &map.data {
+        Data::Map(entries) => entries.contains_key(&key),
+        _ => false,
+    };
+    if let Some(value) = map.get(&key) {
+        call.read(&value);
+    }
+    Ok(call.computed(found))
+}
+
+fn set(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let map = call.value(0)?;
+    let key = key(call)?;
+    let mut value = call.value(2)?;
+    let Data::Map(entries) = &map.data else {
+        return Err(call.failure("assignment to entry in nil map"));
+    };
+    // Others see the map as it is now also because this place was rendered.
+    let mut sets = vec![value.because, call.used];
+    let state = call.state();
+    state
+        .tracker
+        .collect_causes(state.cause, CauseId::default(), &mut sets);
+    value.because = state.tracker.union_all(sets);
+    let key_source = Source::derived(call.used);
+    entries.insert(
+        key,
+        Entry {
+            key: key_source,
+            value,
+        },
+    );
+    Ok(map)
+}
+
+fn unset(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let map = call.value(0)?;
+    let key = key(call)?;
+    if let Data::Map(entries) = &map.data {
+        entries.remove(&key);
+    }
+    Ok(map)
+}

@@ -1,0 +1,109 @@
+//! The functions of Go templates: one table, one small file a family.
+//!
+//! # How to add a function
+//!
+//! 1. Write it in the family it belongs to, as `fn(&mut Call<'_, '_>) -> Outcome<Value>`. Its
+//!    arguments come from the [`Call`]: [`Call::value`] for anything, [`Call::text`] for a text
+//!    that becomes part of the result byte for byte, [`Call::read_text`] for one that the
+//!    result only depends on, [`Call::integer`] and so on. The caller has checked that each is
+//!    of the type that the table names, so a `String` parameter always is a text; `Any` may be
+//!    nil. What is asked for through the call counts as used, and [`Call::computed`],
+//!    [`Call::chosen`], [`Call::listed`] and their like give the result with its origins.
+//! 2. Add a line to the family's table: its name, its parameters as Go declares them, `..` and a
+//!    parameter for Go's `...`, and the function:
+//!
+//!    ```text
+//!    pub(super) static FUNCTIONS: &[Function] = &functions![
+//!        "trunc" (Int, String) => trunc;
+//!        "list" (.. Any) => list;
+//!        "printf" (String, .. Any) => printf;
+//!    ];
+//!    ```
+//! 3. A new family is a file beside this one and its table a line in [`FAMILIES`]. Where two
+//!    tables have a function of the same name, the later one counts.
+//!
+//! What a function says is wrong ([`Call::failure`]) is shown as Go does: `error calling NAME:
+//! …`. Functions are pure: no clock, no randomness, no files. What Go's counterpart takes from
+//! there, a function asks [`Call::generation`] for. Texts are bytes: `len "é"` is 2.
+
+mod builtins;
+mod comparison;
+mod escape;
+mod helm;
+mod layout;
+mod maps;
+mod random;
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use crate::{
+    call::Call,
+    state::Outcome,
+    value::{Parameter, Value},
+};
+
+/// One function.
+#[derive(Clone, Copy)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: &'static [Parameter],
+    /// What may follow, any number of times.
+    pub(crate) variadic: Option<Parameter>,
+    pub(crate) evaluation: Evaluation,
+    pub(crate) run: fn(&mut Call<'_, '_>) -> Outcome<Value>,
+}
+
+/// When the arguments are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evaluation {
+    /// All before the call.
+    Eager,
+    /// One by one, until one has this truth, which then is the result.
+    UntilTruth(bool),
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A table of functions: `"name" (Parameter, .. Variadic) => function;`.
+macro_rules! functions {
+    ($($name:literal ($($parameter:ident),* $(,)? $(.. $variadic:ident)?) => $run:path;)*) => {
+        [$($crate::functions::Function {
+            name: $name,
+            parameters: &[$($crate::value::Parameter::$parameter),*],
+            variadic: functions!(@variadic $($variadic)?),
+            evaluation: $crate::functions::Evaluation::Eager,
+            run: $run,
+        }),*]
+    };
+    (@variadic) => { None };
+    (@variadic $variadic:ident) => { Some($crate::value::Parameter::$variadic) };
+}
+pub(crate) use functions;
+
+/// All families; a function replaces those of the same name before it.
+static FAMILIES: &[&[Function]] = &[
+    builtins::FUNCTIONS,
+    comparison::FUNCTIONS,
+    escape::FUNCTIONS,
+    helm::FUNCTIONS,
+    layout::FUNCTIONS,
+    maps::FUNCTIONS,
+    random::FUNCTIONS,
+];
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.iter())
+        .map(|function| (function.name, function))
+        .collect()
+});
+
+/// The function of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    BY_NAME.get(name).copied()
+}

@@ -1,0 +1,111 @@
+//! Integers as Go's `fmt` writes them.
+
+use super::{
+    quote::{is_print, quote_char},
+    verb::Printer,
+};
+
+impl Printer<'_> {
+    /// Writes an integer with one of the verbs that take one; gives whether it is one.
+    pub(super) fn integer(&mut self, value: i64, verb: char) -> bool {
+        let magnitude = value.unsigned_abs();
+        let negative = value < 0;
+        match verb {
+            'v' | 'd' => self.based(magnitude, negative, 10, verb),
+            'b' => self.based(magnitude, negative, 2, verb),
+            'o' | 'O' => self.based(magnitude, negative, 8, verb),
+            'x' | 'X' => self.based(magnitude, negative, 16, verb),
+            'c' => {
+                let char = character(value);
+                self.pad(char.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            'q' => {
+                let quoted = quote_char(character(value), self.flags.plus);
+                self.pad(quoted.as_bytes());
+            }
+            'U' => self.unicode(value),
+            _ => return false,
+        }
+        true
+    }
+
+    fn based(&mut self, magnitude: u64, negative: bool, base: u32, verb: char) {
+        let flags = self.flags;
+        let mut least = 0;
+        if let Some(precision) = flags.precision {
+            least = precision;
+            if precision == 0 && magnitude == 0 {
+                self.flags.zero = false;
+                self.padding(flags.width.unwrap_or(0));
+                self.flags.zero = flags.zero;
+                return;
+            }
+        } else if flags.zero
+            && !flags.minus
+            && let Some(width) = flags.width
+        {
+            least = width;
+            if negative || flags.plus || flags.space {
+                least = least.saturating_sub(1);
+            }
+        }
+        let digits = match (base, verb) {
+            (2, _) => format!("{magnitude:b}"),
+            (8, _) => format!("{magnitude:o}"),
+            (16, 'X') => format!("{magnitude:X}"),
+            (16, _) => format!("{magnitude:x}"),
+            _ => magnitude.to_string(),
+        };
+        let mut text = String::new();
+        if negative {
+            text.push('-');
+        } else if flags.plus {
+            text.push('+');
+        } else if flags.space {
+            text.push(' ');
+        }
+        let zeros = least.saturating_sub(digits.len());
+        if verb == 'O' {
+            text.push_str("0o");
+        }
+        if flags.sharp {
+            match (base, verb) {
+                (2, _) => text.push_str("0b"),
+                (8, _) if zeros == 0 && !digits.starts_with('0') => text.push('0'),
+                (16, 'X') => text.push_str("0X"),
+                (16, _) => text.push_str("0x"),
+                _ => {}
+            }
+        }
+        text.extend(std::iter::repeat_n('0', zeros));
+        text.push_str(&digits);
+        self.flags.zero = false;
+        self.pad(text.as_bytes());
+        self.flags.zero = flags.zero;
+    }
+
+    fn unicode(&mut self, value: i64) {
+        let least = self.flags.precision.unwrap_or(4).max(4);
+        #[expect(clippy::cast_sign_loss, reason = "as Go does")]
+        let mut text = format!("U+{:0least$X}", value as u64);
+        if self.flags.sharp
+            && let Ok(number) = u32::try_from(value)
+            && let Some(char) = char::from_u32(number)
+            && is_print(char)
+        {
+            text.extend([' ', '\'', char, '\'']);
+        }
+        let zero = self.flags.zero;
+        self.flags.zero = false;
+        self.pad(text.as_bytes());
+        self.flags.zero = zero;
+    }
+}
+
+/// The character of a number; U+FFFD for what is none.
+fn character(value: i64) -> char {
+    u32::try_from(value)
+        .ok()
+        .and_then(char::from_u32)
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
+}

@@ -1,0 +1,24 @@
+//! Go's `fmt` and `strconv`: how values print.
+
+mod float;
+mod integer;
+mod printf;
+mod quote;
+mod verb;
+
+pub(crate) use printf::{Segment, printf};
+pub(crate) use quote::{escaped, is_print, quote};
+pub(crate) use verb::{Flags, Printer};
+
+use crate::value::Value;
+
+/// The value as `%v` prints it.
+pub(crate) fn print(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    print_into(value, &mut out);
+    out
+}
+
+pub(crate) fn print_into(value: &Value, out: &mut Vec<u8>) {
+    Printer::new(out, Flags::default()).argument(value, 'v');
+}

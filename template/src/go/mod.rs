@@ -1,0 +1,43 @@
+//! Go's `text/template`, as Helm uses it: the same output and the same errors, and for each
+//! byte of the output, where it came from.
+//!
+//! ```
+//! use cairn_spec::{Origins, SourceKind, Sources};
+//! use cairn_template::{Value, go::{Options, Templates}};
+//!
+//! let mut sources = Sources::new();
+//! let source = sources.add("hello.txt", "hello {{ .name | printf \"%q\" }}", SourceKind::Template);
+//! let mut templates = Templates::new();
+//! templates.add("hello.txt", &sources, source).unwrap();
+//!
+//! let origins = Origins::new();
+//! let mut renderer = templates.renderer(&origins, &Options::go());
+//! let context = Value::map([("name", Value::from("world"))]);
+//! let output = renderer.render("hello.txt", &context).unwrap();
+//! let rendered = renderer.finish(vec![output]);
+//! assert_eq!(rendered[0].bytes, b"hello \"world\"");
+//! ```
+//!
+//! What differs from Go: there are no complex numbers, no channels and no function values; maps
+//! have texts as keys; nesting is limited, and so is all else a template can spend
+//! ([`crate::Limits`]).
+
+mod actions;
+mod arguments;
+mod ast;
+mod error;
+mod evaluate;
+mod execute;
+mod fields;
+pub(crate) mod format;
+mod frame;
+mod literal;
+mod parse;
+mod print;
+mod render;
+mod set;
+mod token;
+
+pub use error::Error;
+pub use render::{Output, Rendered, Renderer};
+pub use set::{MissingKey, Options, Templates, helm_order};

@@ -1,0 +1,259 @@
+//! One render of a set of templates: values, the state that all templates share, the output.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::Arc,
+};
+
+use cairn_spec::{Diagnostic, Node, Origins, SourceKind, Sources, Span};
+
+use super::{
+    ast::{NodeId, Program},
+    error::Error,
+    format::quote,
+    frame::Frame,
+    set::{Defined, MissingKey, Options, Templates},
+};
+use crate::{
+    MapType, Spans,
+    spans::Tracker,
+    state::{Failure, Outcome, State},
+    value::Value,
+    writer::Text,
+};
+
+/// Renders templates one after the other. They share their values: a map that one changes is
+/// changed for those that follow.
+pub struct Renderer<'a> {
+    pub(super) templates: &'a Templates,
+    pub(super) state: State<'a>,
+    pub(super) missing_key: MissingKey,
+    pub(super) removes_no_value: bool,
+    /// What `tpl` has defined, the innermost last.
+    pub(super) layers: Vec<Rc<HashMap<Arc<str>, Defined>>>,
+    /// Texts that `tpl` has parsed.
+    pub(super) parsed: HashMap<Arc<str>, Arc<Program>>,
+    pub(super) variables: Vec<Value>,
+    /// The arguments of the calls that are being evaluated.
+    pub(super) arguments: Vec<Value>,
+    /// How often each template is being included.
+    pub(super) including: HashMap<Arc<str>, usize>,
+    stack_start: usize,
+}
+
+impl std::fmt::Debug for Renderer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renderer")
+            .field("templates", &self.templates.names())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one template rendered, until [`Renderer::finish`].
+#[derive(Debug)]
+pub struct Output {
+    text: Text,
+}
+
+impl Output {
+    /// What was rendered.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+/// What one template rendered.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// What was rendered: in most cases, but not necessarily, UTF-8.
+    pub bytes: Vec<u8>,
+    /// Where each byte came from.
+    pub spans: Spans,
+}
+
+impl<'a> Renderer<'a> {
+    pub(super) fn new(
+        templates: &'a Templates,
+        origins: &'a Origins,
+        options: &Options<'a>,
+    ) -> Self {
+        let mut state = State::new(origins, &options.limits, nowhere());
+        state.host = options.host;
+        if !options.provenance {
+            state.tracker = Tracker::off();
+        }
+        Self {
+            templates,
+            state,
+            missing_key: options.missing_key,
+            removes_no_value: options.removes_no_value,
+            layers: Vec::new(),
+            parsed: HashMap::new(),
+            variables: Vec::new(),
+            arguments: Vec::new(),
+            including: HashMap::new(),
+            stack_start: 0,
+        }
+    }
+
+    /// A tree as a value. Each of its nodes is known by its origin, and
+    /// [`Self::read`] can tell what was read of it.
+    pub fn value(&mut self, node: &Node) -> Value {
+        self.state.thaw(node)
+    }
+
+    /// As [`Self::value`], where the outermost map is of a named type.
+    pub fn typed_value(&mut self, node: &Node, of: MapType) -> Value {
+        self.state.thaw_map_as(node, of)
+    }
+
+    /// A value that was written as it is at an origin.
+    pub fn at_origin(&mut self, value: Value, origin: cairn_spec::OriginId) -> Value {
+        let source = crate::value::Source::exact(origin, &mut self.state);
+        Value { source, ..value }
+    }
+
+    /// JSON Pointers to all that was read of `node`, which [`Self::value`] made `value` of.
+    pub fn read(&self, node: &Node, value: &Value) -> BTreeSet<String> {
+        self.state.read_paths(node, value)
+    }
+
+    /// Renders a template.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake, in Go's words.
+    pub fn render(&mut self, name: &str, context: &Value) -> Result<Output, Error> {
+        let here = 0_u8;
+        self.stack_start = std::ptr::from_ref(&here).addr();
+        self.variables.clear();
+        self.arguments.clear();
+        self.including.clear();
+        self.layers.clear();
+        let mut out = Text::new();
+        let result = match self.find(name) {
+            Some(defined) => {
+                if let Some(start) = defined.program.start() {
+                    self.state.place = start;
+                }
+                self.execute(&defined, context.clone(), &mut out)
+            }
+            None => Err(no_template(name)),
+        };
+        if let Err(failure) = result {
+            return Err(Error::execute(failure));
+        }
+        if self.removes_no_value {
+            out = out.without(NO_VALUE);
+        }
+        Ok(Output { text: out })
+    }
+
+    /// Ends the render: gives each output with where its bytes came from.
+    pub fn finish(self, outputs: Vec<Output>) -> Vec<Rendered> {
+        let tracker = Arc::new(self.state.tracker);
+        outputs
+            .into_iter()
+            .map(|output| {
+                let (bytes, runs) = output.text.into_parts();
+                Rendered {
+                    bytes,
+                    spans: Spans::new(runs, Arc::clone(&tracker)),
+                }
+            })
+            .collect()
+    }
+
+    /// The template of a name: what `tpl` defined last, else what the files define.
+    pub(super) fn find(&self, name: &str) -> Option<Defined> {
+        self.layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.get(name))
+            .or_else(|| self.templates.get(name))
+            .cloned()
+    }
+
+    /// Renders a template into `out`.
+    pub(super) fn execute(
+        &mut self,
+        defined: &Defined,
+        context: Value,
+        out: &mut Text,
+    ) -> Outcome<()> {
+        let mut frame = Frame {
+            program: Arc::clone(&defined.program),
+            name: Arc::clone(&defined.template().name),
+            variables: self.variables.len(),
+            dot: Value::missing(),
+            at: NodeId(0),
+            called: self.state.place,
+            literal: None,
+        };
+        self.execute_frame(&mut frame, defined.index, context, out)
+    }
+
+    pub(super) fn execute_frame(
+        &mut self,
+        frame: &mut Frame,
+        index: usize,
+        context: Value,
+        out: &mut Text,
+    ) -> Outcome<()> {
+        let template = &frame.program.templates[index];
+        let body = template.body;
+        let slots = frame.variables + template.frame as usize;
+        self.variables.resize(slots, Value::missing());
+        self.variables[frame.variables] = context.clone();
+        frame.dot = context;
+        let result = self.list(frame, body, out);
+        self.variables.truncate(frame.variables);
+        result.map(|_| ())
+    }
+
+    /// Whether inclusion may go deeper on this stack.
+    pub(super) fn has_stack(&self) -> bool {
+        self.stack_used() < self.state.limits.stack_bytes
+    }
+
+    /// Whether control structures may go deeper, which is allowed for longer than inclusion, so
+    /// that whoever includes itself is told that.
+    pub(super) fn has_stack_for_blocks(&self) -> bool {
+        let limit = self.state.limits.stack_bytes;
+        self.stack_used() < limit.saturating_add(limit / 4)
+    }
+
+    fn stack_used(&self) -> usize {
+        let here = 0_u8;
+        self.stack_start.abs_diff(std::ptr::from_ref(&here).addr())
+    }
+}
+
+/// A place to say before anything is rendered.
+fn nowhere() -> Span {
+    let source = Sources::new().add("", "", SourceKind::Other);
+    Span {
+        source,
+        start: 0,
+        end: 0,
+    }
+}
+
+/// What a missing value prints as, and what Helm removes again.
+pub(super) const NO_VALUE: &[u8] = b"<no value>";
+
+/// The name that Helm gives to its set of templates and to what `tpl` renders.
+pub(super) const SET_NAME: &str = "gotpl";
+
+pub(super) fn no_template(name: &str) -> Failure {
+    Diagnostic::error(
+        "template-undefined",
+        format!(
+            "template: no template {} associated with template {}",
+            quote(name.as_bytes()),
+            quote(SET_NAME.as_bytes())
+        ),
+    )
+    .into()
+}

@@ -1,0 +1,106 @@
+//! Hostile templates end in clear errors, well within a thread's stack and the limits.
+
+use cairn_template::Limits;
+
+use crate::chart::Chart;
+
+fn message(template: &str) -> String {
+    Chart::new(template).error().helm_message()
+}
+
+fn reason(template: &str, limits: Limits) -> String {
+    let error = Chart::new(template).limits(limits).error();
+    error.diagnostic().message.clone()
+}
+
+#[test]
+fn a_template_that_includes_itself_ends_as_in_helm() {
+    for template in [
+        r#"{{ define "x" }}{{ include "x" . }}{{ end }}{{ include "x" . }}"#,
+        r#"{{ define "x" }}{{ if true }}{{ with . }}{{ range 1 }}{{ include "x" $ }}{{ end }}{{ end }}{{ end }}{{ end }}{{ include "x" . }}"#,
+        r#"{{ define "x" }}{{ include "y" . }}{{ end }}{{ define "y" }}{{ print (include "x" .) }}{{ end }}{{ include "x" . }}"#,
+    ] {
+        let reason = reason(template, Limits::GO);
+        assert!(
+            reason.starts_with("rendering template has a nested reference name: "),
+            "{reason}"
+        );
+    }
+    let template = r#"{{ define "x" }}{{ template "x" . }}{{ end }}{{ template "x" . }}"#;
+    assert_eq!(
+        reason(template, Limits::GO),
+        "exceeded maximum template depth (100000)"
+    );
+}
+
+#[test]
+fn a_text_that_renders_itself_ends() {
+    let template = r#"{{ $x := "{{ tpl . . }}" }}{{ tpl $x $x }}"#;
+    let reason = reason(template, Limits::GO);
+    assert!(
+        reason.starts_with("rendering template has a nested reference name: "),
+        "{reason}"
+    );
+}
+
+#[test]
+fn helm_counts_inclusions_by_name() {
+    let reason = |partial_depth| {
+        let template =
+            r#"{{ define "x" }}{{ include "x" (index . 0) }}{{ end }}{{ include "x" .Values.l }}"#;
+        let limits = Limits {
+            partial_depth,
+            ..Limits::GO
+        };
+        let mut chart = Chart::new(template).values("l: [[[a]]]").limits(limits);
+        chart.error().diagnostic().message.clone()
+    };
+    let nested = "rendering template has a nested reference name: x: unable to execute template";
+    assert_eq!(reason(3), nested);
+    // The byte of the text at the end is a number, which has no items.
+    assert_eq!(reason(4), "can't index item of type uint8");
+}
+
+#[test]
+fn deep_syntax_is_refused() {
+    let parens = format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000));
+    assert_eq!(
+        message(&parens),
+        "parse error at (p/templates/a.txt:1): the template nests more than 200 levels deep"
+    );
+    let blocks = "{{ if 1 }}".repeat(100_000);
+    assert_eq!(
+        message(&blocks),
+        "parse error at (p/templates/a.txt:1): the template nests more than 200 levels deep"
+    );
+}
+
+#[test]
+fn a_long_chain_of_else_is_no_nesting() {
+    let chain = format!(
+        "{{{{ if 0 }}}}{}{{{{ else }}}}end{{{{ end }}}}",
+        "{{ else if 0 }}".repeat(20_000)
+    );
+    assert_eq!(Chart::new(&chain).text(), "end");
+}
+
+#[test]
+fn work_output_and_texts_are_limited() {
+    let limits = Limits {
+        steps: 10_000,
+        output_bytes: 100_000,
+        ..Limits::GO
+    };
+    let steps = "rendering takes more than 10000 evaluation steps";
+    assert_eq!(reason("{{ range 1000000000 }}{{ end }}", limits), steps);
+    let length = "the text is longer than 100000 bytes";
+    let growing = "{{ range 5000 }}0123456789012345678901234567890123456789{{ end }}";
+    let limits = Limits {
+        steps: 1_000_000,
+        ..limits
+    };
+    assert_eq!(reason(growing, limits), length);
+    assert_eq!(reason(r#"{{ printf "%999999d" 1 }}"#, limits), length);
+    let doubling = r#"{{ $x := "0123456789" }}{{ range 30 }}{{ $x = print $x $x }}{{ end }}"#;
+    assert_eq!(reason(doubling, limits), length);
+}

@@ -1,0 +1,8 @@
+//! Go templates through the crate's public surface: what Go and Helm print, and their errors.
+
+mod chart;
+mod functions;
+mod limits;
+mod provenance;
+mod robustness;
+mod vectors;
