@@ -1,15 +1,11 @@
 //! Values as Go's `%#v` shows them, for the errors that do so.
 
-use std::fmt::Write as _;
-
-use unicode_general_category::{GeneralCategory, get_general_category};
-
 use super::{
     compose::{Content, Document, NodeId},
     decode::{Resolved, resolve},
     error::Failure,
 };
-use crate::go_json::format_general;
+use crate::{go::format::quote, go_json::format_general};
 
 /// How much of a value an error shows, in values: enough for any mistake, and aliases cannot
 /// blow it up.
@@ -60,8 +56,8 @@ impl GoValue {
                 Resolved::Int(value) => Self::Scalar(value.to_string()),
                 Resolved::Uint(value) => Self::Scalar(format!("{value:#x}")),
                 Resolved::Float(value) => Self::Scalar(format_general(value)),
-                Resolved::Text => Self::Scalar(quote(text)),
-                Resolved::Owned(text) => Self::Scalar(quote(&text)),
+                Resolved::Text => Self::Scalar(quote(text.as_bytes())),
+                Resolved::Owned(text) => Self::Scalar(quote(text.as_bytes())),
             },
         })
     }
@@ -97,46 +93,4 @@ pub(super) fn show(value: &GoValue) -> String {
     let mut out = String::new();
     value.write(&mut out, true);
     out
-}
-
-/// `strconv.Quote`
-fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            _ if is_print(c) => out.push(c),
-            '\0'..='\u{7f}' => drop(write!(out, "\\x{:02x}", u32::from(c))),
-            '\u{80}'..='\u{ffff}' => drop(write!(out, "\\u{:04x}", u32::from(c))),
-            _ => drop(write!(out, "\\U{:08x}", u32::from(c))),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// `strconv.IsPrint`
-fn is_print(c: char) -> bool {
-    if c.is_ascii() {
-        return matches!(c, ' '..='~');
-    }
-    !matches!(
-        get_general_category(c),
-        GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::Surrogate
-            | GeneralCategory::PrivateUse
-            | GeneralCategory::Unassigned
-            | GeneralCategory::SpaceSeparator
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-    )
 }

@@ -28,7 +28,7 @@ fn everything_is_as_go_has_it() {
     let mut failures = Vec::new();
     let mut count = 0;
     for line in CASES.lines() {
-        let case: Case = serde_json::from_str(line).unwrap();
+        let case: Case = serde_json::from_str(line).expect("a case that is written well");
         count += 1;
         let expected = match (&case.out, &case.err) {
             (Some(out), _) => Ok(out.clone()),
@@ -59,13 +59,22 @@ fn input(text: &str) -> Vec<u8> {
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    let digits =
+        |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("a case that is written well");
     (0..hex.len()).step_by(2).map(digits).collect()
 }
 
 fn run(op: &str, input: &[u8]) -> Result<String, String> {
-    let value = || Sample::from(go_json::read(input).unwrap().value);
-    let shown = |node: &Node| go_json::write(node, JsonStyle::Raw, &mut ()).unwrap();
+    let value = || {
+        Sample::from(
+            go_json::read(input)
+                .expect("a case that is written well")
+                .value,
+        )
+    };
+    let shown = |node: &Node| {
+        go_json::write(node, JsonStyle::Raw, &mut ()).expect("a case that is written well")
+    };
     let options = ReadOptions::default();
     let origins = &mut Origins::new();
     let yaml = |node: Result<Node, go_yaml::ReadError>| {
@@ -129,8 +138,12 @@ impl From<Value> for Sample {
                 let only = map.iter().next().filter(|_| map.len() == 1);
                 match only.map(|(key, node)| (&**key, node.as_str().unwrap_or_default())) {
                     Some(("$b", hex)) => Self::Text(bytes(hex)),
-                    Some(("$i", digits)) => Self::Int(digits.parse().unwrap()),
-                    Some(("$u", digits)) => Self::Uint(digits.parse().unwrap()),
+                    Some(("$i", digits)) => {
+                        Self::Int(digits.parse().expect("a case that is written well"))
+                    }
+                    Some(("$u", digits)) => {
+                        Self::Uint(digits.parse().expect("a case that is written well"))
+                    }
                     _ => Self::Map(
                         map.into_fields()
                             .map(|(key, field)| (key.as_bytes().to_vec(), field.node.value.into()))

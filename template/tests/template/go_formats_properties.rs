@@ -166,7 +166,7 @@ fn read(text: &str, origins: &mut Origins) -> (Sources, Node) {
         source: Some(source),
         numbers: Numbers::Floats,
     };
-    let node = go_yaml::read(text.as_bytes(), &options, origins).unwrap();
+    let node = go_yaml::read(text.as_bytes(), &options, origins).expect("valid YAML");
     (sources, node)
 }
 
@@ -267,10 +267,8 @@ fn hostile_texts_meet_limits() {
     let mut laughs = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for level in 1..9 {
         let below = format!("*a{}", level - 1);
-        laughs.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            vec![below; 10].join(",")
-        ));
+        let line = format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(","));
+        laughs.push_str(&line);
     }
     assert_eq!(
         error(&laughs),
