@@ -117,7 +117,7 @@ fn goes(verdict: &Verdict) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_kept_is_kept_whole(fields in fields(), facts in repositories()) {
