@@ -36,6 +36,10 @@ mod tls;
 mod transport;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod led_elsewhere;
+#[cfg(test)]
 pub(crate) mod test_registry;
 #[cfg(test)]
 mod tests;

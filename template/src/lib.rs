@@ -6,12 +6,18 @@
 //!   the text, its [`Spans`], and which values were read.
 //! - Go's `text/template` as Helm uses it, for charts: [`go`].
 //!
+//! Beside them stand Go's formats, on which charts depend byte for byte: [`go_yaml`], [`go_json`]
+//! and [`go_toml`] write any [`tree::Tree`] and read what Helm reads.
+//!
 //! There is no clock, no randomness, no network and no file system in here: the same inputs
 //! give the same bytes, and every render has [`Limits`].
 
 mod call;
 mod functions;
 pub mod go;
+pub mod go_json;
+pub mod go_toml;
+pub mod go_yaml;
 mod handlebars;
 mod helpers;
 mod host;
@@ -19,6 +25,7 @@ mod limits;
 mod set;
 mod spans;
 mod state;
+pub mod tree;
 mod value;
 mod writer;
 

@@ -273,7 +273,7 @@ fn endless() -> (Body, Arc<AtomicUsize>) {
     let count = Arc::clone(&taken);
     let chunks = stream::repeat_with(move || {
         count.fetch_add(64 * 1024, Ordering::Relaxed);
-        Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b' '; 64 * 1024]))
+        Ok::<_, std::convert::Infallible>(Bytes::from(vec![b' '; 64 * 1024]))
     });
     (Body::from_stream(chunks), taken)
 }

@@ -2,6 +2,8 @@
 
 mod case;
 mod errors;
+mod go_formats;
+mod go_formats_properties;
 mod helpers;
 mod hermetic;
 mod language;

@@ -48,6 +48,15 @@ impl Storage {
         }
     }
 
+    /// What is left over after a kill is collected: over a bucket, where that is a few hundred
+    /// requests, after some of them.
+    fn is_collected(&self, kills: usize) -> bool {
+        match self {
+            Self::Directory => true,
+            Self::Bucket(_) => kills.is_multiple_of(8),
+        }
+    }
+
     /// All dooms that a test goes through until a process outlives one.
     fn dooms(&self, at: At) -> impl Iterator<Item = Doom> {
         let deaths: &[Fault] = match self {
@@ -97,8 +106,10 @@ async fn kill_requests(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_>)
         }
         told.assert_kept(&world.registry()).await;
         world.assert_sound().await;
-        world.collect_all().await;
-        world.assert_clean().await;
+        if storage.is_collected(kills) || !has_met {
+            world.collect_all().await;
+            world.assert_clean().await;
+        }
         if !has_met {
             assert!(kills > 3, "{kills} kills");
             return;
@@ -144,8 +155,10 @@ async fn kill_collection(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_
         }
         told.assert_kept(&world.registry()).await;
         world.assert_sound().await;
-        world.collect_all().await;
-        world.assert_clean().await;
+        if storage.is_collected(kills) || !has_met {
+            world.collect_all().await;
+            world.assert_clean().await;
+        }
         if !has_met {
             assert!(kills > 3, "{kills} kills");
             return;

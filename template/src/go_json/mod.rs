@@ -1,0 +1,18 @@
+//! JSON exactly as Go's `encoding/json` reads and writes it.
+
+mod number;
+mod reader;
+mod writer;
+
+pub(crate) use number::{format_general, format_general_32, write_json_float};
+pub(crate) use reader::go_kind;
+pub use reader::{JsonReadError, read, read_list, read_map};
+pub use writer::{JsonStyle, JsonWriteError, write};
+
+/// The longest text that is read, in bytes.
+pub const MAX_INPUT_BYTES: usize = 32 * 1024 * 1024;
+/// How deep lists and maps may nest, read or written; Go's own limit, 10,000, would not fit
+/// the stack of every thread.
+pub const MAX_DEPTH: usize = 128;
+/// How many values a text may hold.
+pub const MAX_NODES: usize = 1_000_000;

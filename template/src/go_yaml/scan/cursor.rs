@@ -1,0 +1,182 @@
+//! Where the scanner stands in the text.
+
+use std::borrow::Cow;
+
+use crate::go_yaml::{
+    error::Failure,
+    input::{Input, InputError},
+};
+
+/// A place in the text: all count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::go_yaml) struct Mark {
+    /// In bytes.
+    pub(in crate::go_yaml) offset: usize,
+    /// In characters.
+    pub(in crate::go_yaml) index: usize,
+    pub(in crate::go_yaml) line: usize,
+    /// In characters.
+    pub(in crate::go_yaml) column: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Cursor<'t> {
+    pub(super) text: &'t str,
+    bytes: &'t [u8],
+    pub(super) mark: Mark,
+    broken: Option<&'t InputError>,
+}
+
+impl<'t> Cursor<'t> {
+    pub(super) fn new(input: &'t Input<'_>) -> Self {
+        Self {
+            text: &input.text,
+            bytes: input.text.as_bytes(),
+            mark: Mark::default(),
+            broken: input.broken.as_ref(),
+        }
+    }
+
+    /// The byte `ahead` of here; NUL past the end, which the text itself cannot contain.
+    pub(super) fn byte(&self, ahead: usize) -> u8 {
+        self.bytes
+            .get(self.mark.offset + ahead)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    pub(super) fn rest(&self) -> &'t [u8] {
+        &self.bytes[self.mark.offset..]
+    }
+
+    pub(super) fn since(&self, start: usize) -> &'t str {
+        &self.text[start..self.mark.offset]
+    }
+
+    pub(super) fn at_end(&self) -> bool {
+        self.mark.offset >= self.bytes.len()
+    }
+
+    pub(super) fn at_blank(&self) -> bool {
+        matches!(self.byte(0), b' ' | b'\t')
+    }
+
+    /// How many bytes the line break `ahead` has; 0 when there is none.
+    pub(super) fn break_length(&self, ahead: usize) -> usize {
+        break_length(self.bytes.get(self.mark.offset + ahead..).unwrap_or(&[]))
+    }
+
+    pub(super) fn at_break(&self) -> bool {
+        self.break_length(0) > 0
+    }
+
+    /// A blank, a line break or the end stands `ahead`.
+    pub(super) fn is_blankz(&self, ahead: usize) -> bool {
+        matches!(self.byte(ahead), b' ' | b'\t' | 0) || self.break_length(ahead) > 0
+    }
+
+    pub(super) fn at_breakz(&self) -> bool {
+        self.byte(0) == 0 || self.at_break()
+    }
+
+    /// `---` or `...` stands here and at the start of a line.
+    pub(super) fn at_document_indicator(&self) -> bool {
+        self.mark.column == 0
+            && (self.rest().starts_with(b"---") || self.rest().starts_with(b"..."))
+            && self.is_blankz(3)
+    }
+
+    /// Goes one character on.
+    pub(super) fn skip(&mut self) {
+        self.mark.offset += match self.byte(0) {
+            0..=0x7f => 1,
+            0x80..=0xdf => 2,
+            0xe0..=0xef => 3,
+            _ => 4,
+        };
+        self.mark.index += 1;
+        self.mark.column += 1;
+    }
+
+    /// Goes `bytes` on within the line.
+    pub(super) fn skip_bytes(&mut self, bytes: usize) {
+        let skipped = &self.text[self.mark.offset..self.mark.offset + bytes];
+        let characters = if skipped.is_ascii() {
+            bytes
+        } else {
+            skipped.chars().count()
+        };
+        self.mark.offset += bytes;
+        self.mark.index += characters;
+        self.mark.column += characters;
+    }
+
+    pub(super) fn skip_blanks(&mut self) {
+        while self.at_blank() {
+            self.skip();
+        }
+    }
+
+    /// Goes to the end of the line if a comment stands here.
+    pub(super) fn skip_comment(&mut self) {
+        if self.byte(0) == b'#' {
+            let length = line_length(self.rest());
+            self.skip_bytes(length);
+        }
+    }
+
+    /// Goes over the line break that stands here, and gives what it is read as.
+    pub(super) fn take_break(&mut self) -> &'static str {
+        let length = self.break_length(0);
+        let read_as = match self.rest() {
+            [0xe2, 0x80, 0xa8, ..] => "\u{2028}",
+            [0xe2, 0x80, 0xa9, ..] => "\u{2029}",
+            _ if length > 0 => "\n",
+            _ => return "",
+        };
+        self.mark.index += if self.byte(0) == b'\r' { length } else { 1 };
+        self.mark.offset += length;
+        self.mark.column = 0;
+        self.mark.line += 1;
+        read_as
+    }
+
+    /// A mistake that is found here. What cannot be read comes first when it is near: libyaml
+    /// reads ahead.
+    pub(super) fn error(&self, context: Mark, problem: impl Into<Cow<'static, str>>) -> Failure {
+        if self.mark.offset + 4 > self.bytes.len()
+            && let Some(broken) = self.broken
+        {
+            return broken.clone().into();
+        }
+        Failure::by_scanner(problem, self.mark, context)
+    }
+
+    /// What ends the text before its time.
+    pub(super) fn broken_end(&self) -> Option<Failure> {
+        self.broken.cloned().map(Into::into)
+    }
+}
+
+/// How many bytes the line break at the start has; 0 when there is none.
+pub(super) fn break_length(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\r', b'\n', ..] | [0xc2, 0x85, ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// How many bytes stand before the next line break or the end.
+pub(super) fn line_length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\n' | b'\r' => break,
+            0xc2 | 0xe2 if break_length(&bytes[at..]) > 0 => break,
+            _ => at += 1,
+        }
+    }
+    at
+}
