@@ -5,8 +5,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Texts with hyphens that are not codes.
-const OTHER_WORDS: [&str; 8] = [
+const OTHER_WORDS: [&str; 9] = [
     "bom-ref",
+    "e-0",
     "host-plan",
     "kebab-case",
     "kube-node-lease",
