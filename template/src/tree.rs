@@ -41,6 +41,10 @@ pub enum Shape<'a, T> {
 /// Several ranges belong to one scalar when it takes several lines; indentation, line breaks
 /// and the `:`, `-` and `,` around it are in none. An empty list or map counts as a scalar.
 pub trait Report<T> {
+    /// A list or map that is not empty begins.
+    fn enter(&mut self, _collection: &T) {}
+    /// The last list or map that began ends.
+    fn leave(&mut self) {}
     /// `range` of the output was written for `value`.
     fn value(&mut self, value: &T, range: Range<usize>);
     /// `range` of the output was written for the `key` of `map`.

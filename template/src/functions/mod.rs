@@ -29,6 +29,7 @@
 mod builtins;
 mod comparison;
 mod escape;
+mod formats;
 mod helm;
 mod layout;
 mod maps;
@@ -89,6 +90,7 @@ static FAMILIES: &[&[Function]] = &[
     builtins::FUNCTIONS,
     comparison::FUNCTIONS,
     escape::FUNCTIONS,
+    formats::FUNCTIONS,
     helm::FUNCTIONS,
     layout::FUNCTIONS,
     maps::FUNCTIONS,

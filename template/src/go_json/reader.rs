@@ -40,6 +40,13 @@ type Read<T> = Result<T, JsonReadError>;
 
 /// Reads a text, whatever it holds; all numbers are floats.
 pub fn read(text: &[u8]) -> Result<Node, JsonReadError> {
+    let (node, out_of_range) = read_loosely(text)?;
+    out_of_range.map_or(Ok(node), Err)
+}
+
+/// The value, and what is wrong with a number in it, which Go says only of a value that has the
+/// type that was asked for.
+fn read_loosely(text: &[u8]) -> Read<(Node, Option<JsonReadError>)> {
     if text.len() > MAX_INPUT_BYTES {
         let bytes = text.len();
         return Err(JsonReadError::new(format!(
@@ -57,26 +64,23 @@ pub fn read(text: &[u8]) -> Result<Node, JsonReadError> {
     if !reader.is_at_end() {
         return Err(reader.unexpected("after top-level value"));
     }
-    match reader.out_of_range {
-        Some(error) => Err(error),
-        None => Ok(Node::generated(value)),
-    }
+    Ok((Node::generated(value), reader.out_of_range))
 }
 
 /// Reads a text that must be a map; null is Go's `nil` map.
 pub fn read_map(text: &[u8]) -> Result<Node, JsonReadError> {
-    let node = read(text)?;
+    let (node, out_of_range) = read_loosely(text)?;
     match node.value {
-        Value::Map(_) | Value::Null => Ok(node),
+        Value::Map(_) | Value::Null => out_of_range.map_or(Ok(node), Err),
         _ => Err(mistyped(&node.value, "map[string]interface {}")),
     }
 }
 
 /// Reads a text that must be a list; null is Go's `nil` slice.
 pub fn read_list(text: &[u8]) -> Result<Node, JsonReadError> {
-    let node = read(text)?;
+    let (node, out_of_range) = read_loosely(text)?;
     match node.value {
-        Value::List(_) | Value::Null => Ok(node),
+        Value::List(_) | Value::Null => out_of_range.map_or(Ok(node), Err),
         _ => Err(mistyped(&node.value, "[]interface {}")),
     }
 }

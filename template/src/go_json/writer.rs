@@ -73,16 +73,19 @@ impl<R> Writer<'_, R> {
         value.with_shape(|shape| match shape {
             Shape::List(items) if !items.is_empty() => {
                 self.enter('[')?;
+                self.report.enter(value);
                 for (index, item) in items.iter().enumerate() {
                     self.separate(index);
                     self.value(item)?;
                 }
+                self.report.leave();
                 self.leave(']');
                 Ok(())
             }
             Shape::Map(mut entries) if !entries.is_empty() => {
                 entries.sort_unstable_by_key(|(key, _)| *key);
                 self.enter('{')?;
+                self.report.enter(value);
                 for (index, (key, item)) in entries.into_iter().enumerate() {
                     self.separate(index);
                     let start = self.out.len();
@@ -94,6 +97,7 @@ impl<R> Writer<'_, R> {
                     }
                     self.value(item)?;
                 }
+                self.report.leave();
                 self.leave('}');
                 Ok(())
             }

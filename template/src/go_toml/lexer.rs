@@ -98,6 +98,28 @@ impl<'t> Lexer<'t> {
         )))
     }
 
+    fn next_char(&self) -> Option<char> {
+        let start = &self.rest()[..self.rest().len().min(4)];
+        start.utf8_chunks().next()?.valid().chars().next()
+    }
+
+    fn boolean(&mut self) -> Lex<TomlValue> {
+        let problem = self.problem("");
+        let mut word = String::new();
+        while let Some(c) = self.next_char().filter(|c| c.is_alphabetic()) {
+            word.push(c);
+            self.at += c.len_utf8();
+        }
+        match word.as_str() {
+            "true" => Ok(TomlValue::Bool(true)),
+            "false" => Ok(TomlValue::Bool(false)),
+            _ => Err(TomlReadError {
+                problem: format!("expected value but found {word:?} instead"),
+                ..problem
+            }),
+        }
+    }
+
     /// The name of a table up to its `]`.
     pub(super) fn table_name(&mut self) -> Lex<Vec<String>> {
         let mut name = Vec::new();
@@ -216,18 +238,7 @@ impl<'t> Lexer<'t> {
                 let word = self.word_of(3);
                 Ok(TomlValue::Float(word.parse().unwrap_or(f64::NAN)))
             }
-            byte if byte.is_ascii_alphabetic() => {
-                let line = self.line;
-                let word = self.word(|byte| byte.is_ascii_alphabetic());
-                match word.as_str() {
-                    "true" => Ok(TomlValue::Bool(true)),
-                    "false" => Ok(TomlValue::Bool(false)),
-                    _ => Err(TomlReadError {
-                        line,
-                        ..self.problem(format!("expected value but found {word:?} instead"))
-                    }),
-                }
-            }
+            _ if self.next_char().is_some_and(char::is_alphabetic) => self.boolean(),
             _ if self.is_at_end() => Err(self.problem_at_end("unexpected EOF; expected value")),
             _ => {
                 self.check_character()?;

@@ -178,6 +178,7 @@ impl<R> Writer<'_, R> {
         R: Report<T>,
     {
         let depth = self.path.len();
+        self.report.enter(table);
         table.with_shape(|shape| {
             let Shape::Map(entries) = shape else {
                 return Ok(());
@@ -187,7 +188,9 @@ impl<R> Writer<'_, R> {
                 self.value(value, Some(Under { map: table, key }))?;
             }
             Ok(())
-        })
+        })?;
+        self.report.leave();
+        Ok(())
     }
 
     /// Writes `key = value`.
@@ -217,6 +220,7 @@ impl<R> Writer<'_, R> {
         }
         value.with_shape(|shape| match shape {
             Shape::List(items) if !items.is_empty() => {
+                self.report.enter(value);
                 self.out.push(b'[');
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
@@ -225,15 +229,18 @@ impl<R> Writer<'_, R> {
                     self.element(item, depth + 1)?;
                 }
                 self.out.push(b']');
+                self.report.leave();
                 Ok(())
             }
             Shape::Map(entries) if !entries.is_empty() => {
+                self.report.enter(value);
                 self.out.push(b'{');
                 let (direct, tables) = split(entries, depth)?;
                 let followed = !tables.is_empty();
                 self.inline_entries(value, direct, followed, depth)?;
                 self.inline_entries(value, tables, false, depth)?;
                 self.out.push(b'}');
+                self.report.leave();
                 Ok(())
             }
             shape => {

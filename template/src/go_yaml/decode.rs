@@ -15,12 +15,13 @@ use super::{
     go_syntax::{self, GoValue},
     input::Input,
     scalar::{self, Meaning},
+    scan::Mark,
     through_json,
 };
-use crate::go_json::{format_general, format_general_32};
+use crate::go_json::format_general_32;
 
 const LONG_TAG: &str = "tag:yaml.org,2002:";
-const INVALID_MERGE: &str = "map merge requires map or sequence of maps as the value";
+pub(super) const INVALID_MERGE: &str = "map merge requires map or sequence of maps as the value";
 /// go-yaml looks at the share of values that aliases made only above these counts.
 const ALIASED_VALUES: usize = 100;
 const ALL_VALUES: usize = 1000;
@@ -49,23 +50,23 @@ pub(super) fn decode(
         // The document itself counts.
         count: 1,
         aliased: 0,
-        late: None,
+        doubtful: None,
     };
     let node = match document.root {
         Some(root) => decoder.node(root, 0).map_err(Failure::yaml)?,
         None => Node::generated(Value::Null),
     };
-    match decoder.late {
-        Some((_, failure)) => Err(failure.after_yaml()),
-        None => Ok(node),
+    if let Some((place, root)) = decoder.doubtful.zip(document.root) {
+        // What a later key replaced does not count, so it takes the finished value to tell.
+        let value = GoValue::of(document, root).map_err(Failure::yaml)?;
+        let problem = value
+            .unsupported_key()
+            .or_else(|| value.unsupported_number());
+        if let Some(problem) = problem {
+            return Err(Failure::new(problem).at(place).after_yaml());
+        }
     }
-}
-
-/// What go-yaml lets through and a later step refuses; the first step comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Keys,
-    Numbers,
+    Ok(node)
 }
 
 struct Decoder<'d, 't> {
@@ -77,7 +78,8 @@ struct Decoder<'d, 't> {
     expanding: Vec<NodeId>,
     count: usize,
     aliased: usize,
-    late: Option<(Step, Failure)>,
+    /// The first key or number that go-yaml lets through and a later step refuses.
+    doubtful: Option<Mark>,
 }
 
 impl<'d, 't> Decoder<'d, 't> {
@@ -150,7 +152,7 @@ impl<'d, 't> Decoder<'d, 't> {
                 self.merge(value, map, depth)?;
                 continue;
             }
-            let (name, key_origin) = self.key(key, value, depth)?;
+            let (name, key_origin) = self.key(key, depth)?;
             let node = self.node(value, depth)?;
             if let Some(name) = name {
                 map.insert_field(name, Field { key_origin, node });
@@ -196,17 +198,12 @@ impl<'d, 't> Decoder<'d, 't> {
     }
 
     /// The text of a key; none when it is one that a later step refuses.
-    fn key(
-        &mut self,
-        id: NodeId,
-        value: NodeId,
-        depth: usize,
-    ) -> Result<(Option<Arc<str>>, OriginId), Failure> {
+    fn key(&mut self, id: NodeId, depth: usize) -> Result<(Option<Arc<str>>, OriginId), Failure> {
         let document = self.document;
         let node = document.node(id).start;
         if is_collection(document, id) {
             self.node(id, depth)?;
-            let shown = go_syntax::show(&GoValue::of(document, id)?);
+            let shown = go_syntax::show(&GoValue::shown(document, id)?);
             return Err(Failure::new(format!("invalid map key: {shown}")).at(node));
         }
         self.visit(id, depth)?;
@@ -232,15 +229,7 @@ impl<'d, 't> Decoder<'d, 't> {
             Resolved::Int(value) => value.to_string().into(),
             Resolved::Float(value) => float_key(value).into(),
             Resolved::Null | Resolved::Uint(_) => {
-                let shown = GoValue::of(document, value)?;
-                let (kind, key) = match meaning {
-                    Resolved::Uint(value) => ("uint64", format!("{value:#x}")),
-                    _ => ("%!s(<nil>)", "<nil>".to_owned()),
-                };
-                let shown = go_syntax::show(&shown);
-                let problem =
-                    format!("unsupported map key of type: {kind}, key: {key}, value: {shown}");
-                self.refuse(Step::Keys, Failure::new(problem).at(node));
+                self.doubtful.get_or_insert(node);
                 return Ok((None, OriginId::GENERATED));
             }
         };
@@ -263,18 +252,10 @@ impl<'d, 't> Decoder<'d, 't> {
             Resolved::Uint(value) => Value::Float(uint_to_float(value)),
             Resolved::Float(value) => {
                 if !value.is_finite() {
-                    let shown = format_general(value);
-                    let problem = format!("json: unsupported value: {shown}");
-                    self.refuse(Step::Numbers, Failure::new(problem).at(node.start));
+                    self.doubtful.get_or_insert(node.start);
                 }
                 Value::Float(value)
             }
-        }
-    }
-
-    fn refuse(&mut self, step: Step, failure: Failure) {
-        if self.late.as_ref().is_none_or(|(first, _)| step <= *first) {
-            self.late = Some((step, failure));
         }
     }
 
@@ -341,7 +322,7 @@ fn is_collection(document: &Document<'_>, id: NodeId) -> bool {
     }
 }
 
-fn is_merge(node: &DocumentNode<'_>) -> bool {
+pub(super) fn is_merge(node: &DocumentNode<'_>) -> bool {
     matches!(
         &node.content,
         Content::Scalar { text, tag, implicit }

@@ -74,8 +74,18 @@ impl<R> Writer<'_, R> {
         R: Report<T>,
     {
         value.with_shape(|shape| match shape {
-            Shape::List(items) if !items.is_empty() => self.list(items, place),
-            Shape::Map(entries) if !entries.is_empty() => self.map(value, &entries),
+            Shape::List(items) if !items.is_empty() => {
+                self.report.enter(value);
+                self.list(items, place)?;
+                self.report.leave();
+                Ok(())
+            }
+            Shape::Map(entries) if !entries.is_empty() => {
+                self.report.enter(value);
+                self.map(value, &entries)?;
+                self.report.leave();
+                Ok(())
+            }
             Shape::Bytes(bytes) if self.out.dialect == Dialect::V3 && !bytes.is_empty() => {
                 self.numbers(bytes, place)?;
                 self.reported(value);

@@ -90,3 +90,12 @@ fn lookup_finds_what_it_is_given() {
     chart.host = &Cluster;
     assert_eq!(chart.text(), "dg==|map[]");
 }
+
+#[test]
+fn formats_are_written_and_read_as_helm_does() {
+    let template = r#"{{ $m := dict "b" (list 1.0 "yes" "a: b") "a10" nil "a2" "x\ny\n" }}{{ toYaml $m }}|{{ toJson $m }}|{{ toToml (dict "t" (dict "k" "v")) }}|{{ fromYaml "a: 0x10\nb: [on]" }}|{{ fromYamlArray "a: 1" }}|{{ (fromJson "{").Error }}|{{ fromToml "a = 1" }}"#;
+    assert_eq!(
+        Chart::new(template).text(),
+        "a2: |\n  x\n  y\na10: null\nb:\n- 1\n- \"yes\"\n- 'a: b'|{\"a10\":null,\"a2\":\"x\\ny\\n\",\"b\":[1,\"yes\",\"a: b\"]}|[t]\n  k = \"v\"\n|map[a:16 b:[true]]|[error unmarshaling JSON: while decoding JSON: json: cannot unmarshal object into Go value of type []interface {}]|unexpected end of JSON input|map[a:1]"
+    );
+}
