@@ -1,0 +1,52 @@
+//! Why a chart cannot be loaded or rendered.
+
+use std::fmt;
+
+use cairn_spec::Diagnostic;
+
+/// What is wrong with a chart or its values: in Helm's words, and as a [`Diagnostic`] that points
+/// at the place.
+#[derive(Debug, Clone)]
+pub struct Error {
+    message: String,
+    diagnostic: Box<Diagnostic>,
+}
+
+impl Error {
+    /// An error that Helm gives in these words.
+    pub(crate) fn new(message: impl Into<String>, diagnostic: Diagnostic) -> Self {
+        Self {
+            message: message.into(),
+            diagnostic: Box::new(diagnostic),
+        }
+    }
+
+    /// The message as Helm shows it after `Error: `.
+    pub fn helm_message(&self) -> &str {
+        &self.message
+    }
+
+    /// What is wrong, where, and what to do next.
+    pub fn diagnostic(&self) -> &Diagnostic {
+        &self.diagnostic
+    }
+
+    /// As [`Self::diagnostic`].
+    pub fn into_diagnostic(self) -> Diagnostic {
+        *self.diagnostic
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<cairn_template::go::Error> for Error {
+    fn from(error: cairn_template::go::Error) -> Self {
+        Self::new(error.helm_message(), error.into_diagnostic())
+    }
+}
