@@ -4,9 +4,15 @@
 //! no clock and no randomness.
 
 mod chart;
+pub mod dependencies;
+mod dialect;
 mod error;
 mod metadata;
+mod strvals;
+pub mod values;
 
 pub use chart::{Chart, ChartFile, ChartTemplate};
+pub use dialect::Dialect;
 pub use error::Error;
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
+pub use strvals::ReadFile;

@@ -59,7 +59,7 @@ fn is_part(part: &str) -> bool {
 #[test]
 fn all_codes_are_documented() {
     let mut texts = Vec::new();
-    for folder in ["spec/src", "template/src", "compiler/src"] {
+    for folder in ["spec/src", "template/src", "chart/src", "compiler/src"] {
         source_files(&root().join(folder), &mut texts);
     }
     for file in [

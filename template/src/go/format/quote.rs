@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The bytes in double quotes, with escapes for what does not print.
-pub(crate) fn quote(bytes: &[u8]) -> String {
+pub fn quote(bytes: &[u8]) -> String {
     quote_with(bytes, '"', false)
 }
 
@@ -69,7 +69,7 @@ fn escape_char(char: char, quote: char, ascii: bool, out: &mut String) {
 }
 
 /// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
-pub(crate) fn is_print(char: char) -> bool {
+pub fn is_print(char: char) -> bool {
     if char.is_ascii() {
         return matches!(char, ' '..='~');
     }
