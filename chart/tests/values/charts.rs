@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use cairn_chart::{
-    Chart, ChartType, Dependency, Dialect, Error, ImportValues, Metadata, dependencies,
+    Chart, ChartFile, Dialect, Error, dependencies, load,
     values::{self, Overrides, ValuesFile},
 };
-use cairn_spec::{Diagnostic, Node, Origins, SourceKind, Sources, Value};
-use cairn_template::go_yaml::{self, ReadOptions};
+use cairn_spec::{Diagnostic, Node, Origins, SourceKind, Sources};
 
 /// Files by path.
 pub(crate) type Files = BTreeMap<String, String>;
@@ -28,44 +27,12 @@ pub(crate) struct Outcome {
 }
 
 impl Run {
-    pub(crate) fn read(&mut self, name: &str, text: &str) -> Node {
-        let source = self.sources.add(name, text, SourceKind::PackDefaults);
-        let options = ReadOptions {
-            source: Some(source),
-            ..ReadOptions::default()
-        };
-        go_yaml::read_map(text.as_bytes(), &options, &mut self.origins).unwrap()
-    }
-
     /// The chart in a folder of `files`.
-    pub(crate) fn chart(&mut self, files: &Files, folder: &str) -> Chart {
-        let text = |name: &str| {
-            files
-                .get(&format!("{folder}{name}"))
-                .map_or("", String::as_str)
-        };
-        let mut metadata = metadata(&self.read("Chart.yaml", text("Chart.yaml")));
-        if metadata.dependencies.is_none() {
-            metadata.dependencies =
-                declared(&self.read("requirements.yaml", text("requirements.yaml")));
-        }
-        let values = self.read(&format!("{folder}values.yaml"), text("values.yaml"));
-        let charts = format!("{folder}charts/");
-        let mut below: Vec<&str> = files
-            .keys()
-            .filter_map(|path| path.strip_prefix(&charts)?.strip_suffix("/Chart.yaml"))
-            .filter(|name| !name.contains('/'))
-            .collect();
-        below.sort_unstable();
-        Chart {
-            metadata,
-            values,
-            dependencies: below
-                .into_iter()
-                .map(|name| self.chart(files, &format!("{charts}{name}/")))
-                .collect(),
-            ..Chart::default()
-        }
+    pub(crate) fn chart(&mut self, files: &Files) -> Chart {
+        let files = files
+            .iter()
+            .map(|(path, text)| ChartFile::new(path.as_str(), text.clone().into_bytes()));
+        load(files.collect(), "p", &mut self.sources, &mut self.origins).unwrap()
     }
 
     /// All that `helm template` does before it renders.
@@ -77,7 +44,7 @@ impl Run {
     ) -> Result<Outcome, String> {
         let message = |error: Error| error.helm_message().to_owned();
         let values = self.overrides(arguments, user_files).map_err(message)?;
-        let mut chart = self.chart(files, "");
+        let mut chart = self.chart(files);
         dependencies::check(&chart).map_err(message)?;
         let (origins, warnings) = (&mut self.origins, &mut self.warnings);
         dependencies::process(&mut chart, &values, self.dialect, origins, warnings)
@@ -121,61 +88,4 @@ impl Run {
         } = self;
         overrides.merge(*dialect, sources, origins, &mut read_file)
     }
-}
-
-fn metadata(node: &Node) -> Metadata {
-    Metadata {
-        name: text(node, "name"),
-        version: text(node, "version"),
-        chart_type: match text(node, "type").as_str() {
-            "library" => ChartType::Library,
-            _ => ChartType::Application,
-        },
-        dependencies: declared(node),
-        ..Metadata::default()
-    }
-}
-
-fn declared(node: &Node) -> Option<Vec<Dependency>> {
-    let declared = node.get("dependencies")?.as_list().unwrap();
-    Some(declared.iter().map(dependency).collect())
-}
-
-fn dependency(node: &Node) -> Dependency {
-    let list = |key| node.get(key).and_then(Node::as_list).unwrap_or_default();
-    Dependency {
-        name: text(node, "name"),
-        version: text(node, "version"),
-        condition: text(node, "condition"),
-        alias: text(node, "alias"),
-        tags: list("tags")
-            .iter()
-            .map(|tag| tag.as_str().unwrap().to_owned())
-            .collect(),
-        import_values: list("import-values").iter().map(import).collect(),
-        ..Dependency::default()
-    }
-}
-
-fn import(node: &Node) -> ImportValues {
-    let go = |key| {
-        node.get(key).map_or("<nil>".to_owned(), |node| {
-            cairn_template::go::show(&node.value, 'v')
-        })
-    };
-    match &node.value {
-        Value::String(name) => ImportValues::Export(name.to_string()),
-        Value::Map(_) => ImportValues::Path {
-            child: go("child"),
-            parent: go("parent"),
-        },
-        _ => ImportValues::Other(node.clone()),
-    }
-}
-
-fn text(node: &Node, key: &str) -> String {
-    node.get(key)
-        .and_then(Node::as_str)
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -60,8 +60,11 @@ fn histories(
         .collect()
 }
 
-const PARENT: (&str, &str) = ("Chart.yaml", "{name: p, version: 1.0.0}");
-const CHILD: (&str, &str) = ("charts/sub/Chart.yaml", "{name: sub, version: 1.0.0}");
+const PARENT: (&str, &str) = ("Chart.yaml", "{apiVersion: v2, name: p, version: 1.0.0}");
+const CHILD: (&str, &str) = (
+    "charts/sub/Chart.yaml",
+    "{apiVersion: v2, name: sub, version: 1.0.0}",
+);
 
 #[test]
 fn each_layer_is_a_writer() {
@@ -88,9 +91,9 @@ fn each_layer_is_a_writer() {
     assert_eq!(
         found,
         [
-            "--set:1:13 3 < two.yaml:1:4 9 < one.yaml:1:4 8 < values.yaml:1:4 1",
-            "--set:1:7 set < two.yaml:3:6 file < values.yaml:2:10 parent < charts/sub/values.yaml:1:4 child",
-            "charts/sub/values.yaml:2:4 child",
+            "--set:1:13 3 < two.yaml:1:4 9 < one.yaml:1:4 8 < p/values.yaml:1:4 1",
+            "--set:1:7 set < two.yaml:3:6 file < p/values.yaml:2:10 parent < p/charts/sub/values.yaml:1:4 child",
+            "p/charts/sub/values.yaml:2:4 child",
             "--set-json:1:9 [4]",
         ]
     );
@@ -107,9 +110,9 @@ fn a_null_is_remembered_where_it_deleted() {
     assert_eq!(
         found,
         [
-            "one.yaml:1:4 ~ < values.yaml:1:4 1",
-            "--set:1:5 null < values.yaml:2:8 2",
-            "values.yaml:2:14 null",
+            "one.yaml:1:4 ~ < p/values.yaml:1:4 1",
+            "--set:1:5 null < p/values.yaml:2:8 2",
+            "p/values.yaml:2:14 null",
         ]
     );
 }
@@ -133,10 +136,10 @@ fn globals_keep_the_writer_above() {
     assert_eq!(
         found,
         [
-            "values.yaml:1:13 parent < charts/sub/values.yaml:1:13 child",
-            "charts/sub/values.yaml:1:23 child",
-            "values.yaml:1:28 parent < charts/sub/values.yaml:1:37 child",
-            "values.yaml:1:13 parent",
+            "p/values.yaml:1:13 parent < p/charts/sub/values.yaml:1:13 child",
+            "p/charts/sub/values.yaml:1:23 child",
+            "p/values.yaml:1:28 parent < p/charts/sub/values.yaml:1:37 child",
+            "p/values.yaml:1:13 parent",
         ]
     );
 }
@@ -147,7 +150,7 @@ fn imported_values_point_at_the_child() {
         &[
             (
                 "Chart.yaml",
-                "{name: p, version: 1.0.0, dependencies: [{name: sub, version: 1.0.0, import-values: [data]}]}",
+                "{apiVersion: v2, name: p, version: 1.0.0, dependencies: [{name: sub, version: 1.0.0, import-values: [data]}]}",
             ),
             ("values.yaml", "host: parent"),
             CHILD,
@@ -163,8 +166,8 @@ fn imported_values_point_at_the_child() {
     assert_eq!(
         found,
         [
-            "--set:1:6 81 < charts/sub/values.yaml:1:37 80",
-            "values.yaml:1:7 parent < charts/sub/values.yaml:1:24 child",
+            "--set:1:6 81 < p/charts/sub/values.yaml:1:37 80",
+            "p/values.yaml:1:7 parent < p/charts/sub/values.yaml:1:24 child",
         ]
     );
 }

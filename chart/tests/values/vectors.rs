@@ -36,7 +36,7 @@ pub(crate) enum Answer {
 }
 
 pub(crate) fn vectors() -> Vectors {
-    serde_json::from_str(include_str!("vectors.json")).unwrap()
+    serde_json::from_str(include_str!("../vectors/values.json")).unwrap()
 }
 
 pub(crate) fn answer(files: &Files, case: &Case) -> Answer {

@@ -39,6 +39,6 @@ mod set;
 mod token;
 
 pub use error::Error;
-pub use format::{is_print, quote, show};
+pub use format::{is_print, quote, quote_char, show};
 pub use render::{Output, Rendered, Renderer};
 pub use set::{MissingKey, Options, Templates, helm_order};

@@ -8,7 +8,7 @@ mod verb;
 
 pub(crate) use printf::{Segment, printf};
 pub(crate) use quote::escaped;
-pub use quote::{is_print, quote};
+pub use quote::{is_print, quote, quote_char};
 pub(crate) use verb::{Flags, Printer};
 
 use crate::value::{Source, Value};

@@ -12,8 +12,8 @@ pub(super) fn quote_ascii(bytes: &[u8]) -> String {
     quote_with(bytes, '"', true)
 }
 
-/// One character in single quotes.
-pub(super) fn quote_char(char: char, ascii: bool) -> String {
+/// One character in single quotes; with `ascii`, all else is escaped.
+pub fn quote_char(char: char, ascii: bool) -> String {
     quote_with(char.encode_utf8(&mut [0; 4]).as_bytes(), '\'', ascii)
 }
 
