@@ -7,7 +7,7 @@ mod quote;
 mod verb;
 
 pub(crate) use printf::{Segment, printf};
-pub(crate) use quote::{escaped, is_print, quote};
+pub(crate) use quote::{can_backquote, escaped, is_print, quote};
 pub(crate) use verb::{Flags, Printer};
 
 use crate::value::Value;
