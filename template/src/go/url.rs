@@ -1,6 +1,6 @@
 //! Go's `net/url`, as far as templates see it: what a URL is made of, and how it is written.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::format::quote;
 use crate::writer::find;
