@@ -27,13 +27,25 @@
 //! there, a function asks [`Call::generation`] for. Texts are bytes: `len "é"` is 2.
 
 mod builtins;
+mod cases;
 mod comparison;
+mod conversions;
+mod cuts;
+mod encodings;
 mod escape;
 mod formats;
 mod helm;
+mod joins;
 mod layout;
 mod maps;
+mod parts;
+mod paths;
 mod random;
+mod regexes;
+mod searches;
+mod urls;
+mod versions;
+mod wraps;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -88,13 +100,24 @@ pub(crate) use functions;
 /// All families; a function replaces those of the same name before it.
 static FAMILIES: &[&[Function]] = &[
     builtins::FUNCTIONS,
+    cases::FUNCTIONS,
     comparison::FUNCTIONS,
+    conversions::FUNCTIONS,
+    cuts::FUNCTIONS,
+    encodings::FUNCTIONS,
     escape::FUNCTIONS,
     formats::FUNCTIONS,
     helm::FUNCTIONS,
+    joins::FUNCTIONS,
     layout::FUNCTIONS,
     maps::FUNCTIONS,
+    paths::FUNCTIONS,
     random::FUNCTIONS,
+    regexes::FUNCTIONS,
+    searches::FUNCTIONS,
+    urls::FUNCTIONS,
+    versions::FUNCTIONS,
+    wraps::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {

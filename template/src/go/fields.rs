@@ -13,7 +13,7 @@ use crate::{
     MapType, Parameter,
     spans::OriginSet,
     state::Outcome,
-    value::{Data, Map, Value},
+    value::{Data, Map, Source, Value},
 };
 
 /// The name of the type of Helm's values, whose methods templates may call.
@@ -103,6 +103,7 @@ impl Renderer<'_> {
                     let object = std::rc::Rc::clone(object);
                     let run = |arguments: &[Value]| object.call(method.name, arguments);
                     let value = self.method(frame, method, calling, run)?;
+                    let value = self.of_object(value, receiver);
                     return Ok(self.inherited(value, receiver));
                 }
                 let field = object.field(name);
@@ -154,6 +155,16 @@ impl Renderer<'_> {
         value
     }
 
+    /// What an object that came from values gives came from them as well.
+    fn of_object(&mut self, mut value: Value, object: &Value) -> Value {
+        if object.source.origins != OriginSet::EMPTY {
+            let tracker = &mut self.state.tracker;
+            let origins = tracker.union(value.source.origins, object.source.origins);
+            value.source = Source::derived(origins);
+        }
+        value
+    }
+
     fn entry(&mut self, frame: &Frame, map: &Map, name: &str) -> Outcome<Value> {
         if let Some(mut value) = map.get(name) {
             value.boxed = map.of.holds_anything();
@@ -193,10 +204,10 @@ impl Renderer<'_> {
         let base = self.arguments.len();
         let (node, name) = (calling.node, calling.name);
         let evaluated = self.evaluate_arguments(frame, &signature, calling);
-        frame.at = node;
         let result = evaluated.and_then(|()| {
             let arguments = &self.arguments[base..];
             run(arguments).map_err(|reason| {
+                frame.at = node;
                 let diagnostic = cairn_spec::Diagnostic::error("template-execution", reason)
                     .at(frame.span(node));
                 frame.wrap(diagnostic.into(), &format!("error calling {name}: "))
