@@ -85,6 +85,7 @@ impl TreeReader<'_> {
             if kind.is_dir() {
                 self.folder(&path, &below)?;
             } else if !(self.is_wanted)(&below) {
+                // Whatever it is, it is not looked at.
             } else if kind.is_file() {
                 self.file(&path, &below)?;
             } else {

@@ -59,25 +59,25 @@ pub(crate) fn render_go(
     let context = context(layer, target);
     for name in &pack.go_templates.names {
         let options = go::Options::helm();
-        let mut renderer = pack
+        let mut engine = pack
             .go_templates
             .templates
             .renderer(&session.origins, &options);
-        let value = renderer.value(&context);
-        let rendered = match renderer.render(name, &value) {
-            Ok(rendered) => rendered,
+        let value = engine.value(&context);
+        let printed = match engine.render(name, &value) {
+            Ok(printed) => printed,
             Err(error) => {
                 session.report(error.into_diagnostic());
                 continue;
             }
         };
-        let read = renderer.read(&context, &value);
+        let read = engine.read(&context, &value);
         output.read.extend(read.into_iter().filter_map(|pointer| {
             let below = pointer.strip_prefix("/Values/")?;
             Some(format!("/values/{below}"))
         }));
         let title = format!("{}/{name} (rendered)", pack.label);
-        for rendered in renderer.finish(vec![rendered]) {
+        for rendered in engine.finish(vec![printed]) {
             let text = RenderedText {
                 title: &title,
                 bytes: &rendered.bytes,

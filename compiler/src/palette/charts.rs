@@ -67,7 +67,7 @@ impl Importer<'_> {
     fn values_without_chart(&mut self, manifest: &PackManifest) {
         let values = self.values;
         let charts = values.kept.get("charts").and_then(Node::as_map);
-        for (name, _) in charts.into_iter().flat_map(|map| map.iter()) {
+        for (name, _) in charts.into_iter().flat_map(cairn_spec::Map::iter) {
             let is_known = manifest
                 .spec
                 .charts

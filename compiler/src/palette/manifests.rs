@@ -70,7 +70,7 @@ impl Importer<'_> {
     fn values_without_manifest(&mut self) {
         let values = self.values;
         let manifests = values.kept.get("manifests").and_then(Node::as_map);
-        for (name, _) in manifests.into_iter().flat_map(|map| map.iter()) {
+        for (name, _) in manifests.into_iter().flat_map(cairn_spec::Map::iter) {
             let is_known = self.pack.kube_manifests.iter().any(|path| {
                 let file = path.rsplit('/').next().unwrap_or(path);
                 file.rsplit_once('.').map_or(file, |(stem, _)| stem) == &**name

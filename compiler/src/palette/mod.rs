@@ -127,19 +127,15 @@ impl Importer<'_> {
 
     /// `README.md` and the logo.
     fn documents(&mut self) {
-        match self.source.get("README.md") {
-            Some(file) => {
-                let bytes = file.bytes.to_vec();
-                self.put("README.md", bytes);
-            }
-            None => {
-                let text = format!(
-                    "# {}\n\nValues are documented in `values.yaml`.\n",
-                    self.pack.display_name()
-                );
-                self.put("README.md", text);
-            }
-        }
+        let readme = match self.source.get("README.md") {
+            Some(file) => file.bytes.to_vec(),
+            None => format!(
+                "# {}\n\nValues are documented in `values.yaml`.\n",
+                self.pack.display_name()
+            )
+            .into(),
+        };
+        self.put("README.md", readme);
         match self
             .source
             .get("logo.png")

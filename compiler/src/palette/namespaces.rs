@@ -85,7 +85,7 @@ impl Importer<'_> {
                 .iter()
                 .filter_map(|item| item.as_str().map(str::to_owned))
                 .collect(),
-            Value::Map(map) => map.keys().map(|key| key.to_string()).collect(),
+            Value::Map(map) => map.keys().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
         let (good, bad): (Vec<_>, Vec<_>) = names

@@ -1,6 +1,6 @@
 //! `presets.yaml`: each preset becomes a file. What it removes, it deletes by a null.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use cairn_spec::{Map, Node, PresetName, Value};
 use serde_json::json;
@@ -84,11 +84,11 @@ fn instead_of(default: &Node, node: &Node) -> Node {
             Some(new) => instead_of(old, new),
             None => Node::generated(Value::Null),
         };
-        replaced.insert(key.clone(), new);
+        replaced.insert(Arc::clone(key), new);
     }
     for (key, new) in map.iter() {
         if !default.contains_key(key) {
-            replaced.insert(key.clone(), new.clone());
+            replaced.insert(Arc::clone(key), new.clone());
         }
     }
     Node::generated(Value::Map(replaced))

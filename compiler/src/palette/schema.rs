@@ -62,7 +62,7 @@ impl Importer<'_> {
             return;
         };
         let fields = written.as_map();
-        for (path, node) in fields.into_iter().flat_map(|map| map.iter()) {
+        for (path, node) in fields.into_iter().flat_map(cairn_spec::Map::iter) {
             let what = format!("schema.yaml: {path}");
             let text = node
                 .get("schema")

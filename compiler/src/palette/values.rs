@@ -98,7 +98,7 @@ impl Importer<'_> {
     fn palettes_own(&mut self) {
         let values = self.values;
         let pack = values.root.get("pack").and_then(Node::as_map);
-        for (key, node) in pack.into_iter().flat_map(|map| map.iter()) {
+        for (key, node) in pack.into_iter().flat_map(cairn_spec::Map::iter) {
             let what = format!("values.yaml: pack.{key}");
             match &**key {
                 known if PACK_KEYS.contains(&known) => {}
