@@ -57,8 +57,12 @@ fn schemas_are_applied_as_in_helm() {
     let mut wrong = String::new();
     let mut count = 0;
     // What Go says of a pattern comes with Go's expressions.
-    let is_of_pattern =
-        |vector: &&Vector| vector.error.as_ref().is_some_and(|e| e.contains("parsing regexp"));
+    let is_of_pattern = |vector: &&Vector| {
+        vector
+            .error
+            .as_ref()
+            .is_some_and(|e| e.contains("parsing regexp"))
+    };
     for vector in vectors.all.iter().filter(|vector| !is_of_pattern(vector)) {
         let found = check(&vector.schema, &vector.values).err();
         let found = found.as_ref().map(Error::helm_message);
