@@ -16,6 +16,7 @@ mod ignore;
 mod limits;
 mod load;
 mod metadata;
+pub mod schema;
 mod strvals;
 pub mod values;
 
