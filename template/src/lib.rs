@@ -16,6 +16,7 @@ mod call;
 mod functions;
 pub mod go;
 pub mod go_json;
+mod go_time;
 pub mod go_toml;
 pub mod go_yaml;
 mod handlebars;

@@ -27,13 +27,22 @@
 //! there, a function asks [`Call::generation`] for. Texts are bytes: `len "é"` is 2.
 
 mod builtins;
+mod choice;
 mod comparison;
+mod counting;
+mod dates;
+mod decimal;
+mod dicts;
 mod escape;
 mod formats;
 mod helm;
 mod layout;
+mod lists;
 mod maps;
+mod math;
+mod merge;
 mod random;
+mod reflection;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -88,13 +97,22 @@ pub(crate) use functions;
 /// All families; a function replaces those of the same name before it.
 static FAMILIES: &[&[Function]] = &[
     builtins::FUNCTIONS,
+    choice::FUNCTIONS,
     comparison::FUNCTIONS,
+    counting::FUNCTIONS,
+    dates::FUNCTIONS,
+    decimal::FUNCTIONS,
+    dicts::FUNCTIONS,
     escape::FUNCTIONS,
     formats::FUNCTIONS,
     helm::FUNCTIONS,
     layout::FUNCTIONS,
+    lists::FUNCTIONS,
     maps::FUNCTIONS,
+    math::FUNCTIONS,
+    merge::FUNCTIONS,
     random::FUNCTIONS,
+    reflection::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {

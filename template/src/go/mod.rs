@@ -25,6 +25,7 @@
 mod actions;
 mod arguments;
 mod ast;
+pub(crate) mod cast;
 mod error;
 mod evaluate;
 mod execute;
