@@ -323,7 +323,7 @@ impl DiskFiles {
 }
 
 /// Removes `.` and resolves `..` where that needs no look at the disk.
-fn tidy(path: &Path) -> PathBuf {
+pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for component in path.components() {
         match component {

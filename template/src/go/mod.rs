@@ -40,5 +40,6 @@ mod set;
 mod token;
 
 pub use error::Error;
+pub use format::{is_print, quote, quote_char};
 pub use render::{Output, Rendered, Renderer};
 pub use set::{MissingKey, Options, Templates, helm_order};

@@ -7,7 +7,8 @@ mod quote;
 mod verb;
 
 pub(crate) use printf::{Segment, printf};
-pub(crate) use quote::{escaped, is_print, quote};
+pub(crate) use quote::escaped;
+pub use quote::{is_print, quote, quote_char};
 pub(crate) use verb::{Flags, Printer};
 
 use crate::value::Value;
