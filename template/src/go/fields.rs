@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     MapType, Parameter,
-    spans::OriginSet,
+    spans::{Class, OriginSet},
     state::Outcome,
-    value::{Data, Map, Value},
+    value::{Data, Map, Source, Value},
 };
 
 /// The name of the type of Helm's values, whose methods templates may call.
@@ -103,6 +103,7 @@ impl Renderer<'_> {
                     let object = std::rc::Rc::clone(object);
                     let run = |arguments: &[Value]| object.call(method.name, arguments);
                     let value = self.method(frame, method, calling, run)?;
+                    let value = self.of_object(value, receiver);
                     return Ok(self.inherited(value, receiver));
                 }
                 let field = object.field(name);
@@ -142,6 +143,7 @@ impl Renderer<'_> {
                     ))
                 };
                 let value = self.method(frame, method, calling, run)?;
+                let value = self.of_object(value, receiver);
                 return Ok(self.inherited(value, receiver));
             }
             _ => None,
@@ -167,6 +169,22 @@ impl Renderer<'_> {
     fn inherited(&mut self, mut value: Value, holder: &Value) -> Value {
         if holder.because != OriginSet::EMPTY {
             value.because = self.state.tracker.union(value.because, holder.because);
+        }
+        value
+    }
+
+    /// What an object that came from values gives came from them as well.
+    fn of_object(&mut self, mut value: Value, object: &Value) -> Value {
+        if object.source != Source::TEMPLATE {
+            let tracker = &mut self.state.tracker;
+            let origins = tracker.union(value.source.origins, object.source.origins);
+            value.source = match object.source.class {
+                Class::Opaque => Source {
+                    class: Class::Opaque,
+                    origins,
+                },
+                _ => Source::derived(origins),
+            };
         }
         value
     }

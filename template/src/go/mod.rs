@@ -25,6 +25,8 @@
 mod actions;
 mod arguments;
 mod ast;
+pub(crate) mod base32;
+pub(crate) mod base64;
 pub(crate) mod cast;
 mod error;
 mod evaluate;
@@ -32,12 +34,15 @@ mod execute;
 mod fields;
 pub(crate) mod format;
 mod frame;
+pub(crate) mod identifiers;
 mod literal;
 mod parse;
+pub(crate) mod path;
 mod print;
 mod render;
 mod set;
 mod token;
+pub(crate) mod url;
 
 pub use error::Error;
 pub use format::{is_print, quote, quote_char};

@@ -42,9 +42,15 @@ fn the_time_is_what_whoever_renders_says() {
         at_a_time(template).text(),
         "2023-11-14 22:13:20 +0000 UTC|22:13|16m40s|Wednesday|7630h13m20s|2001-02-02"
     );
-    let rendered = at_a_time("{{ now | unixEpoch }}").render().unwrap();
-    assert_eq!(rendered.bytes, b"1700000000");
-    assert_eq!(rendered.spans.at(0).unwrap().class, Class::Opaque);
+    for (template, text) in [
+        ("{{ now | unixEpoch }}", "1700000000"),
+        ("{{ now.Month.String }}", "November"),
+        ("{{ add now.Year 1 }}", "2024"),
+    ] {
+        let rendered = at_a_time(template).render().unwrap();
+        assert_eq!(rendered.bytes, text.as_bytes());
+        assert_eq!(rendered.spans.at(0).unwrap().class, Class::Opaque);
+    }
 }
 
 #[test]

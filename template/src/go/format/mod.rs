@@ -7,7 +7,7 @@ mod quote;
 mod verb;
 
 pub(crate) use printf::{Segment, printf};
-pub(crate) use quote::escaped;
+pub(crate) use quote::{can_backquote, escaped};
 pub use quote::{is_print, quote, quote_char};
 pub(crate) use verb::{Flags, Printer};
 
