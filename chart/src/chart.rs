@@ -2,17 +2,36 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cairn_spec::{Node, SourceId};
 
 use crate::Metadata;
+
+const UTF8_BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// A file of a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChartFile {
     /// Its path below the chart's folder, with `/` between its parts.
     pub path: Arc<str>,
-    /// Its content, without a byte order mark.
-    pub bytes: Arc<[u8]>,
+    /// Its content, without a byte order mark; files of an archive share the archive's bytes.
+    pub bytes: Bytes,
+}
+
+impl ChartFile {
+    /// A file with this content, from which a byte order mark is taken off.
+    pub fn new(path: impl Into<Arc<str>>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let start = if bytes.starts_with(UTF8_BYTE_ORDER_MARK) {
+            UTF8_BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
+        Self {
+            path: path.into(),
+            bytes: bytes.slice(start..),
+        }
+    }
 }
 
 /// A file of templates, which is a source text too, so that errors and origins can point at it.
@@ -25,19 +44,23 @@ pub struct ChartTemplate {
 }
 
 /// A chart as Helm loads it. Charts share the content of their files, so copies are cheap.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Chart {
     /// What `Chart.yaml` says.
     pub metadata: Metadata,
     /// What `values.yaml` holds: a map, in which nulls are kept.
     pub values: Node,
+    /// The text of `values.yaml`.
+    pub values_source: Option<SourceId>,
     /// `values.schema.json`, as it is.
-    pub schema: Option<Arc<[u8]>>,
-    /// The files below `templates/`, in the order of their paths.
+    pub schema: Option<Bytes>,
+    /// The files below `templates/`, in the order in which they were handed in.
     pub templates: Vec<ChartTemplate>,
-    /// All other files, `crds/` included, in the order of their paths; what `.Files` offers.
+    /// All other files, `crds/` included, in the order in which they were handed in; what
+    /// `.Files` offers.
     pub files: Vec<ChartFile>,
-    /// The charts in `charts/`, in the order in which Helm loads them.
+    /// The charts in `charts/`, in the order of the names of their folders and archives. Helm's
+    /// own order is one of chance.
     pub dependencies: Vec<Chart>,
 }
 

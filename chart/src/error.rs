@@ -14,11 +14,17 @@ pub struct Error {
 
 impl Error {
     /// An error that Helm gives in these words.
-    pub(crate) fn new(message: impl Into<String>, diagnostic: Diagnostic) -> Self {
+    pub fn new(message: impl Into<String>, diagnostic: Diagnostic) -> Self {
         Self {
             message: message.into(),
             diagnostic: Box::new(diagnostic),
         }
+    }
+
+    /// The same error, found while doing what `context` says; Helm puts it in front.
+    pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
     }
 
     /// The message as Helm shows it after `Error: `.

@@ -1,12 +1,31 @@
 //! Renders Helm charts in Rust, byte for byte as Helm does, and knows where each byte came from.
 //!
-//! Charts are handed in as files ([`ChartFile`]): this crate opens no file and no connection, has
-//! no clock and no randomness.
+//! Charts are handed in as files ([`ChartFile`]) or as an archive: this crate opens no file and
+//! no connection, has no clock and no randomness. [`load`] makes a [`Chart`] of them.
 
+mod archive;
 mod chart;
+pub mod dependencies;
+mod dialect;
 mod error;
+pub mod glob;
+mod go_decode;
+mod go_path;
+mod go_time;
+mod ignore;
+mod limits;
+mod load;
 mod metadata;
+pub mod schema;
+mod strvals;
+pub mod values;
 
+pub use archive::read_archive;
 pub use chart::{Chart, ChartFile, ChartTemplate};
+pub use dialect::Dialect;
 pub use error::Error;
+pub use ignore::Ignore;
+pub use limits::{ChartLimits, MAX_CHART_DEPTH, MAX_LOADED_BYTES, MAX_LOADED_FILES};
+pub use load::{load, load_archive};
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
+pub use strvals::ReadFile;

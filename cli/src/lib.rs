@@ -1,6 +1,7 @@
 //! The `cairn` command: one file a subcommand under `command/`, which parses, calls and prints.
 
 mod args;
+mod chart_folder;
 mod client;
 mod command;
 mod config;

@@ -1,6 +1,6 @@
 //! Source texts and positions in them: what diagnostics and provenance point at.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a source text is, so that an origin can say who wrote a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,8 @@ pub enum SourceKind {
     Profile,
     /// A cluster.
     Cluster,
+    /// A Helm chart's `values.yaml`.
+    ChartDefaults,
     /// A lock file.
     Lock,
     /// What a template rendered.
@@ -65,18 +67,19 @@ pub struct Source {
     pub text: Arc<str>,
     /// What it is.
     pub kind: SourceKind,
-    line_starts: Vec<u32>,
+    /// Counted when somebody asks for a position: most texts never have one.
+    line_starts: OnceLock<Vec<u32>>,
 }
 
 impl Source {
     /// The position of a byte offset; past the end it is the end.
     pub fn position(&self, offset: u32) -> Position {
         let offset = (offset as usize).min(self.text.len());
-        let line = self
-            .line_starts
+        let line_starts = self.line_starts();
+        let line = line_starts
             .partition_point(|&start| start as usize <= offset)
             .max(1);
-        let line_start = self.line_starts[line - 1] as usize;
+        let line_start = line_starts[line - 1] as usize;
         let column = self
             .text
             .get(line_start..offset)
@@ -90,8 +93,20 @@ impl Source {
 
     /// The byte offset where a line starts; lines count from 1.
     pub fn line_start(&self, line: u32) -> u32 {
-        let index = (line.max(1) as usize - 1).min(self.line_starts.len() - 1);
-        self.line_starts[index]
+        let line_starts = self.line_starts();
+        let index = (line.max(1) as usize - 1).min(line_starts.len() - 1);
+        line_starts[index]
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate();
+            let starts = breaks.filter(|&(_, byte)| byte == b'\n');
+            std::iter::once(0)
+                .chain(starts.map(|(index, _)| index + 1))
+                .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
+                .collect()
+        })
     }
 }
 
@@ -140,22 +155,12 @@ impl Sources {
         text: impl Into<Arc<str>>,
         kind: SourceKind,
     ) -> SourceId {
-        let text = text.into();
-        let line_starts = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter(|&(_, byte)| byte == b'\n')
-                    .map(|(index, _)| index + 1),
-            )
-            .map(|start| u32::try_from(start).unwrap_or(u32::MAX))
-            .collect();
         let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(Source {
             name: name.into(),
-            text,
+            text: text.into(),
             kind,
-            line_starts,
+            line_starts: OnceLock::new(),
         });
         id
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The bytes in double quotes, with escapes for what does not print.
-pub(crate) fn quote(bytes: &[u8]) -> String {
+pub fn quote(bytes: &[u8]) -> String {
     quote_with(bytes, '"', false)
 }
 
@@ -12,8 +12,8 @@ pub(super) fn quote_ascii(bytes: &[u8]) -> String {
     quote_with(bytes, '"', true)
 }
 
-/// One character in single quotes.
-pub(super) fn quote_char(char: char, ascii: bool) -> String {
+/// One character in single quotes; with `ascii`, all else is escaped.
+pub fn quote_char(char: char, ascii: bool) -> String {
     quote_with(char.encode_utf8(&mut [0; 4]).as_bytes(), '\'', ascii)
 }
 
@@ -22,6 +22,15 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     escape(bytes, '"', false, &mut out);
     out
+}
+
+/// Go's `strconv.CanBackquote`: the bytes can stand between backquotes as they are.
+pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        !text.contains(|char: char| {
+            matches!(char, '\0'..='\u{8}' | '\n'..='\u{1f}' | '`' | '\u{7f}' | '\u{feff}')
+        })
+    })
 }
 
 fn quote_with(bytes: &[u8], quote: char, ascii: bool) -> String {
@@ -69,7 +78,7 @@ fn escape_char(char: char, quote: char, ascii: bool, out: &mut String) {
 }
 
 /// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
-pub(crate) fn is_print(char: char) -> bool {
+pub fn is_print(char: char) -> bool {
     if char.is_ascii() {
         return matches!(char, ' '..='~');
     }

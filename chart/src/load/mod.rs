@@ -1,0 +1,336 @@
+//! Makes a chart of its files, as Helm does.
+
+mod chart_yaml;
+mod subcharts;
+mod validate;
+mod values;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_spec::{Diagnostic, Node, OriginId, Origins, SourceId, SourceKind, Sources, Span};
+use cairn_template::go_yaml::{self, Numbers, ReadError, ReadOptions};
+
+use self::chart_yaml::Decoded;
+use crate::{
+    Chart, ChartFile, ChartTemplate, Error, MAX_LOADED_BYTES, MAX_LOADED_FILES,
+    archive::{self, not_an_archive},
+    go_decode::Mistyped,
+    limits::ChartLimits,
+};
+
+/// Loads the chart that is made of `files`, with all charts in its `charts/`.
+///
+/// `name` stands in messages for the chart's folder or archive. The texts that errors and origins
+/// point at are added to `sources`, the origins of values to `origins`.
+///
+/// ```
+/// use cairn_chart::{ChartFile, load};
+/// use cairn_spec::{Origins, Sources};
+///
+/// let files = vec![
+///     ChartFile::new("Chart.yaml", "{apiVersion: v2, name: web, version: 1.2.3}"),
+///     ChartFile::new("values.yaml", "replicas: 2"),
+///     ChartFile::new("templates/service.yaml", "kind: Service"),
+/// ];
+/// let chart = load(files, "web", &mut Sources::new(), &mut Origins::new()).unwrap();
+/// assert_eq!(chart.metadata.version, "1.2.3");
+/// assert_eq!(&*chart.templates[0].path, "templates/service.yaml");
+/// ```
+pub fn load(
+    files: Vec<ChartFile>,
+    name: &str,
+    sources: &mut Sources,
+    origins: &mut Origins,
+) -> Result<Chart, Error> {
+    let mut loader = Loader::new(sources, origins);
+    loader.take(&files)?;
+    loader.chart(files, name)
+}
+
+/// Loads a chart that is packed as `.tgz`. `name` is its path, which Helm's messages show.
+pub fn load_archive(
+    bytes: &[u8],
+    name: &str,
+    sources: &mut Sources,
+    origins: &mut Origins,
+) -> Result<Chart, Error> {
+    if let Some(problem) = not_an_archive(bytes, name) {
+        return Err(problem);
+    }
+    let files = archive::read(bytes, &ChartLimits::HELM).map_err(|failure| {
+        let message = if failure.is_no_gzip() {
+            format!("file '{name}' does not appear to be a valid chart file (details: {failure})")
+        } else {
+            "unable to load chart archive".to_owned()
+        };
+        Error::new(message, failure.diagnostic(name))
+    })?;
+    if !files.iter().any(|file| &*file.path == "Chart.yaml") {
+        let message = "unable to detect chart version, no Chart.yaml found";
+        let diagnostic = Diagnostic::error("chart-files", format!("`{name}` has no `Chart.yaml`"))
+            .hint("pack the chart's folder with `helm package`, with `Chart.yaml` at its top");
+        return Err(Error::new(message, diagnostic));
+    }
+    load(files, name, sources, origins)
+}
+
+/// What is shared while a chart and the charts in it are loaded.
+struct Loader<'l> {
+    sources: &'l mut Sources,
+    origins: &'l mut Origins,
+    bytes_left: u64,
+    files_left: usize,
+    depth: usize,
+}
+
+impl<'l> Loader<'l> {
+    fn new(sources: &'l mut Sources, origins: &'l mut Origins) -> Self {
+        Self {
+            sources,
+            origins,
+            bytes_left: MAX_LOADED_BYTES,
+            files_left: MAX_LOADED_FILES,
+            depth: 0,
+        }
+    }
+
+    /// Counts files against the limits of the whole chart.
+    fn take(&mut self, files: &[ChartFile]) -> Result<(), Error> {
+        let bytes: u64 = files.iter().map(|file| file.bytes.len() as u64).sum();
+        let (Some(bytes_left), Some(files_left)) = (
+            self.bytes_left.checked_sub(bytes),
+            self.files_left.checked_sub(files.len()),
+        ) else {
+            let mib = MAX_LOADED_BYTES >> 20;
+            return Err(over_limit(format!(
+                "the chart and the charts in it hold more than {MAX_LOADED_FILES} files or {mib} MiB"
+            )));
+        };
+        (self.bytes_left, self.files_left) = (bytes_left, files_left);
+        Ok(())
+    }
+
+    /// Of the outermost chart, Helm looks at the version of the format first of all.
+    fn check_api_version(&self, node: &Node) -> Result<(), Error> {
+        let version = chart_yaml::api_version(node)
+            .map_err(|mistyped| self.mistyped("Chart.yaml", mistyped))?;
+        if matches!(version.as_str(), "" | "v1" | "v2") {
+            return Ok(());
+        }
+        let place = node.get("apiVersion").map(|node| node.origin);
+        let diagnostic = Diagnostic::error(
+            "chart-metadata",
+            format!("charts of `apiVersion: {version}` are not supported"),
+        )
+        .at(self.place(place))
+        .hint("`v2` is what Helm 3 and 4 read, `v1` what Helm 2 read");
+        Err(Error::new("unsupported chart version", diagnostic))
+    }
+
+    /// Helm's `LoadFiles`.
+    fn chart(&mut self, files: Vec<ChartFile>, name: &str) -> Result<Chart, Error> {
+        let mut metadata = None;
+        let mut root = None;
+        for file in files.iter().filter(|file| &*file.path == "Chart.yaml") {
+            let text = self.text(file, name);
+            let node = self.read(&file.path, &text)?;
+            if self.depth == 0 && metadata.is_none() {
+                self.check_api_version(&node)?;
+            }
+            let decoded: &mut Decoded = metadata.get_or_insert_default();
+            self.decode(&file.path, &node, decoded)?;
+            root = Some(node);
+            if decoded.metadata.api_version.is_empty() {
+                decoded.metadata.api_version.push_str("v1");
+            }
+        }
+        let mut parts = Parts::default();
+        for file in files {
+            self.sort_in(file, name, &mut metadata, &mut parts)?;
+        }
+        let Some(metadata) = metadata else {
+            let diagnostic =
+                Diagnostic::error("chart-files", format!("`{name}` has no `Chart.yaml`"))
+                    .hint("a chart needs one at its top, with apiVersion, name and version");
+            return Err(Error::new("Chart.yaml file is missing", diagnostic));
+        };
+        let metadata = validate::validate(metadata).map_err(|invalid| {
+            let field = root
+                .as_ref()
+                .and_then(|root: &Node| root.get(invalid.field));
+            let place = field.or(root.as_ref()).map(|node| node.origin);
+            let message = invalid.message.trim_start_matches("validation: ");
+            let diagnostic = Diagnostic::error("chart-metadata", message).at(self.place(place));
+            Error::new(
+                invalid.message.clone(),
+                diagnostic.hint(format!("correct `{}` in `Chart.yaml`", invalid.field)),
+            )
+        })?;
+        let dependencies = self.subcharts(parts.subcharts, &metadata.name, name)?;
+        Ok(Chart {
+            metadata,
+            values: parts.values.unwrap_or_else(values::empty),
+            values_source: parts.values_source,
+            schema: parts.schema,
+            templates: parts.templates,
+            files: parts.files,
+            dependencies,
+        })
+    }
+
+    /// Puts a file where it belongs in a chart.
+    fn sort_in(
+        &mut self,
+        file: ChartFile,
+        name: &str,
+        metadata: &mut Option<Decoded>,
+        parts: &mut Parts,
+    ) -> Result<(), Error> {
+        match &*file.path {
+            "Chart.yaml" => {}
+            "Chart.lock" => self.check_lock(&file, name)?,
+            "values.yaml" => {
+                let text = self.text_of_kind(&file, name, SourceKind::ChartDefaults);
+                parts.values_source = Some(text.source);
+                parts.values = Some(self.values(&text)?);
+            }
+            "values.schema.json" => parts.schema = Some(file.bytes),
+            "requirements.yaml" => {
+                let decoded = metadata.get_or_insert_default();
+                let text = self.text(&file, name);
+                let node = self.read(&file.path, &text)?;
+                self.decode(&file.path, &node, decoded)?;
+                if decoded.metadata.api_version == "v1" {
+                    parts.files.push(file);
+                }
+            }
+            "requirements.lock" => {
+                self.check_lock(&file, name)?;
+                if metadata.get_or_insert_default().metadata.api_version == "v1" {
+                    parts.files.push(file);
+                }
+            }
+            path if path.starts_with("templates/") => {
+                let text = self.text_of_kind(&file, name, SourceKind::Template);
+                parts.templates.push(ChartTemplate {
+                    path: file.path,
+                    source: text.source,
+                });
+            }
+            path => match path.strip_prefix("charts/") {
+                Some(below) if extension(path) != Some("prov") => {
+                    let folder = below.split('/').next().unwrap_or_default();
+                    let files = parts.subcharts.entry(folder.into()).or_default();
+                    files.push(ChartFile {
+                        path: below.into(),
+                        bytes: file.bytes,
+                    });
+                }
+                _ => parts.files.push(file),
+            },
+        }
+        Ok(())
+    }
+
+    /// Decodes `Chart.yaml` or `requirements.yaml` over what is decoded already.
+    fn decode(&self, path: &str, node: &Node, decoded: &mut Decoded) -> Result<(), Error> {
+        let result = decoded.decode(node);
+        result.map_err(|mistyped| self.mistyped(path, mistyped))
+    }
+
+    fn check_lock(&mut self, file: &ChartFile, name: &str) -> Result<(), Error> {
+        let text = self.text(file, name);
+        let node = self.read(&file.path, &text)?;
+        chart_yaml::check_lock(&node).map_err(|mistyped| self.mistyped(&file.path, mistyped))
+    }
+
+    fn text(&mut self, file: &ChartFile, name: &str) -> Text {
+        self.text_of_kind(file, name, SourceKind::Other)
+    }
+
+    fn text_of_kind(&mut self, file: &ChartFile, name: &str, kind: SourceKind) -> Text {
+        let shown: Arc<str> = match str::from_utf8(&file.bytes) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(&file.bytes).into(),
+        };
+        let title = format!("{name}/{}", file.path);
+        Text {
+            source: self.sources.add(title, shown, kind),
+            bytes: file.bytes.clone(),
+        }
+    }
+
+    fn read(&mut self, path: &str, text: &Text) -> Result<Node, Error> {
+        let options = ReadOptions {
+            source: Some(text.source),
+            numbers: Numbers::AsWritten,
+        };
+        go_yaml::read(&text.bytes, &options, self.origins).map_err(|error| {
+            unreadable(&error, text.source, "chart-metadata").within(format!("cannot load {path}"))
+        })
+    }
+
+    fn mistyped(&self, path: &str, mistyped: Mistyped) -> Error {
+        let diagnostic = Diagnostic::error(
+            "chart-metadata",
+            format!(
+                "`{path}` holds what does not belong there: {}",
+                mistyped.message
+            ),
+        )
+        .at(self.place(Some(mistyped.origin)))
+        .hint("https://helm.sh/docs/topics/charts/ says what each field holds");
+        let json = "error unmarshaling JSON: while decoding JSON";
+        Error::new(mistyped.message, diagnostic).within(format!("cannot load {path}: {json}"))
+    }
+
+    fn place(&self, origin: Option<OriginId>) -> Option<Span> {
+        self.origins.span(origin?)
+    }
+}
+
+/// A text that is being read, and where messages find it.
+struct Text {
+    source: SourceId,
+    bytes: Bytes,
+}
+
+/// What the files of a chart are.
+#[derive(Default)]
+struct Parts {
+    values: Option<Node>,
+    values_source: Option<SourceId>,
+    schema: Option<Bytes>,
+    templates: Vec<ChartTemplate>,
+    files: Vec<ChartFile>,
+    subcharts: subcharts::Folders,
+}
+
+/// A text that is no YAML.
+fn unreadable(error: &ReadError, source: SourceId, code: &'static str) -> Error {
+    let place = error.place().map(|place| {
+        let at = u32::try_from(place.offset).unwrap_or(u32::MAX);
+        Span {
+            source,
+            start: at,
+            end: at,
+        }
+    });
+    let diagnostic = Diagnostic::error(code, error.to_string())
+        .at(place)
+        .hint("correct the YAML");
+    Error::new(error.to_string(), diagnostic)
+}
+
+fn over_limit(message: String) -> Error {
+    let diagnostic = Diagnostic::error("chart-limit", message.clone())
+        .hint("remove what does not belong in the chart");
+    Error::new(message, diagnostic)
+}
+
+/// What stands behind the last dot of a file's name.
+fn extension(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?;
+    name.rsplit_once('.').map(|(_, extension)| extension)
+}

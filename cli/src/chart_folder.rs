@@ -1,0 +1,232 @@
+//! Reads a chart's folder, as Helm does: in the order of names, links followed, without what
+//! `.helmignore` leaves out.
+
+#![expect(dead_code, reason = "`cairn chart` is what reads charts")]
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use cairn_chart::{ChartFile, ChartLimits, Error, Ignore};
+use cairn_spec::Diagnostic;
+
+use crate::files::tidy;
+
+const IGNORE_FILE: &str = ".helmignore";
+const METADATA_FILE: &str = "Chart.yaml";
+/// How deep folders may nest. A link to a folder around it is found before.
+const MAX_FOLDER_DEPTH: usize = 64;
+/// The code of findings about a folder or a file in it.
+const CODE: &str = "chart-files";
+
+/// Reads the files of the chart in `folder`.
+///
+/// Links are followed wherever they lead, as Helm does; one that leads back to a folder around it
+/// is refused, where Helm runs on until a path is too long.
+pub(crate) fn read_chart_folder(
+    folder: &Path,
+    limits: &ChartLimits,
+) -> Result<Vec<ChartFile>, Error> {
+    let absolute =
+        std::path::absolute(folder).map_err(|error| go_error("getwd", folder, &error))?;
+    let top = tidy(&absolute);
+    let metadata = top.join(METADATA_FILE);
+    fs::File::open(&metadata).map_err(|error| {
+        let message = format!(
+            "unable to detect chart at {}: {}",
+            metadata.display(),
+            go_text("open", &metadata, &error)
+        );
+        let diagnostic = Diagnostic::error(CODE, format!("`{}` is no chart", folder.display()))
+            .hint("name the folder that `Chart.yaml` is in");
+        Error::new(message, diagnostic)
+    })?;
+    let mut reader = FolderReader {
+        ignore: ignore_rules(&top)?,
+        files: Vec::new(),
+        bytes: 0,
+        around: Vec::new(),
+        limits,
+    };
+    let real = fs::canonicalize(&top).map_err(|error| go_error("lstat", &top, &error))?;
+    reader.folder(&top, "", &real)?;
+    Ok(reader.files)
+}
+
+fn ignore_rules(top: &Path) -> Result<Ignore, Error> {
+    let path = top.join(IGNORE_FILE);
+    if !path.exists() {
+        return Ok(Ignore::default());
+    }
+    let text = fs::read(&path).map_err(|error| go_error("open", &path, &error))?;
+    Ignore::parse(&text)
+}
+
+struct FolderReader<'l> {
+    ignore: Ignore,
+    files: Vec<ChartFile>,
+    bytes: u64,
+    /// The folders that are being read, without links.
+    around: Vec<PathBuf>,
+    limits: &'l ChartLimits,
+}
+
+impl FolderReader<'_> {
+    /// `path` is the folder's path as it is written, `below` the one below the chart, and `real`
+    /// the one without links.
+    fn folder(&mut self, path: &Path, below: &str, real: &Path) -> Result<(), Error> {
+        if self.around.iter().any(|folder| folder == real) {
+            return Err(refused(
+                format!("`{}` is a link to a folder around it", path.display()),
+                "remove the link",
+            ));
+        }
+        if self.around.len() == MAX_FOLDER_DEPTH {
+            return Err(refused(
+                format!(
+                    "`{}` lies more than {MAX_FOLDER_DEPTH} folders deep",
+                    path.display()
+                ),
+                "remove what does not belong in the chart",
+            ));
+        }
+        self.around.push(real.to_owned());
+        for name in names(path)? {
+            let below = if below.is_empty() {
+                name.clone()
+            } else {
+                format!("{below}/{name}")
+            };
+            self.entry(&path.join(&name), &below)?;
+        }
+        self.around.pop();
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path, below: &str) -> Result<(), Error> {
+        let metadata =
+            fs::symlink_metadata(path).map_err(|error| go_error("lstat", path, &error))?;
+        let (real, metadata) = if metadata.is_symlink() {
+            follow(path)?
+        } else {
+            (path.to_owned(), metadata)
+        };
+        if self.ignore.is_ignored(below, metadata.is_dir()) {
+            return Ok(());
+        }
+        if metadata.is_dir() {
+            let real = fs::canonicalize(&real).map_err(|error| go_error("lstat", path, &error))?;
+            return self.folder(path, below, &real);
+        }
+        if !metadata.is_file() {
+            let path = path.display();
+            let diagnostic = Diagnostic::error(CODE, format!("`{path}` is no regular file"))
+                .hint("remove it, or name it in `.helmignore`");
+            let message =
+                format!("cannot load irregular file {path} as it has file mode type bits set");
+            return Err(Error::new(message, diagnostic));
+        }
+        self.file(path, below, &real)
+    }
+
+    fn file(&mut self, path: &Path, below: &str, real: &Path) -> Result<(), Error> {
+        let unreadable = |error: io::Error| {
+            let message = format!("error reading {below}: {}", go_text("open", path, &error));
+            let diagnostic =
+                Diagnostic::error(CODE, format!("`{}` cannot be read", path.display()));
+            Error::new(message, diagnostic.hint("make it readable for you"))
+        };
+        let limit = self.limits.file_bytes;
+        let file = fs::File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        if let Ok(metadata) = file.metadata() {
+            // One byte more shows the end of the file without another allocation.
+            bytes.reserve_exact(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
+        }
+        file.take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        if bytes.len() as u64 > limit {
+            let name = real.file_name().unwrap_or_default().to_string_lossy();
+            let message =
+                format!("chart file {name:?} is larger than the maximum file size {limit}");
+            let shown = format!("`{}` is larger than {} MiB", path.display(), limit >> 20);
+            let diagnostic = Diagnostic::error("chart-limit", shown)
+                .hint("remove it, or name it in `.helmignore`");
+            return Err(Error::new(message, diagnostic));
+        }
+        self.bytes += bytes.len() as u64;
+        if self.bytes > self.limits.bytes || self.files.len() == self.limits.files {
+            return Err(refused(
+                format!(
+                    "the chart's folder holds more than {} files or {} MiB",
+                    self.limits.files,
+                    self.limits.bytes >> 20
+                ),
+                "remove what does not belong in the chart, or name it in `.helmignore`",
+            ));
+        }
+        self.files.push(ChartFile::new(below, bytes));
+        Ok(())
+    }
+}
+
+/// The names in a folder, sorted by their bytes.
+fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let failed = |error: io::Error| go_error("open", folder, &error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.into_string().map_err(|name| {
+            refused(
+                format!(
+                    "`{}` has a name that is not UTF-8",
+                    folder.join(name).display()
+                ),
+                "rename the file",
+            )
+        })?;
+        names.push(name);
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Where a link leads, and what is there.
+fn follow(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
+    let resolved = fs::canonicalize(path).map_err(|error| {
+        let folder = path.parent().unwrap_or(path);
+        let target = fs::read_link(path).unwrap_or_default();
+        let message = format!(
+            "error evaluating symlink {}: {}",
+            path.display(),
+            go_text("lstat", &tidy(&folder.join(target)), &error)
+        );
+        let diagnostic =
+            Diagnostic::error(CODE, format!("the link `{}` leads nowhere", path.display()))
+                .hint("remove the link, or correct where it leads");
+        Error::new(message, diagnostic)
+    })?;
+    let metadata =
+        fs::symlink_metadata(&resolved).map_err(|error| go_error("lstat", &resolved, &error))?;
+    Ok((resolved, metadata))
+}
+
+fn refused(message: String, hint: &str) -> Error {
+    Error::new(message.clone(), Diagnostic::error(CODE, message).hint(hint))
+}
+
+/// An error of the operating system as Go words it.
+fn go_text(operation: &str, path: &Path, error: &io::Error) -> String {
+    let reason = error.to_string();
+    let reason = reason.split(" (os error").next().unwrap_or(&reason);
+    format!("{operation} {}: {}", path.display(), reason.to_lowercase())
+}
+
+fn go_error(operation: &str, path: &Path, error: &io::Error) -> Error {
+    let diagnostic = Diagnostic::error(CODE, format!("`{}` cannot be read", path.display()))
+        .hint("check the path, and make it readable for you");
+    Error::new(go_text(operation, path, error), diagnostic)
+}
