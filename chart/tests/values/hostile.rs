@@ -76,8 +76,10 @@ fn lists_that_are_nearly_empty() {
 #[test]
 fn more_warnings_than_anybody_reads_are_not_collected() {
     let mut run = Run::default();
-    let keys =
-        |value: &str| -> String { (0..3_000).map(|key| format!("k{key}: {value}\n")).collect() };
+    let keys = |value: &str| {
+        let lines = (0..3_000).map(|key| format!("k{key}: {value}"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
     let charts = files(&[
         ("Chart.yaml", "{apiVersion: v2, name: p, version: 0.1.0}"),
         ("values.yaml", &keys("1")),
