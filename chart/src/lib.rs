@@ -6,6 +6,9 @@
 mod archive;
 mod chart;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod glob;
 mod go_decode;
 mod go_path;
