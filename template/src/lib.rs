@@ -7,7 +7,8 @@
 //! - Go's `text/template` as Helm uses it, for charts: [`go`].
 //!
 //! Beside them stand Go's formats, on which charts depend byte for byte: [`go_yaml`], [`go_json`]
-//! and [`go_toml`] write any [`tree::Tree`] and read what Helm reads.
+//! and [`go_toml`] write any [`tree::Tree`] and read what Helm reads; [`go_semver`] says which
+//! versions a constraint takes, and [`go_regexp`] what a pattern matches.
 //!
 //! There is no clock, no randomness, no network and no file system in here: the same inputs
 //! give the same bytes, and every render has [`Limits`].
@@ -16,6 +17,9 @@ mod call;
 mod functions;
 pub mod go;
 pub mod go_json;
+pub mod go_regexp;
+pub mod go_semver;
+mod go_time;
 pub mod go_toml;
 pub mod go_yaml;
 mod handlebars;
@@ -26,6 +30,7 @@ mod set;
 mod spans;
 mod state;
 pub mod tree;
+mod unicode;
 mod value;
 mod writer;
 

@@ -7,6 +7,7 @@ use cairn_spec::{Diagnostic, Node, Origins, Span, Value as Tree};
 
 use crate::{
     Limits,
+    go_regexp::Patterns,
     host::{Host, NoHost},
     limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
@@ -81,6 +82,8 @@ pub(crate) struct State<'a> {
     pub(crate) limits: Limits,
     /// Answers what a render may not find out by itself.
     pub(crate) host: &'a dyn Host,
+    /// The regular expressions that were used, compiled.
+    pub(crate) patterns: Patterns,
     /// How often each call site asked for a generated value.
     pub(crate) generated: HashMap<Span, u32>,
     steps: u64,
@@ -103,6 +106,7 @@ impl<'a> State<'a> {
                 ..*limits
             },
             host: &NoHost,
+            patterns: Patterns::default(),
             generated: HashMap::new(),
             steps: 0,
             nodes: 0,

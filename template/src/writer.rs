@@ -5,7 +5,10 @@
 
 use std::ops::Range;
 
-use crate::spans::{Class, Mark, OriginSet, Tracker};
+use crate::{
+    spans::{Class, Mark, OriginSet, Tracker},
+    unicode::runes,
+};
 
 /// Bytes up to `end` that share one mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +200,26 @@ impl Text {
         let mut mapped = Self::new();
         for (piece, mark) in self.pieces() {
             mapped.push(rewrite(piece), mark);
+        }
+        mapped.with_shape_of(self)
+    }
+
+    /// The same text with every character rewritten, which keeps the mark of its first byte.
+    pub(crate) fn map_runes(&self, mut rewrite: impl FnMut(char, &mut Vec<u8>)) -> Self {
+        let mut mapped = Self::new();
+        let mut rewritten = Vec::new();
+        let mut runs = self.runs.iter();
+        let mut run = runs.next();
+        for (start, char) in runes(&self.bytes) {
+            while let Some(done) = run.filter(|run| run.end as usize <= start) {
+                mapped.push(&rewritten, done.mark);
+                rewritten.clear();
+                run = runs.next();
+            }
+            rewrite(char, &mut rewritten);
+        }
+        if let Some(last) = run {
+            mapped.push(&rewritten, last.mark);
         }
         mapped.with_shape_of(self)
     }

@@ -1,8 +1,11 @@
-//! Sprig's `indent`, `nindent` and `quote`, which leave the bytes of a value exact.
+//! Sprig's `indent`, `nindent`, `quote` and `squote`, which leave the bytes of a value exact.
 
 use std::rc::Rc;
 
-use super::{Function, functions};
+use super::{
+    Function, functions,
+    parts::{as_string, check_growing},
+};
 use crate::{
     call::Call,
     go::format::escaped,
@@ -16,6 +19,7 @@ pub(super) static FUNCTIONS: &[Function] = &functions![
     "indent" (Int, String) => indent;
     "nindent" (Int, String) => nindent;
     "quote" (.. Any) => quote;
+    "squote" (.. Any) => squote;
 ];
 
 fn indent(call: &mut Call<'_, '_>) -> Outcome<Value> {
@@ -62,8 +66,24 @@ fn indented(call: &mut Call<'_, '_>) -> Outcome<Text> {
     Ok(text.padded(&padding))
 }
 
-/// Each argument that is not nil in double quotes, with blanks between them.
 fn quote(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    quoted(call, "\"", |call, index, value| {
+        let text = as_string(call, index, value)?;
+        Ok(Rc::new(text.map(escaped)))
+    })
+}
+
+/// What is in the quotes stays as it is.
+fn squote(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    quoted(call, "'", |call, index, _| call.printed(index))
+}
+
+/// Each argument that is not nil in quotes, with blanks between them.
+fn quoted(
+    call: &mut Call<'_, '_>,
+    quote: &str,
+    mut text_of: impl FnMut(&mut Call<'_, '_>, usize, &Value) -> Outcome<Rc<Text>>,
+) -> Outcome<Value> {
     let mut all = Text::new();
     for index in 0..call.count() {
         let value = call.value(index)?;
@@ -71,14 +91,7 @@ fn quote(call: &mut Call<'_, '_>) -> Outcome<Value> {
             call.read(&value);
             continue;
         }
-        let text = match &value.data {
-            Data::Bytes(bytes) => {
-                let span = call.argument_span(index);
-                let mark = value.mark(span, call.state());
-                Rc::new(Text::marked(&**bytes, mark))
-            }
-            _ => call.printed(index)?,
-        };
+        let text = text_of(call, index, &value)?;
         let span = call.span;
         let ends = text.marks().next().zip(text.marks().next_back());
         let (first, last) = ends.unwrap_or_else(|| {
@@ -89,10 +102,10 @@ fn quote(call: &mut Call<'_, '_>) -> Outcome<Value> {
         if !all.is_empty() {
             all.push(" ", first);
         }
-        all.push("\"", first);
-        all.absorb(&text.map(escaped));
-        all.push("\"", last);
-        call.state().check_length(all.len())?;
+        all.push(quote, first);
+        all.absorb(&text);
+        all.push(quote, last);
+        check_growing(call, &all)?;
     }
     let result = call.finished(all)?;
     Ok(call.chosen(result))

@@ -27,13 +27,34 @@
 //! there, a function asks [`Call::generation`] for. Texts are bytes: `len "é"` is 2.
 
 mod builtins;
+mod cases;
+mod choice;
 mod comparison;
+mod conversions;
+mod counting;
+mod cuts;
+mod dates;
+mod decimal;
+mod dicts;
+mod encodings;
 mod escape;
 mod formats;
 mod helm;
+mod joins;
 mod layout;
+mod lists;
 mod maps;
+mod math;
+mod merge;
+mod parts;
+mod paths;
 mod random;
+mod reflection;
+mod regexes;
+mod searches;
+mod urls;
+mod versions;
+mod wraps;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -88,13 +109,33 @@ pub(crate) use functions;
 /// All families; a function replaces those of the same name before it.
 static FAMILIES: &[&[Function]] = &[
     builtins::FUNCTIONS,
+    cases::FUNCTIONS,
+    choice::FUNCTIONS,
     comparison::FUNCTIONS,
+    conversions::FUNCTIONS,
+    counting::FUNCTIONS,
+    cuts::FUNCTIONS,
+    dates::FUNCTIONS,
+    decimal::FUNCTIONS,
+    dicts::FUNCTIONS,
+    encodings::FUNCTIONS,
     escape::FUNCTIONS,
     formats::FUNCTIONS,
     helm::FUNCTIONS,
+    joins::FUNCTIONS,
     layout::FUNCTIONS,
+    lists::FUNCTIONS,
     maps::FUNCTIONS,
+    math::FUNCTIONS,
+    merge::FUNCTIONS,
+    paths::FUNCTIONS,
     random::FUNCTIONS,
+    reflection::FUNCTIONS,
+    regexes::FUNCTIONS,
+    searches::FUNCTIONS,
+    urls::FUNCTIONS,
+    versions::FUNCTIONS,
+    wraps::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {

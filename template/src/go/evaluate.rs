@@ -182,7 +182,6 @@ impl Renderer<'_> {
         prepared: &Prepared,
     ) -> Outcome<Value> {
         let &Prepared { node, words, base } = prepared;
-        frame.at = node;
         let span = frame.span(node);
         self.state.place = span;
         let result = match self.state.step(1) {

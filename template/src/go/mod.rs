@@ -25,20 +25,26 @@
 mod actions;
 mod arguments;
 mod ast;
+pub(crate) mod base32;
+pub(crate) mod base64;
+pub(crate) mod cast;
 mod error;
 mod evaluate;
 mod execute;
 mod fields;
 pub(crate) mod format;
 mod frame;
+pub(crate) mod identifiers;
 mod literal;
 mod parse;
+pub(crate) mod path;
 mod print;
 mod render;
 mod set;
 mod token;
+pub(crate) mod url;
 
 pub use error::Error;
-pub use format::{is_print, quote, quote_char};
+pub use format::{is_print, quote, quote_char, show};
 pub use render::{Output, Rendered, Renderer};
 pub use set::{MissingKey, Options, Templates, helm_order};

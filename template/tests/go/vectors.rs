@@ -1,6 +1,7 @@
-//! Expressions with what Helm 4.2.3 answers, and the same again from a live Helm.
+//! Expressions with what Helm 4.2.3 answers, and the same again from a live Helm. Each file
+//! under `vectors/` holds those of a family, with the values and files of the chart they are in.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use crate::chart::Chart;
 
@@ -19,8 +20,16 @@ struct Vector {
     error: Option<String>,
 }
 
-fn vectors() -> Vectors {
-    serde_json::from_str(include_str!("vectors/language.json")).expect("the vectors are valid")
+fn families() -> Vec<Vectors> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/vectors");
+    let files = std::fs::read_dir(folder).expect("there are vectors");
+    files
+        .map(|file| {
+            let text = std::fs::read_to_string(file.expect("it is listed").path())
+                .expect("it can be read");
+            serde_json::from_str(&text).expect("the vectors are valid")
+        })
+        .collect()
 }
 
 fn answer(vectors: &Vectors, template: &str) -> Result<String, String> {
@@ -36,43 +45,47 @@ fn answer(vectors: &Vectors, template: &str) -> Result<String, String> {
 
 #[test]
 fn every_expression_gives_what_helm_gives() {
-    let vectors = vectors();
     let mut wrong = String::new();
-    let mut count = 0;
-    for vector in &vectors.all {
-        let expected = match (&vector.output, &vector.error) {
-            (Some(output), _) => Ok(output.clone()),
-            (None, error) => Err(error.clone().unwrap_or_default()),
-        };
-        let found = answer(&vectors, &vector.template);
-        if found != expected {
-            count += 1;
-            let template = &vector.template;
-            let _ = writeln!(
-                wrong,
-                "{template}\n  helm:  {expected:?}\n  cairn: {found:?}"
-            );
+    let (mut count, mut all) = (0, 0);
+    for vectors in families() {
+        all += vectors.all.len();
+        for vector in &vectors.all {
+            let expected = match (&vector.output, &vector.error) {
+                (Some(output), _) => Ok(output.clone()),
+                (None, error) => Err(error.clone().unwrap_or_default()),
+            };
+            let found = answer(&vectors, &vector.template);
+            if found != expected {
+                count += 1;
+                let template = &vector.template;
+                let _ = writeln!(
+                    wrong,
+                    "{template}\n  helm:  {expected:?}\n  cairn: {found:?}"
+                );
+            }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{count} of {} differ:\n{wrong}",
-        vectors.all.len()
-    );
+    assert!(wrong.is_empty(), "{count} of {all} differ:\n{wrong}");
 }
 
 /// Runs the expressions through a Helm that is there, so that the recorded answers stay true.
 #[test]
 #[ignore = "needs helm"]
 fn a_live_helm_gives_the_recorded_answers() {
-    let helm = std::env::var_os("CAIRN_PEERS").map_or("helm".into(), |peers| {
-        std::path::Path::new(&peers).join("helm")
-    });
-    let vectors = vectors();
-    let folder = tempfile::tempdir().unwrap();
+    for vectors in families() {
+        compare_with_live_helm(&vectors);
+    }
+}
+
+fn compare_with_live_helm(vectors: &Vectors) {
+    let helm = std::env::var_os("CAIRN_PEERS")
+        .map_or("helm".into(), |peers| Path::new(&peers).join("helm"));
+    let folder = tempfile::tempdir().expect("helm and its files are there");
     let chart = folder.path().join("p");
-    std::fs::create_dir_all(chart.join("templates")).unwrap();
-    let write = |name: &str, text: &str| std::fs::write(chart.join(name), text).unwrap();
+    std::fs::create_dir_all(chart.join("templates")).expect("helm and its files are there");
+    let write = |name: &str, text: &str| {
+        std::fs::write(chart.join(name), text).expect("helm and its files are there");
+    };
     write("Chart.yaml", "apiVersion: v2\nname: p\nversion: 0.1.0\n");
     write("values.yaml", &vectors.values);
     for (name, text) in &vectors.files {
@@ -104,12 +117,15 @@ fn a_live_helm_gives_the_recorded_answers() {
     }
     let rendered = template();
     assert!(rendered.status.success(), "{rendered:?}");
-    let rendered = String::from_utf8(rendered.stdout).unwrap();
+    let rendered = String::from_utf8(rendered.stdout).expect("helm and its files are there");
     let mut found = 0;
     for document in rendered.split("---\n# Source: p/templates/").skip(1) {
-        let (number, text) = document.split_once(".yaml\nout: ").unwrap();
-        let number: usize = number.parse().unwrap();
-        let text: String = serde_json::from_str(text.trim_end()).unwrap();
+        let (number, text) = document
+            .split_once(".yaml\nout: ")
+            .expect("helm and its files are there");
+        let number: usize = number.parse().expect("helm and its files are there");
+        let text: String =
+            serde_json::from_str(text.trim_end()).expect("helm and its files are there");
         assert_eq!(&text, expected[&number], "{}", vectors.all[number].template);
         found += 1;
     }

@@ -24,6 +24,15 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
     out
 }
 
+/// Go's `strconv.CanBackquote`: the bytes can stand between backquotes as they are.
+pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        !text.contains(|char: char| {
+            matches!(char, '\0'..='\u{8}' | '\n'..='\u{1f}' | '`' | '\u{7f}' | '\u{feff}')
+        })
+    })
+}
+
 fn quote_with(bytes: &[u8], quote: char, ascii: bool) -> String {
     let mut out = String::with_capacity(bytes.len() + 2);
     out.push(quote);
