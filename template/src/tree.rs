@@ -87,6 +87,7 @@ impl Tree for Value {
             Data::Str(text) => read(Shape::Text(text)),
             Data::Text(text) => read(Shape::Text(text.as_bytes())),
             Data::Bytes(bytes) => read(Shape::Bytes(bytes)),
+            Data::List(list) if list.is_nil() => read(Shape::Null),
             Data::List(list) => read(Shape::List(list.items())),
             Data::Map(map) => {
                 let entries = map.entries();

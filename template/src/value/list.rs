@@ -9,11 +9,29 @@ use super::{Data, ElementType, Value};
 pub(crate) struct List {
     items: Vec<Value>,
     pub(crate) of: ElementType,
+    is_nil: bool,
 }
 
 impl List {
     pub(crate) fn new(items: Vec<Value>, of: ElementType) -> Self {
-        Self { items, of }
+        Self {
+            items,
+            of,
+            is_nil: false,
+        }
+    }
+
+    /// Go's nil slice: an empty list that is written as null.
+    pub(crate) fn nil(of: ElementType) -> Self {
+        Self {
+            items: Vec::new(),
+            of,
+            is_nil: true,
+        }
+    }
+
+    pub(crate) fn is_nil(&self) -> bool {
+        self.is_nil
     }
 
     pub(crate) fn items(&self) -> &[Value] {

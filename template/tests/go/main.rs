@@ -5,4 +5,5 @@ mod functions;
 mod limits;
 mod provenance;
 mod robustness;
+mod semver;
 mod vectors;
