@@ -27,7 +27,6 @@ pub(crate) fn check_time(text: &str) -> Result<(), String> {
 }
 
 /// Whether the text is a date; if not, what Go says.
-#[expect(dead_code, reason = "for schemas")]
 pub(crate) fn check_date(text: &str) -> Result<(), String> {
     let mut date = Reader {
         text,

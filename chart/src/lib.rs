@@ -14,6 +14,7 @@ mod ignore;
 mod limits;
 mod load;
 mod metadata;
+pub mod schema;
 
 pub use archive::read_archive;
 pub use chart::{Chart, ChartFile, ChartTemplate};

@@ -3,12 +3,12 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bench_registry, bundle_verify, completion, key_generate, pack_build, pack_inspect, pack_lint,
-    pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
-    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
-    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
-    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
-    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    bench_registry, bundle_verify, completion, key_generate, pack_build, pack_import_palette,
+    pack_inspect, pack_lint, pack_new, pack_pull, pack_push, pack_test, profile_build,
+    profile_lint, profile_tree, profile_update, quickstart, registry_authz_explain, registry_check,
+    registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
+    registry_import, registry_login, registry_logout, registry_quota, registry_rebuild,
+    registry_retention, registry_serve, registry_sync, registry_token_create, registry_token_list,
     registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
     registry_webhooks_list, registry_webhooks_retry, sign, verify,
 };
@@ -117,6 +117,16 @@ pub(crate) enum Pack {
     Pull(pack_pull::PackPull),
     /// Show what a pack is
     Inspect(pack_inspect::PackInspect),
+    /// Make a pack of something else
+    #[command(subcommand)]
+    Import(Import),
+}
+
+/// Make a pack of something else.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Make a pack of a Palette pack
+    Palette(pack_import_palette::PackImportPalette),
 }
 
 /// Build bundles from profiles.

@@ -24,6 +24,15 @@ pub(crate) const FILE_MISSING: &str = "file-missing";
 
 /// Reads a folder into a tree. Names starting with `.` are ignored; links and devices are refused.
 pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTree, InputError> {
+    read_tree_of(folder, limits, |_| true)
+}
+
+/// As [`read_tree`], but only of the files whose path below the folder is wanted.
+pub(crate) fn read_tree_of(
+    folder: &Path,
+    limits: &ArchiveLimits,
+    is_wanted: fn(&str) -> bool,
+) -> Result<FileTree, InputError> {
     if !folder.exists() {
         let message = format!("there is no folder `{}`", folder.display());
         return Err(InputError::new(FILE_MISSING, message).hint("check the path"));
@@ -35,6 +44,7 @@ pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTre
     let mut reader = TreeReader {
         root: folder,
         limits,
+        is_wanted,
         tree: FileTree::new(),
         bytes: 0,
     };
@@ -45,6 +55,7 @@ pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTre
 struct TreeReader<'a> {
     root: &'a Path,
     limits: &'a ArchiveLimits,
+    is_wanted: fn(&str) -> bool,
     tree: FileTree,
     bytes: u64,
 }
@@ -73,6 +84,8 @@ impl TreeReader<'_> {
                 .map_err(|error| unreadable(&path, &error))?;
             if kind.is_dir() {
                 self.folder(&path, &below)?;
+            } else if !(self.is_wanted)(&below) {
+                // Whatever it is, it is not looked at.
             } else if kind.is_file() {
                 self.file(&path, &below)?;
             } else {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use cairn_spec::{
     ApiVersion, BundleKind, BundleLayer, BundleManifest, BundlePack, BundleProfile, BundleSecret,
     ClusterName, Digest, FileTree, HostPlan, HostPlanKind, HostPlanStep, ImageList, ImageListKind,
-    Lock, ObjectId, Plan, PlanEdge, PlanObject, ProfileName, TreePath, VariableName, Version,
-    write_tar, yaml::write_manifest,
+    Lock, Plan, PlanEdge, PlanObject, ProfileName, TreePath, VariableName, Version, write_tar,
+    yaml::write_manifest,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -15,7 +15,7 @@ use crate::{
     build::without_signers,
     image::UsedImage,
     object::{Object, is_built_in},
-    plan::{PlannedLayer, content_digest, plan, sort_key, stage_of},
+    plan::{PlannedLayer, content_digest, plan, sort_key, stage_in_plan},
     provenance::provenance,
     render::LayerOutput,
     resolve::ResolvedLayer,
@@ -103,19 +103,18 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
         by_layer[object.layer].push(object);
     }
     let mut planned = Vec::new();
-    for (index, ((layer, _), mut objects)) in parts.layers.iter().zip(by_layer).enumerate() {
-        objects
-            .sort_by(|a, b| (sort_key(&a.id), a.id.group()).cmp(&(sort_key(&b.id), b.id.group())));
+    for (index, ((layer, output), mut objects)) in parts.layers.iter().zip(by_layer).enumerate() {
+        objects.sort_by(|a, b| (sort_key(a), a.id.group()).cmp(&(sort_key(b), b.id.group())));
         let name = &layer.layer.name;
         let folder = format!("{:03}-{name}", (index + 1) * 10);
         let objects = objects
             .into_iter()
             .map(|object| {
                 let text = write_manifest(&object.node.value);
-                let mut file = format!("{folder}/{}.yaml", file_stem(&object.id));
+                let mut file = format!("{folder}/{}.yaml", file_stem(object));
                 // `Event` is a kind of two groups of Kubernetes, for one.
                 if tree.get(&format!("manifests/{file}")).is_some() {
-                    file = format!("{folder}/{}.yaml", digest_stem(&object.id));
+                    file = format!("{folder}/{}.yaml", digest_stem(object));
                 }
                 let digest = content_digest(&text);
                 tree.put(&format!("manifests/{file}"), text);
@@ -123,6 +122,7 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
                     id: object.id.clone(),
                     file,
                     digest,
+                    hook: object.hook.clone(),
                 }
             })
             .collect();
@@ -130,6 +130,7 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
             name: name.clone(),
             kind: layer.kind,
             objects,
+            left_out: output.left_out.clone(),
         });
     }
     plan(planned, parts.edges.clone())
@@ -143,24 +144,30 @@ const MAX_FILE_STEM: usize = 120;
 ///
 /// Names of objects hold what file names may not (`system:node`), differ only in letter case, or are
 /// long: then a digest keeps the files apart.
-fn file_stem(id: &ObjectId) -> String {
-    let written = written_stem(id);
+fn file_stem(object: &Object) -> String {
+    let written = written_stem(object);
     // Only names of role-based access control hold `_`, which parts the parts elsewhere.
-    if safe_stem(&written) == written && !id.name.contains('_') {
+    if safe_stem(&written) == written && !object.id.name.contains('_') {
         return written;
     }
-    digest_stem(id)
+    digest_stem(object)
 }
 
-fn digest_stem(id: &ObjectId) -> String {
+fn digest_stem(object: &Object) -> String {
+    let id = &object.id;
     let namespace = id.namespace.as_deref().unwrap_or_default();
     let whole = format!("{} {} {namespace} {}", id.api_version, id.kind, id.name);
     let digest = Digest::sha256(whole.as_bytes());
-    format!("{}-{}", safe_stem(&written_stem(id)), &digest.hex()[..8])
+    format!(
+        "{}-{}",
+        safe_stem(&written_stem(object)),
+        &digest.hex()[..8]
+    )
 }
 
-fn written_stem(id: &ObjectId) -> String {
-    let stage = stage_of(id) as u8 + 1;
+fn written_stem(object: &Object) -> String {
+    let id = &object.id;
+    let stage = stage_in_plan(id, object.hook.as_ref()).file_prefix();
     let kind = id.kind.to_lowercase();
     let group = match id.group() {
         group if is_built_in(group) => String::new(),

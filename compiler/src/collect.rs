@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
-use cairn_spec::{Diagnostic, Node, ObjectId};
+use cairn_spec::{Diagnostic, ObjectId, Stage};
 
 use crate::{
     Session,
     object::{self, CustomScopes, Object, SYSTEM_NAMESPACES},
+    plan::hook_stage,
+    render::LayerOutput,
 };
 
 /// Where the objects of a layer go.
@@ -33,16 +35,22 @@ pub(crate) struct Collector {
 
 impl Collector {
     /// Learns which custom resources are namespaced; every layer first, since definitions may come later.
-    pub(crate) fn learn(&mut self, nodes: &[Node]) {
-        for node in nodes {
+    pub(crate) fn learn(&mut self, output: &LayerOutput) {
+        for node in &output.objects {
             self.scopes.learn(node);
         }
     }
 
-    /// Adds the objects of a layer, and its namespace when they need it and nobody created it.
-    pub(crate) fn add(&mut self, home: Home<'_>, nodes: Vec<Node>, session: &mut Session) {
+    /// Adds the objects and hooks of a layer, and its namespace when they need it and nobody
+    /// created it.
+    pub(crate) fn add(&mut self, home: Home<'_>, output: &mut LayerOutput, session: &mut Session) {
+        let objects = std::mem::take(&mut output.objects).into_iter();
+        let hooks = std::mem::take(&mut output.hooks).into_iter();
+        let all = objects
+            .map(|node| (node, None))
+            .chain(hooks.map(|(node, hook)| (node, Some(hook))));
         let mut needs_home = false;
-        for mut node in nodes {
+        for (mut node, hook) in all {
             let id = object::identify(&node);
             let scope = self.scopes.scope(id.group(), &id.kind);
             object::settle_namespace(&mut node, scope, home.namespace, session);
@@ -56,6 +64,7 @@ impl Collector {
                     layer: home.layer,
                     id,
                     node,
+                    hook,
                 },
                 session,
             );
@@ -70,6 +79,7 @@ impl Collector {
                     layer: home.layer,
                     id: object::identify(&node),
                     node,
+                    hook: None,
                 },
                 session,
             );
@@ -77,7 +87,7 @@ impl Collector {
     }
 
     fn push(&mut self, object: Object, session: &mut Session) {
-        match self.known.entry(Identity::of(&object.id)) {
+        match self.known.entry(Identity::of(&object)) {
             Entry::Occupied(first) => {
                 report_duplicate(&self.objects[*first.get()], &object, session);
             }
@@ -89,18 +99,22 @@ impl Collector {
     }
 }
 
-/// What makes two objects the same one to Kubernetes: not the version.
+/// What makes two objects the same one to Kubernetes: not the version. A hook is deleted before it
+/// is made again, so it may have the name of an object that comes later, or of another hook.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Identity {
     group: String,
     kind: String,
     namespace: Option<String>,
     name: String,
+    hook: Option<Stage>,
 }
 
 impl Identity {
-    fn of(id: &ObjectId) -> Self {
+    fn of(object: &Object) -> Self {
+        let id: &ObjectId = &object.id;
         Self {
+            hook: object.hook.as_ref().map(hook_stage),
             group: id.group().to_owned(),
             kind: id.kind.clone(),
             namespace: id.namespace.clone(),
@@ -116,7 +130,7 @@ pub(crate) fn check_identities(objects: &[Object], session: &mut Session) {
         if !object::check_shape(&object.node, session) {
             continue;
         }
-        if let Some(first) = known.insert(Identity::of(&object.id), object) {
+        if let Some(first) = known.insert(Identity::of(object), object) {
             report_duplicate(first, object, session);
         }
     }

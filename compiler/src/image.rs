@@ -202,6 +202,7 @@ mod tests {
             layer: 0,
             id: crate::object::identify(&node),
             node,
+            hook: None,
         }];
         let images = settle(&mut objects, &[mirror("docker.io", "m.local")]);
         let lines: Vec<_> = images

@@ -37,7 +37,7 @@ impl Rendering<'_> {
             .collect();
         let mut collector = Collector::default();
         for output in &outputs {
-            collector.learn(&output.objects);
+            collector.learn(output);
         }
         let no_labels = BTreeMap::new();
         for (index, (layer, output)) in layers.iter().zip(&mut outputs).enumerate() {
@@ -49,7 +49,7 @@ impl Rendering<'_> {
                 namespace: namespace_of(layer),
                 labels,
             };
-            collector.add(home, std::mem::take(&mut output.objects), session);
+            collector.add(home, output, session);
         }
         (collector.objects, outputs)
     }

@@ -5,8 +5,10 @@
 
 mod build;
 mod bundle;
+mod charts;
 mod collect;
 mod constraints;
+mod go_templates;
 mod host;
 mod image;
 mod inputs;
@@ -18,6 +20,7 @@ mod pack;
 mod pack_render;
 mod pack_test;
 mod pack_values;
+mod palette;
 pub mod patch;
 mod patches;
 mod plan;
@@ -39,5 +42,6 @@ pub use lint::{LINTS, Lint, lint_pack};
 pub use pack::{Pack, load as load_pack};
 pub use pack_render::KUBERNETES_VERSIONS;
 pub use pack_test::{PackTestReport, Snapshot, TestOutcome, test_pack};
+pub use palette::{ImportNote, ImportOutcome, PaletteImport, import_palette};
 pub use session::Session;
 pub use summary::LayerSummary;

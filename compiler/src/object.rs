@@ -1,6 +1,6 @@
 //! Kubernetes objects: who they are, where they live, what makes a document one.
 
-use cairn_spec::{Diagnostic, LayerName, Map, Node, ObjectId, Span, Value};
+use cairn_spec::{Diagnostic, LayerName, Map, Node, ObjectId, PlanHook, Span, Value};
 
 use crate::Session;
 
@@ -11,6 +11,8 @@ pub(crate) struct Object {
     pub(crate) layer: usize,
     pub(crate) id: ObjectId,
     pub(crate) node: Node,
+    /// When it runs, for a hook of a chart.
+    pub(crate) hook: Option<PlanHook>,
 }
 
 /// Whether objects of a kind live in a namespace.

@@ -83,20 +83,19 @@ pub(crate) fn render_pack(
         namespace,
     };
     let mut output = render(&layer, &target, session);
-    let nodes = std::mem::take(&mut output.objects);
     let mut collector = Collector::default();
-    collector.learn(&nodes);
+    collector.learn(&output);
     collector.add(
         Home {
             layer: 0,
             namespace,
             labels: &pack.manifest.spec.namespace_labels,
         },
-        nodes,
+        &mut output,
         session,
     );
     let mut objects = collector.objects;
-    objects.sort_by(|a, b| sort_key(&a.id).cmp(&sort_key(&b.id)));
+    objects.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     PackOutput { objects, output }
 }
 

@@ -1,11 +1,11 @@
 //! The install plan: which stage each object belongs to, and what a layer waits for (`spec/bundle.md` §4).
 
 use cairn_spec::{
-    ApiVersion, Digest, Gate, LayerKind, LayerName, ObjectId, Plan, PlanEdge, PlanKind, PlanLayer,
-    PlanObject, PlanStage, Stage,
+    ApiVersion, Digest, Gate, LayerKind, LayerName, LeftOut, ObjectId, Plan, PlanEdge, PlanHook,
+    PlanKind, PlanLayer, PlanObject, PlanStage, Stage,
 };
 
-use crate::object::is_built_in;
+use crate::object::{Object, is_built_in};
 
 /// The stage of an object inside its layer.
 pub(crate) fn stage_of(id: &ObjectId) -> Stage {
@@ -32,6 +32,20 @@ pub(crate) fn stage_of(id: &ObjectId) -> Stage {
     }
 }
 
+/// The stage of a hook: that of the first event it runs at.
+pub(crate) fn hook_stage(hook: &PlanHook) -> Stage {
+    if hook.events.iter().any(|event| event.starts_with("pre-")) {
+        Stage::PreHooks
+    } else {
+        Stage::PostHooks
+    }
+}
+
+/// The stage of an object or a hook.
+pub(crate) fn stage_in_plan(id: &ObjectId, hook: Option<&PlanHook>) -> Stage {
+    hook.map_or_else(|| stage_of(id), hook_stage)
+}
+
 /// The next layer waits for objects of these kinds, since they can be said to be ready.
 fn is_gate(id: &ObjectId) -> bool {
     matches!(
@@ -48,12 +62,15 @@ pub(crate) struct PlannedLayer {
     pub(crate) name: LayerName,
     pub(crate) kind: LayerKind,
     pub(crate) objects: Vec<PlanObject>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
-/// Sorts a layer's objects: by stage, then kind, namespace and name.
-pub(crate) fn sort_key(id: &ObjectId) -> (Stage, &str, &str, &str) {
+/// Sorts a layer's objects: by stage, hooks by weight, then kind, namespace and name.
+pub(crate) fn sort_key(object: &Object) -> (Stage, i64, &str, &str, &str) {
+    let (id, hook) = (&object.id, object.hook.as_ref());
     (
-        stage_of(id),
+        stage_in_plan(id, hook),
+        hook.map_or(0, |hook| hook.weight),
         &id.kind,
         id.namespace.as_deref().unwrap_or_default(),
         &id.name,
@@ -68,7 +85,8 @@ pub(crate) fn plan(layers: Vec<PlannedLayer>, edges: Vec<PlanEdge>) -> Plan {
             let gates = layer
                 .objects
                 .iter()
-                .filter(|object| is_gate(&object.id))
+                // A hook is waited for where it runs, and may be gone afterwards.
+                .filter(|object| object.hook.is_none() && is_gate(&object.id))
                 .map(|object| Gate {
                     object: object.id.clone(),
                     digest: object.digest.clone(),
@@ -76,7 +94,7 @@ pub(crate) fn plan(layers: Vec<PlannedLayer>, edges: Vec<PlanEdge>) -> Plan {
                 .collect();
             let mut stages: Vec<PlanStage> = Vec::new();
             for object in layer.objects {
-                let stage = stage_of(&object.id);
+                let stage = stage_in_plan(&object.id, object.hook.as_ref());
                 match stages.last_mut() {
                     Some(last) if last.stage == stage => last.objects.push(object),
                     _ => stages.push(PlanStage {
@@ -90,6 +108,7 @@ pub(crate) fn plan(layers: Vec<PlannedLayer>, edges: Vec<PlanEdge>) -> Plan {
                 kind: layer.kind,
                 stages,
                 gates,
+                left_out: layer.left_out,
             }
         })
         .collect();

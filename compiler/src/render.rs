@@ -6,13 +6,13 @@ use std::{
 };
 
 use cairn_spec::{
-    Diagnostics, HostStep, LayerKind, LayerName, Map, Node, SourceKind, TreePath, Value, Version,
-    yaml,
+    Diagnostics, HostStep, LayerKind, LayerName, LeftOut, Map, Node, PlanHook, SourceKind,
+    TreePath, Value, Version, yaml,
 };
 use cairn_template::{Limits, Rendered};
 use rayon::prelude::*;
 
-use crate::{Session, host::render_host, object, pack::Pack};
+use crate::{Session, go_templates::render_go, host::render_host, object, pack::Pack};
 
 /// What every template of a build may read.
 #[derive(Debug, Clone)]
@@ -38,6 +38,10 @@ pub(crate) struct Layer<'a> {
 pub(crate) struct LayerOutput {
     /// Objects, with the places in the files that say them.
     pub(crate) objects: Vec<Node>,
+    /// Hooks of its charts.
+    pub(crate) hooks: Vec<(Node, PlanHook)>,
+    /// What its charts render and a plan has no place for.
+    pub(crate) left_out: Vec<LeftOut>,
     /// Files under the layer's `host/`.
     pub(crate) host: BTreeMap<TreePath, Arc<[u8]>>,
     /// What a node does with them.
@@ -79,6 +83,7 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
             }
         }
     }
+    render_go(layer, target, &mut output, session);
     render_host(layer, &context, &mut output, session);
     output
 }

@@ -17,6 +17,7 @@ const OTHER_WORDS: &[&str] = &[
     "kube-node-lease",
     "kube-public",
     "kube-system",
+    "left-out",
     "relative-json-pointer",
     "uri-reference",
     "uri-template",

@@ -9,6 +9,7 @@
 //! The crate does not know what a pack or a bundle is, and never looks at the environment.
 #![warn(missing_docs)]
 
+pub mod charts;
 mod copy;
 mod error;
 pub mod key;

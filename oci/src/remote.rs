@@ -26,6 +26,7 @@ mod catalog;
 mod challenge;
 mod credentials;
 pub mod docker_config;
+mod document;
 mod endpoint;
 mod login;
 mod manifest;
@@ -235,6 +236,11 @@ impl Client {
     pub async fn delete(&self, reference: &Reference) -> Result<(), Error> {
         let name = name_of(reference)?;
         self.repository_of(reference).delete_manifest(&name).await
+    }
+
+    /// The login that is kept for this very host.
+    pub(crate) fn credential_of(&self, host: &RegistryHost) -> Option<&Credential> {
+        self.inner.options.credentials.of_host(host)
     }
 
     fn scheme(&self, registry: &RegistryHost) -> &'static str {

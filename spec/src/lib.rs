@@ -7,6 +7,7 @@
 mod archive;
 mod artifact;
 mod bundle_artifact;
+mod chart;
 mod diagnostic;
 mod digest;
 mod json;
@@ -33,6 +34,7 @@ pub use artifact::{
 pub use bundle_artifact::{
     BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest, unpack_bundle,
 };
+pub use chart::{ChartName, ChartRepository, ChartTransport};
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use json::canonical_json;

@@ -42,6 +42,8 @@ pub(crate) struct Call<'c, 'a> {
     pub(crate) span: Span,
     /// The origins of all that was looked at so far.
     pub(crate) used: OriginSet,
+    /// Something that was looked at was generated.
+    used_generated: bool,
 }
 
 impl<'c, 'a> Call<'c, 'a> {
@@ -51,6 +53,7 @@ impl<'c, 'a> Call<'c, 'a> {
             name,
             span,
             used: OriginSet::EMPTY,
+            used_generated: false,
         }
     }
 
@@ -69,8 +72,11 @@ impl<'c, 'a> Call<'c, 'a> {
 
     /// Remembers that the result depends on a value, without what is in it.
     pub(crate) fn uses(&mut self, value: &Value) {
-        let origins = value.shallow_origins(self.state());
-        self.uses_origins(origins);
+        let source = value.source(self.state());
+        self.used_generated |= source.class == Class::Opaque;
+        let reasons = value.reasons(self.state());
+        self.uses_origins(source.origins);
+        self.uses_origins(reasons);
     }
 
     pub(crate) fn uses_origins(&mut self, origins: OriginSet) {
@@ -157,7 +163,18 @@ impl<'c, 'a> Call<'c, 'a> {
 
     /// A scalar result, computed from all arguments that were looked at.
     pub(crate) fn computed(&mut self, value: impl Into<Value>) -> Value {
-        Value::scalar(value, Source::derived(self.used))
+        Value::scalar(value, self.source())
+    }
+
+    /// What was computed from all that was looked at.
+    pub(crate) fn source(&self) -> Source {
+        if self.used_generated {
+            return Source {
+                class: Class::Opaque,
+                origins: self.used,
+            };
+        }
+        Source::derived(self.used)
     }
 
     /// A text result, computed as a whole from all arguments that were looked at.

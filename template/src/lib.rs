@@ -19,6 +19,7 @@ pub mod go;
 pub mod go_json;
 pub mod go_regexp;
 pub mod go_semver;
+mod go_time;
 pub mod go_toml;
 pub mod go_yaml;
 mod handlebars;

@@ -38,6 +38,8 @@ pub(crate) const MAX_VALUE_DEPTH: usize = 128;
 /// How deep blocks and parentheses of a Go template may nest: keeps the stack of a thread with
 /// 2 MiB safe while parsing.
 pub(crate) const MAX_SYNTAX_DEPTH: usize = 200;
+/// How many numbers `until` and its like may count: some dozens of megabytes.
+pub(crate) const MAX_COUNTED_NUMBERS: usize = 1_000_000;
 /// This many bytes of text cost one step.
 pub(crate) const BYTES_PER_STEP: usize = 16;
 

@@ -32,6 +32,8 @@ pub enum Shape<'a, T> {
     Bytes(&'a [u8]),
     /// A list.
     List(&'a [T]),
+    /// A list that is nil: `null` to JSON, and so to `toYaml`, nothing to TOML.
+    NilList,
     /// A map's entries, in any order; no key comes twice.
     Map(Vec<(&'a [u8], &'a T)>),
 }
@@ -87,7 +89,7 @@ impl Tree for Value {
             Data::Str(text) => read(Shape::Text(text)),
             Data::Text(text) => read(Shape::Text(text.as_bytes())),
             Data::Bytes(bytes) => read(Shape::Bytes(bytes)),
-            Data::List(list) if list.is_nil() => read(Shape::Null),
+            Data::List(list) if list.is_nil() => read(Shape::NilList),
             Data::List(list) => read(Shape::List(list.items())),
             Data::Map(map) => {
                 let entries = map.entries();

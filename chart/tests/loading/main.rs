@@ -2,6 +2,9 @@
 
 mod archives;
 mod files;
+mod hostile;
+mod hostile_schemas;
+mod schemas;
 mod tars;
 mod vectors;
 

@@ -5,6 +5,7 @@ pub(crate) mod bundle_verify;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
+pub(crate) mod pack_import_palette;
 pub(crate) mod pack_inspect;
 pub(crate) mod pack_lint;
 pub(crate) mod pack_new;
@@ -43,7 +44,9 @@ pub(crate) mod sign;
 pub(crate) mod verify;
 
 use crate::{
-    args::{Authz, Bench, Bundle, Command, Key, Pack, Profile, Registry, Token, User, Webhooks},
+    args::{
+        Authz, Bench, Bundle, Command, Import, Key, Pack, Profile, Registry, Token, User, Webhooks,
+    },
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -60,6 +63,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Pack(Pack::Push(push)) => push.run(environment, output),
         Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
         Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
+        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
         Command::Profile(Profile::Build(build)) => build.run(environment, output),
         Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),

@@ -14,6 +14,10 @@ pub(super) enum FileRole {
     Template,
     /// A partial, by the name it is included as.
     Partial(String),
+    /// A Go template; whether it renders Kubernetes YAML, or only holds definitions.
+    GoTemplate {
+        renders: bool,
+    },
     StaticManifest,
     CustomResourceDefinition,
     Host,
@@ -47,11 +51,13 @@ pub(super) fn role_of(path: &TreePath) -> Result<FileRole, &'static str> {
         "templates" => match path.file_name().strip_prefix('_') {
             Some(name) => match name.strip_suffix(".hbs") {
                 Some(name) => Ok(FileRole::Partial(name.to_owned())),
-                None => Err("partials are files `templates/_NAME.hbs`"),
+                None if name.ends_with(".gotmpl") => Ok(FileRole::GoTemplate { renders: false }),
+                None => Err("partials are files `templates/_NAME.hbs` or `templates/_NAME.gotmpl`"),
             },
             None if text.ends_with(".yaml.hbs") => Ok(FileRole::Template),
+            None if text.ends_with(".yaml.gotmpl") => Ok(FileRole::GoTemplate { renders: true }),
             None => Err(
-                "templates end in `.yaml.hbs`, partials are `_NAME.hbs`; plain YAML belongs in `manifests/`",
+                "templates end in `.yaml.hbs` or `.yaml.gotmpl`, partials are `_NAME.hbs` and `_NAME.gotmpl`; plain YAML belongs in `manifests/`",
             ),
         },
         "manifests" if is_yaml => Ok(FileRole::StaticManifest),
@@ -82,11 +88,16 @@ mod tests {
             role("presets/ha.yaml"),
             Ok(FileRole::Preset("ha".to_owned()))
         );
+        assert_eq!(
+            role("templates/a.yaml.gotmpl"),
+            Ok(FileRole::GoTemplate { renders: true })
+        );
         for bad in [
             "install.sh",
             "templates/web.yaml",
             "presets/a/b.yaml",
             "charts/x.tgz",
+            "templates/x.gotmpl",
             "manifests/x.json",
         ] {
             assert!(role(bad).is_err(), "{bad}");

@@ -9,7 +9,7 @@ use cairn_spec::{
 use cairn_template::TemplateSet;
 
 use super::layout::{FileRole, role_of};
-use crate::{Session, object::check_namespace};
+use crate::{Session, charts::check_charts, go_templates::GoTemplates, object::check_namespace};
 
 /// A pack, read and checked.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub struct Pack {
     pub(crate) templates: TemplateSet,
     /// The names of the templates that render Kubernetes YAML, sorted.
     pub(crate) template_names: Vec<String>,
+    pub(crate) go_templates: GoTemplates,
     pub(crate) manifests: Vec<SourceId>,
     pub(crate) crds: Vec<SourceId>,
     pub(crate) host: Vec<(TreePath, HostContent)>,
@@ -60,6 +61,7 @@ impl Pack {
     /// The pack has a template, a manifest or host content.
     pub fn renders_something(&self) -> bool {
         !(self.template_names.is_empty()
+            && self.go_templates.is_empty()
             && self.manifests.is_empty()
             && self.crds.is_empty()
             && self.host.is_empty())
@@ -95,8 +97,10 @@ fn load_files(
     }
     let parts = loader.parts;
     parts.templates.check(&mut session.diagnostics);
+    let go_templates = GoTemplates::parse(&parts.go_templates, session);
     let (manifest, manifest_node) = manifest?;
     check_requirements(&manifest, &manifest_node, session);
+    check_charts(&manifest, &manifest_node, session);
     let namespace = session.span_at(&manifest_node, "/spec/namespace");
     check_namespace(manifest.spec.namespace.as_deref(), namespace, session);
     Some(Pack {
@@ -110,6 +114,7 @@ fn load_files(
         tree: tree.clone(),
         templates: parts.templates,
         template_names: parts.template_names,
+        go_templates,
         manifests: parts.manifests,
         crds: parts.crds,
         host: parts.host,
@@ -142,6 +147,8 @@ struct Parts {
     tests: Vec<(TreePath, PackTest, Node)>,
     templates: TemplateSet,
     template_names: Vec<String>,
+    /// Their names, and whether they render something.
+    go_templates: Vec<(String, SourceId, bool)>,
     manifests: Vec<SourceId>,
     crds: Vec<SourceId>,
     host: Vec<(TreePath, HostContent)>,
@@ -230,6 +237,12 @@ impl Loader<'_> {
                     self.parts
                         .templates
                         .add_partial(&name, sources, source, diagnostics);
+                }
+            }
+            Ok(FileRole::GoTemplate { renders }) => {
+                if let Some(source) = self.add_source(path) {
+                    let file = (path.to_string(), source, renders);
+                    self.parts.go_templates.push(file);
                 }
             }
             Ok(FileRole::StaticManifest) => {

@@ -142,6 +142,11 @@ impl Credentials {
         })
     }
 
+    /// The credential that was given for this very host.
+    pub(crate) fn of_host(&self, host: &RegistryHost) -> Option<&Credential> {
+        self.by_host.get(host.as_str())
+    }
+
     /// The credential for a registry.
     pub fn get(&self, registry: &RegistryHost) -> Option<&Credential> {
         self.by_host

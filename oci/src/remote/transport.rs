@@ -249,7 +249,7 @@ fn is_registry(url: &Url, scheme: &str, origin: &Origin) -> bool {
         .is_ok_and(|registry| registry.origin() == url.origin())
 }
 
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.into()
@@ -267,12 +267,12 @@ fn is_busy(status: StatusCode) -> bool {
 }
 
 /// The registry is busy, and does not ask to be left alone for longer than is waited here.
-fn may_be_repeated(response: &Response) -> bool {
+pub(super) fn may_be_repeated(response: &Response) -> bool {
     let asked = retry_after(response.headers()).unwrap_or_default();
     is_busy(response.status()) && asked <= limits::MAX_BACKOFF
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(header::RETRY_AFTER)?
         .to_str()
@@ -284,7 +284,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// Doubles with every attempt, at least what the registry asks for, within the limit. Half to
 /// one and a half times as long, so that clients do not come back all at once.
-fn backoff(first: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
+pub(super) fn backoff(first: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled = first.saturating_mul(1 << (attempt - 1).min(16));
     let jittered = doubled.mul_f64(rand::random_range(0.5..1.5));
     jittered

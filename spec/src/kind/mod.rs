@@ -26,15 +26,17 @@ pub use host::{
 };
 pub use lock::{Lock, LockedPack};
 pub use pack::{
-    Constraints, LayerKind, LintAllow, LintSettings, Maintainer, PackConflict, PackConstraint,
-    PackManifest, PackMetadata, PackRequirement, PackSpec, Platform, PresetManifest,
-    PresetMetadata, PresetSpec, Provides,
+    Constraints, LayerKind, LintAllow, LintSettings, Maintainer, PackChart, PackConflict,
+    PackConstraint, PackManifest, PackMetadata, PackRequirement, PackSpec, Platform,
+    PresetManifest, PresetMetadata, PresetSpec, Provides,
 };
 pub use pack_test::{
     ExpectedDiagnostic, ExpectedObject, ObjectPattern, PackTest, PackTestExpect, PackTestMetadata,
     PackTestSpec,
 };
-pub use plan::{Gate, ObjectId, Plan, PlanEdge, PlanLayer, PlanObject, PlanStage, Stage};
+pub use plan::{
+    Gate, LeftOut, ObjectId, Plan, PlanEdge, PlanHook, PlanLayer, PlanObject, PlanStage, Stage,
+};
 pub use profile::{
     ImageMirror, LayerSpec, ProfileManifest, ProfileMetadata, ProfileSpec, ProfileType, ProfileUse,
     RegistrySpec, VariableSpec,

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ApiVersion, PackKind, PresetKind};
-use crate::{CapabilityName, PackName, PresetName, Version, VersionRange};
+use crate::{
+    CapabilityName, ChartName, ChartRepository, Digest, PackName, PresetName, Version, VersionRange,
+};
 
 /// `pack.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +124,10 @@ pub struct PackSpec {
     /// The Kubernetes version this pack installs; only for Kubernetes layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes_version: Option<Version>,
+    /// Its Helm charts: where they come from, and how they are rendered. A chart that is in
+    /// `charts/` needs an entry only to say the latter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<PackChart>,
     /// What it needs and what it does not go with.
     #[serde(default, skip_serializing_if = "Constraints::is_empty")]
     pub constraints: Constraints,
@@ -131,6 +137,26 @@ pub struct PackSpec {
     /// What the linter should let pass.
     #[serde(default, skip_serializing_if = "LintSettings::is_empty")]
     pub lint: LintSettings,
+}
+
+/// A Helm chart of a pack; its values are those under `charts.NAME` of the pack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PackChart {
+    /// The chart's name.
+    pub name: ChartName,
+    /// The repository it is fetched from when the pack is built, unless it is in `charts/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<ChartRepository>,
+    /// The versions that will do; the highest is taken and locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionRange>,
+    /// The SHA-256 digest of its archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The name of its release; the layer's by default, with the chart's when there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// What a pack needs and what it does not go with.

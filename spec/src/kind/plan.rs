@@ -32,6 +32,9 @@ pub struct PlanLayer {
     pub stages: Vec<PlanStage>,
     /// What must be so before the next layer starts.
     pub gates: Vec<Gate>,
+    /// What its charts render and the bundle does not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// The stages inside a layer, in order.
@@ -44,6 +47,9 @@ pub enum Stage {
     Namespaces,
     /// Custom resource definitions; they must be established before the next stage.
     CustomResourceDefinitions,
+    /// Hooks of charts that run before an installation or an upgrade, each when those of lower
+    /// weight are done.
+    PreHooks,
     /// Cluster roles and their bindings, priority, storage, runtime, ingress and gateway classes.
     ClusterScope,
     /// Service accounts, roles and their bindings, quotas, limits, network policies.
@@ -56,6 +62,27 @@ pub enum Stage {
     CustomResources,
     /// API services, webhooks and admission policies: last, so that their backends are up.
     Admission,
+    /// Hooks of charts that run after an installation or an upgrade, each when those of lower
+    /// weight are done.
+    PostHooks,
+}
+
+impl Stage {
+    /// How names of files begin: sorted, they are in the order of the stages.
+    pub fn file_prefix(self) -> &'static str {
+        match self {
+            Self::Namespaces => "1",
+            Self::CustomResourceDefinitions => "2",
+            Self::PreHooks => "2h",
+            Self::ClusterScope => "3",
+            Self::Access => "4",
+            Self::Configuration => "5",
+            Self::Workloads => "6",
+            Self::CustomResources => "7",
+            Self::Admission => "8",
+            Self::PostHooks => "9",
+        }
+    }
 }
 
 /// The objects of a stage.
@@ -79,6 +106,33 @@ pub struct PlanObject {
     pub file: String,
     /// The digest of that file.
     pub digest: Digest,
+    /// When it runs, for hooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<PlanHook>,
+}
+
+/// When a hook of a chart runs, and when it goes (<https://helm.sh/docs/topics/charts_hooks/>).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanHook {
+    /// Such as `pre-install`, sorted; one that also runs after installations stands in the
+    /// earlier stage.
+    pub events: Vec<String>,
+    /// Hooks of lower weight run first.
+    pub weight: i64,
+    /// When it is deleted, such as `before-hook-creation`, sorted.
+    pub delete_policies: Vec<String>,
+}
+
+/// An object that a chart renders and the bundle does not hold, since a plan has no place for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeftOut {
+    /// Who it is.
+    #[serde(flatten)]
+    pub id: ObjectId,
+    /// The events it is a hook of, such as `pre-delete`.
+    pub events: Vec<String>,
 }
 
 /// Who an object is: what makes it the same object in another version of a bundle.

@@ -52,6 +52,14 @@ fn is_nil(value: &Value) -> bool {
     matches!(value.data, Data::Nil | Data::Missing)
 }
 
+/// Nil, or a list that is.
+fn is_nil_of_its_type(value: &Value) -> bool {
+    match &value.data {
+        Data::List(list) => list.is_nil(),
+        _ => is_nil(value),
+    }
+}
+
 /// An argument of which the result depends on what it is.
 fn compared(call: &mut Call<'_, '_>, index: usize) -> Outcome<Value> {
     let value = call.value(index)?;
@@ -94,7 +102,7 @@ fn equals(call: &Call<'_, '_>, left: &Value, right: &Value) -> Outcome<bool> {
         }
         (None, None) => {
             if is_nil(left) || is_nil(right) {
-                return Ok(is_nil(left) == is_nil(right));
+                return Ok(is_nil_of_its_type(left) == is_nil_of_its_type(right));
             }
             if left.kind_name() != right.kind_name() {
                 return Err(call.failure(format!(
@@ -105,8 +113,13 @@ fn equals(call: &Call<'_, '_>, left: &Value, right: &Value) -> Outcome<bool> {
                     shown(right, 'v')
                 )));
             }
+            if is_nil_of_its_type(left) || is_nil_of_its_type(right) {
+                return Ok(is_nil_of_its_type(left) == is_nil_of_its_type(right));
+            }
             match (&left.data, &right.data) {
-                (Data::Object(left), Data::Object(right)) => Ok(std::rc::Rc::ptr_eq(left, right)),
+                (Data::Object(left), Data::Object(right)) => {
+                    Ok(std::rc::Rc::ptr_eq(left, right) || left.is_equal(&**right))
+                }
                 _ => Err(call.failure(format!(
                     "non-comparable type {}: {}",
                     shown(right, 's'),

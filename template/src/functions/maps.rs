@@ -1,14 +1,14 @@
 //! Sprig's functions that make, read and change maps and lists one entry at a time.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use super::{Function, functions};
 use crate::{
     call::Call,
     go::format::print,
-    spans::CauseId,
+    spans::{CauseId, OriginSet},
     state::Outcome,
-    value::{Data, Entries, Entry, Source, Value},
+    value::{Data, Entries, Entry, MapType, Source, Value},
 };
 
 pub(super) static FUNCTIONS: &[Function] = &functions![
@@ -80,18 +80,13 @@ fn has_key(call: &mut Call<'_, '_>) -> Outcome<Value> {
 fn set(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let map = call.value(0)?;
     let key = key(call)?;
-    let mut value = call.value(2)?;
     let Data::Map(entries) = &map.data else {
         return Err(call.failure("assignment to entry in nil map"));
     };
-    // Others see the map as it is now also because this place was rendered.
-    let mut sets = vec![value.because, call.used];
-    let state = call.state();
-    state
-        .tracker
-        .collect_causes(state.cause, CauseId::default(), &mut sets);
-    value.because = state.tracker.union_all(sets);
-    let key_source = Source::derived(call.used);
+    let value = call.value(2)?;
+    let used = call.used;
+    let value = stored(call, value, used);
+    let key_source = Source::derived(used);
     entries.insert(
         key,
         Entry {
@@ -99,7 +94,33 @@ fn set(call: &mut Call<'_, '_>) -> Outcome<Value> {
             value,
         },
     );
-    Ok(map)
+    Ok(plain(&map))
+}
+
+/// A value as others see it in a map that is changed here: it is there also because this place
+/// was rendered.
+pub(super) fn stored(call: &mut Call<'_, '_>, value: Value, because: OriginSet) -> Value {
+    let mut sets = vec![value.because, because];
+    let state = call.state();
+    state
+        .tracker
+        .collect_causes(state.cause, CauseId::default(), &mut sets);
+    let because = state.tracker.union_all(sets);
+    Value { because, ..value }
+}
+
+/// The same map as a `map[string]interface {}`, which is what parameters turn nil and maps of a
+/// named type into.
+fn plain(map: &Value) -> Value {
+    let entries = match &map.data {
+        Data::Map(entries) if entries.of == MapType::Any => Rc::clone(entries),
+        Data::Map(entries) => Rc::new(entries.retyped(MapType::Any)),
+        _ => Rc::default(),
+    };
+    Value {
+        data: Data::Map(entries),
+        ..map.clone()
+    }
 }
 
 fn unset(call: &mut Call<'_, '_>) -> Outcome<Value> {
@@ -108,5 +129,5 @@ fn unset(call: &mut Call<'_, '_>) -> Outcome<Value> {
     if let Data::Map(entries) = &map.data {
         entries.remove(&key);
     }
-    Ok(map)
+    Ok(plain(&map))
 }

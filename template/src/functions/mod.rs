@@ -28,19 +28,28 @@
 
 mod builtins;
 mod cases;
+mod choice;
 mod comparison;
 mod conversions;
+mod counting;
 mod cuts;
+mod dates;
+mod decimal;
+mod dicts;
 mod encodings;
 mod escape;
 mod formats;
 mod helm;
 mod joins;
 mod layout;
+mod lists;
 mod maps;
+mod math;
+mod merge;
 mod parts;
 mod paths;
 mod random;
+mod reflection;
 mod regexes;
 mod searches;
 mod urls;
@@ -101,18 +110,27 @@ pub(crate) use functions;
 static FAMILIES: &[&[Function]] = &[
     builtins::FUNCTIONS,
     cases::FUNCTIONS,
+    choice::FUNCTIONS,
     comparison::FUNCTIONS,
     conversions::FUNCTIONS,
+    counting::FUNCTIONS,
     cuts::FUNCTIONS,
+    dates::FUNCTIONS,
+    decimal::FUNCTIONS,
+    dicts::FUNCTIONS,
     encodings::FUNCTIONS,
     escape::FUNCTIONS,
     formats::FUNCTIONS,
     helm::FUNCTIONS,
     joins::FUNCTIONS,
     layout::FUNCTIONS,
+    lists::FUNCTIONS,
     maps::FUNCTIONS,
+    math::FUNCTIONS,
+    merge::FUNCTIONS,
     paths::FUNCTIONS,
     random::FUNCTIONS,
+    reflection::FUNCTIONS,
     regexes::FUNCTIONS,
     searches::FUNCTIONS,
     urls::FUNCTIONS,

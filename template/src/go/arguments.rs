@@ -70,7 +70,7 @@ impl Signature {
 
 impl Parameter {
     /// The name of its Go type.
-    pub(super) fn type_name(self) -> &'static str {
+    pub(crate) fn type_name(self) -> &'static str {
         match self {
             Self::Any => "interface {}",
             Self::String => "string",
@@ -81,6 +81,8 @@ impl Parameter {
             Self::Map => "map[string]interface {}",
             Self::List => "[]interface {}",
             Self::Strings => "[]string",
+            Self::Duration => "time.Duration",
+            Self::Time => "time.Time",
             Self::Object(name) => name,
         }
     }
@@ -101,11 +103,14 @@ impl Parameter {
             | (Self::Bool, Data::Bool(_))
             | (Self::Int, Data::Int(_, IntKind::Int))
             | (Self::Int64, Data::Int(_, IntKind::Int64))
+            | (Self::Duration, Data::Int(_, IntKind::Duration))
             | (Self::Float, Data::Float(_)) => true,
             (Self::Map, Data::Map(map)) => map.of != MapType::String,
             (Self::List, Data::List(list)) => list.of == ElementType::Any,
             (Self::Strings, Data::List(list)) => list.of == ElementType::String,
-            (Self::Object(name), Data::Object(object)) => object.type_name() == name,
+            (Self::Time | Self::Object(_), Data::Object(object)) => {
+                object.type_name() == self.type_name()
+            }
             _ => false,
         }
     }
@@ -177,12 +182,12 @@ impl Renderer<'_> {
             (Parameter::Any, _)
             | (Parameter::Bool, Kind::Bool(_))
             | (Parameter::String, Kind::String(_)) => return self.constant(frame, id),
-            (Parameter::Int | Parameter::Int64, Kind::Number(number)) => {
+            (Parameter::Int | Parameter::Int64 | Parameter::Duration, Kind::Number(number)) => {
                 if let Some(int) = frame.program.number(number).int {
-                    let kind = if parameter == Parameter::Int {
-                        IntKind::Int
-                    } else {
-                        IntKind::Int64
+                    let kind = match parameter {
+                        Parameter::Int => IntKind::Int,
+                        Parameter::Duration => IntKind::Duration,
+                        _ => IntKind::Int64,
                     };
                     return Ok(Data::Int(int, kind).into());
                 }
@@ -193,7 +198,7 @@ impl Renderer<'_> {
             }
             (Parameter::Bool, _) => "bool",
             (Parameter::String, _) => "string",
-            (Parameter::Int | Parameter::Int64, _) => "integer",
+            (Parameter::Int | Parameter::Int64 | Parameter::Duration, _) => "integer",
             (Parameter::Float, _) => "float",
             _ => {
                 let shown = frame.program.shown_argument(id);

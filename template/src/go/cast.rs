@@ -1,11 +1,13 @@
 //! What Sprig makes numbers of, as `spf13/cast` does: whatever is none is zero.
 
 use super::literal::{integer, parse_float};
-use crate::value::{Data, Value};
+use crate::value::{Data, IntKind, Value};
 
 /// A value as an `int64`.
 pub(crate) fn to_int64(value: &Value) -> i64 {
     match &value.data {
+        // It is no type that `cast` knows, unlike months and weekdays.
+        Data::Int(_, IntKind::Duration) => 0,
         Data::Int(number, _) => *number,
         Data::Float(number) => float_to_int64(*number),
         Data::Bool(value) => i64::from(*value),
@@ -22,6 +24,9 @@ pub(crate) fn to_int64(value: &Value) -> i64 {
 /// A value as a `float64`.
 pub(crate) fn to_float64(value: &Value) -> f64 {
     match &value.data {
+        Data::Int(_, IntKind::Duration) => 0.0,
+        #[expect(clippy::cast_precision_loss, reason = "as Go does")]
+        Data::Int(number, IntKind::Uint64) => number.cast_unsigned() as f64,
         #[expect(clippy::cast_precision_loss, reason = "as Go does")]
         Data::Int(number, _) => *number as f64,
         Data::Float(number) => *number,

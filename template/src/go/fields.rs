@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     MapType, Parameter,
-    spans::OriginSet,
+    spans::{Class, OriginSet},
     state::Outcome,
     value::{Data, Map, Source, Value},
 };
@@ -132,19 +132,37 @@ impl Renderer<'_> {
                 }
                 Some(self.entry(frame, map, name)?)
             }
+            Data::Int(number, kind) => {
+                let methods = crate::go_time::integer_methods(*kind);
+                let Some(method) = methods.iter().find(|method| method.name == name) else {
+                    return Err(self.no_field(frame, receiver, name));
+                };
+                let run = |arguments: &[Value]| {
+                    Ok(crate::go_time::call_integer_method(
+                        *kind, *number, name, arguments,
+                    ))
+                };
+                let value = self.method(frame, method, calling, run)?;
+                let value = self.of_object(value, receiver);
+                return Ok(self.inherited(value, receiver));
+            }
             _ => None,
         };
         let Some(value) = found else {
-            let type_name = if receiver.boxed {
-                "interface {}".into()
-            } else {
-                receiver.type_name()
-            };
-            let failure = frame.failure(format!("can't evaluate field {name} in type {type_name}"));
-            let written = format!("{} is written here", receiver.kind());
-            return Err(self.with_written(failure, receiver, &written));
+            return Err(self.no_field(frame, receiver, name));
         };
         Ok(self.inherited(value, receiver))
+    }
+
+    fn no_field(&self, frame: &Frame, receiver: &Value, name: &str) -> crate::state::Failure {
+        let type_name = if receiver.boxed {
+            "interface {}".into()
+        } else {
+            receiver.type_name()
+        };
+        let failure = frame.failure(format!("can't evaluate field {name} in type {type_name}"));
+        let written = format!("{} is written here", receiver.kind());
+        self.with_written(failure, receiver, &written)
     }
 
     /// A value is what it is also because of what decided about that which holds it.
@@ -157,10 +175,16 @@ impl Renderer<'_> {
 
     /// What an object that came from values gives came from them as well.
     fn of_object(&mut self, mut value: Value, object: &Value) -> Value {
-        if object.source.origins != OriginSet::EMPTY {
+        if object.source != Source::TEMPLATE {
             let tracker = &mut self.state.tracker;
             let origins = tracker.union(value.source.origins, object.source.origins);
-            value.source = Source::derived(origins);
+            value.source = match object.source.class {
+                Class::Opaque => Source {
+                    class: Class::Opaque,
+                    origins,
+                },
+                _ => Source::derived(origins),
+            };
         }
         value
     }

@@ -101,7 +101,7 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
     let lower = digits.to_ascii_lowercase();
     let magnitude = match lower.as_str() {
         "inf" | "infinity" => f64::INFINITY,
-        "nan" => f64::NAN,
+        "nan" if digits.len() == text.len() => f64::NAN,
         _ if lower.starts_with("0x") => hexadecimal_float(&lower[2..])?,
         _ => {
             let starts_well = lower.starts_with(|char: char| char.is_ascii_digit() || char == '.');

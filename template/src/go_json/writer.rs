@@ -112,7 +112,7 @@ impl<R> Writer<'_, R> {
 
     fn scalar<T>(&mut self, shape: &Shape<'_, T>) -> Result<(), JsonWriteError> {
         match shape {
-            Shape::Null => self.out.push_str("null"),
+            Shape::Null | Shape::NilList => self.out.push_str("null"),
             Shape::Bool(true) => self.out.push_str("true"),
             Shape::Bool(false) => self.out.push_str("false"),
             Shape::Int(value) => self.out.push_str(&value.to_string()),

@@ -65,7 +65,7 @@ fn kind<T: Tree>(value: &T, depth: usize) -> Result<Kind, TomlWriteError> {
         return Err(TomlWriteError::TooDeep);
     }
     value.with_shape(|shape| match shape {
-        Shape::Null => Ok(Kind::Null),
+        Shape::Null | Shape::NilList => Ok(Kind::Null),
         Shape::Map(_) => Ok(Kind::Table),
         Shape::List(items) => {
             let mut all_tables = !items.is_empty();
@@ -265,7 +265,7 @@ impl<R> Writer<'_, R> {
     {
         let last = entries.len().saturating_sub(1);
         for (index, (key, value)) in entries.into_iter().enumerate() {
-            if value.with_shape(|shape| matches!(shape, Shape::Null)) {
+            if value.with_shape(|shape| matches!(shape, Shape::Null | Shape::NilList)) {
                 continue;
             }
             self.entry(value, &Under { map, key }, depth + 1)?;
@@ -278,7 +278,7 @@ impl<R> Writer<'_, R> {
 
     fn scalar<T>(&mut self, shape: &Shape<'_, T>) {
         match shape {
-            Shape::Null => {}
+            Shape::Null | Shape::NilList => {}
             Shape::Bool(value) => self.push(&value.to_string()),
             Shape::Int(value) => self.push(&value.to_string()),
             Shape::Uint(value) => self.push(&value.to_string()),

@@ -207,6 +207,7 @@ impl<R> Writer<'_, R> {
     fn scalar<T>(&mut self, shape: &Shape<'_, T>) -> Result<(), WriteError> {
         match shape {
             Shape::Null => self.plain("null"),
+            Shape::NilList if self.out.dialect == Dialect::V2 => self.plain("null"),
             Shape::Bool(true) => self.plain("true"),
             Shape::Bool(false) => self.plain("false"),
             Shape::Int(value) => self.plain(&value.to_string()),
@@ -215,7 +216,7 @@ impl<R> Writer<'_, R> {
             Shape::Bytes(bytes) if self.out.dialect == Dialect::V2 => {
                 return self.scalar::<T>(&Shape::Text(STANDARD.encode(bytes).as_bytes()));
             }
-            Shape::Bytes(_) | Shape::List(_) => self.empty("[]"),
+            Shape::Bytes(_) | Shape::List(_) | Shape::NilList => self.empty("[]"),
             Shape::Map(_) => self.empty("{}"),
             Shape::Text(raw) => {
                 let dialect = self.out.dialect;

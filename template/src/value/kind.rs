@@ -16,6 +16,12 @@ pub enum IntKind {
     Uint8,
     /// Parts of a version.
     Uint64,
+    /// `time.Duration`, in nanoseconds.
+    Duration,
+    /// `time.Month`, from 1 on.
+    Month,
+    /// `time.Weekday`, Sunday being 0.
+    Weekday,
 }
 
 impl IntKind {
@@ -25,6 +31,17 @@ impl IntKind {
             Self::Int64 => "int64",
             Self::Uint8 => "uint8",
             Self::Uint64 => "uint64",
+            Self::Duration => "time.Duration",
+            Self::Month => "time.Month",
+            Self::Weekday => "time.Weekday",
+        }
+    }
+
+    fn kind_name(self) -> &'static str {
+        match self {
+            Self::Duration => "int64",
+            Self::Month | Self::Weekday => "int",
+            unnamed => unnamed.name(),
         }
     }
 
@@ -45,6 +62,8 @@ pub enum ElementType {
     Int,
     /// `[]map[string]interface {}`
     Map,
+    /// `[][]interface {}`
+    List,
     /// A named list type, such as `common.VersionSet`, whose items are texts.
     Named(&'static str),
 }
@@ -57,6 +76,7 @@ impl ElementType {
             Self::String => "[]string",
             Self::Int => "[]int",
             Self::Map => "[]map[string]interface {}",
+            Self::List => "[][]interface {}",
             Self::Named(name) => name,
         }
     }
@@ -115,7 +135,7 @@ impl Value {
         match &self.data {
             Data::Missing | Data::Nil => "invalid",
             Data::Bool(_) => "bool",
-            Data::Int(_, kind) => kind.name(),
+            Data::Int(_, kind) => kind.kind_name(),
             Data::Float(_) => "float64",
             Data::Str(_) | Data::Text(_) => "string",
             Data::Bytes(_) | Data::List(_) => "slice",

@@ -21,7 +21,7 @@ impl List {
         }
     }
 
-    /// Go's nil slice: an empty list that is written as null.
+    /// A list that was never made, which is empty in most places.
     pub(crate) fn nil(of: ElementType) -> Self {
         Self {
             items: Vec::new(),

@@ -44,6 +44,16 @@ impl Map {
         self
     }
 
+    /// A map with the same of everything but its entries.
+    pub(crate) fn with_entries(&self, entries: Entries) -> Self {
+        Self::new(entries, self.of).with_deleted(self.itself().deleted.clone())
+    }
+
+    /// They are one map, perhaps under two types.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.itself(), other.itself())
+    }
+
     /// The same map under another type.
     pub(crate) fn retyped(self: &Rc<Self>, of: MapType) -> Self {
         let mut map = Self::new(Entries::new(), of);

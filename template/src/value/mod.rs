@@ -6,6 +6,7 @@
 //! template changes is changed for all that hold it. Copies share what they were made from.
 
 mod compare;
+mod deep_equal;
 mod kind;
 mod list;
 mod map;
@@ -192,6 +193,11 @@ impl Value {
             )
         });
         Data::Map(Rc::new(Map::new(entries.collect(), of))).into()
+    }
+
+    /// A list of some type that is nil.
+    pub(crate) fn nil_list(of: ElementType) -> Self {
+        Data::List(Rc::new(List::nil(of))).into()
     }
 
     /// A value with methods.

@@ -26,6 +26,10 @@ pub enum Parameter {
     List,
     /// `[]string`
     Strings,
+    /// `time.Duration`
+    Duration,
+    /// `time.Time`
+    Time,
     /// A type of objects, by the name its [`Object::type_name`] gives.
     Object(&'static str),
 }
@@ -114,6 +118,12 @@ pub trait Object: Debug {
     /// Whether `if` takes it as true: collections are when there is something in them.
     fn is_true(&self) -> bool {
         self.entries().is_none_or(|entries| !entries.is_empty())
+    }
+
+    /// Whether `eq` and `deepEqual` take another object of the same type as equal; the same
+    /// object always is.
+    fn is_equal(&self, _other: &dyn Object) -> bool {
+        false
     }
 
     /// The object itself, for functions that know its type.

@@ -7,7 +7,7 @@ use cairn_spec::{OriginId, Span, Value as Tree, yaml};
 use super::{Data, Source, Value};
 use crate::{
     go::format::print,
-    spans::{CauseId, Mark, OriginSet},
+    spans::{CauseId, Class, Mark, OriginSet},
     state::{Outcome, State},
     writer::Text,
 };
@@ -187,5 +187,12 @@ fn text_source(text: &Text, state: &mut State<'_>) -> Source {
         };
     }
     let all = text.marks().map(|mark| mark.origins).collect();
-    Source::derived(state.tracker.union_all(all))
+    let origins = state.tracker.union_all(all);
+    if text.marks().any(|mark| mark.class == Class::Opaque) {
+        return Source {
+            class: Class::Opaque,
+            origins,
+        };
+    }
+    Source::derived(origins)
 }

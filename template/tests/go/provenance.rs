@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use crate::chart::Chart;
 
 /// Each piece of the output: what, how, from where, and why.
-fn pieces(template: &str, values: &str) -> String {
+pub(crate) fn pieces(template: &str, values: &str) -> String {
     let mut chart = Chart::new(template)
         .values(values)
         .file("templates/_h.tpl", HELPERS);

@@ -7,7 +7,10 @@ use super::{
     float::float,
     quote::{quote, quote_ascii},
 };
-use crate::value::{Data, Map, Value};
+use crate::{
+    go_time::integer_text,
+    value::{Data, Map, Value},
+};
 
 /// How deep values may nest when printed: what is deeper prints as `...`. Go has no limit and
 /// would never end where a map holds itself.
@@ -83,11 +86,22 @@ impl<'o> Printer<'o> {
                 self.pad(hex.as_bytes());
                 true
             }
-            Data::Int(value, _) => self.integer(*value, verb),
+            Data::Int(number, kind) => match integer_text(*kind, *number) {
+                Some(text)
+                    if !self.flags.sharp_v && matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') =>
+                {
+                    self.string(text.as_bytes(), verb)
+                }
+                _ => self.integer(*number, verb),
+            },
             Data::Float(value) => self.float(*value, verb),
             Data::Str(text) => self.string(text, verb),
             Data::Text(text) => self.string(text.as_bytes(), verb),
             Data::Bytes(bytes) => self.bytes(bytes, verb),
+            Data::List(list) if list.is_nil() && self.flags.sharp_v => {
+                let _ = write!(Utf8(self.out), "{}(nil)", value.type_name());
+                true
+            }
             Data::List(list) => {
                 self.list(&value.type_name(), list.items(), verb);
                 true

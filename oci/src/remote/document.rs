@@ -1,0 +1,100 @@
+//! Documents at a URL that is not a registry's, such as the index of a repository of charts.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, StatusCode, header};
+use reqwest::{Response, Url};
+
+use super::{
+    Client,
+    transport::{backoff, error_text, may_be_repeated, retry_after, shown},
+};
+use crate::{Error, RequestError, limits};
+
+impl Client {
+    /// Reads a document of at most `limit_bytes`. `authorization` is for the host of the URL alone:
+    /// it does not follow a redirect to another one.
+    pub(crate) async fn read_document(
+        &self,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+        limit_bytes: usize,
+    ) -> Result<Bytes, Error> {
+        let options = &self.inner.options;
+        let mut attempt = 1;
+        loop {
+            let mut request = self.inner.http.get(url.clone());
+            if let Some(authorization) = authorization {
+                request = request.header(header::AUTHORIZATION, authorization.clone());
+            }
+            let sent = Box::pin(request.send()).await;
+            let last = attempt >= options.max_attempts.max(1);
+            let wait = match &sent {
+                Ok(response) if !last && may_be_repeated(response) => backoff(
+                    options.first_backoff,
+                    attempt,
+                    retry_after(response.headers()),
+                ),
+                Err(error) if !last && !error.is_redirect() => {
+                    backoff(options.first_backoff, attempt, None)
+                }
+                _ => {
+                    let response = sent.map_err(|error| failed(url, error))?;
+                    return read(response, limit_bytes).await;
+                }
+            };
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+}
+
+fn failed(url: &Url, error: reqwest::Error) -> Error {
+    Error::Request {
+        method: Method::GET,
+        url: shown(url),
+        source: RequestError::new(error),
+    }
+}
+
+async fn read(response: Response, limit_bytes: usize) -> Result<Bytes, Error> {
+    let url = response.url().clone();
+    let what = shown(&url);
+    let status = response.status();
+    if status.is_success() {
+        return bounded(response, &url, limit_bytes).await;
+    }
+    let body = bounded(response, &url, limits::MAX_ERROR_BYTES).await;
+    let reason = match body {
+        Ok(body) if !body.is_empty() => error_text(&body),
+        _ => status
+            .canonical_reason()
+            .unwrap_or("no reason given")
+            .to_owned(),
+    };
+    Err(match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Error::NotFound { what },
+        StatusCode::UNAUTHORIZED => Error::Unauthenticated { what, reason },
+        StatusCode::FORBIDDEN => Error::Denied { what, reason },
+        _ => Error::Registry {
+            method: Method::GET,
+            url: what,
+            status,
+            reason,
+        },
+    })
+}
+
+async fn bounded(mut response: Response, url: &Url, limit_bytes: usize) -> Result<Bytes, Error> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(url, error))? {
+        if body.len() + chunk.len() > limit_bytes {
+            return Err(Error::Limit {
+                what: shown(url),
+                limit: limit_bytes as u64,
+                unit: "bytes",
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
