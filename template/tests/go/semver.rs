@@ -3,7 +3,7 @@
 use cairn_template::go_semver::{Constraint, Version};
 
 #[derive(serde::Deserialize)]
-struct Answer {
+struct Recorded {
     /// A constraint; `@` where it is how the version is read, `<` where it is its order.
     about: String,
     version: String,
@@ -66,9 +66,9 @@ fn validation(constraint: &str, version: &str) -> String {
 
 #[test]
 fn every_version_and_constraint_is_judged_as_in_go() {
-    let answers: Vec<Answer> =
+    let answers: Vec<Recorded> =
         serde_json::from_str(include_str!("semver.json")).expect("the answers are valid");
-    for Answer {
+    for Recorded {
         about,
         version,
         answer,
