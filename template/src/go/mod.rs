@@ -45,6 +45,6 @@ mod token;
 pub(crate) mod url;
 
 pub use error::Error;
-pub use format::{is_print, quote, quote_char};
+pub use format::{is_print, quote, quote_char, show};
 pub use render::{Output, Rendered, Renderer};
 pub use set::{MissingKey, Options, Templates, helm_order};
