@@ -19,6 +19,7 @@ mod go_time;
 mod host;
 mod ignore;
 mod limits;
+pub mod lint;
 mod load;
 mod metadata;
 pub mod schema;
