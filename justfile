@@ -43,7 +43,7 @@ ci:
     .ci/run
 
 # Gives the parsers of strangers' bytes any bytes, each for so many seconds.
-fuzz SECONDS="60": tools
+fuzz SECONDS="30": tools
     fuzz/run {{ SECONDS }}
 
 # The way through the README, with the tree's own binary.

@@ -44,7 +44,7 @@ pub struct ChartTemplate {
 }
 
 /// A chart as Helm loads it. Charts share the content of their files, so copies are cheap.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Chart {
     /// What `Chart.yaml` says.
     pub metadata: Metadata,

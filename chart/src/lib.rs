@@ -5,21 +5,31 @@
 
 mod archive;
 mod chart;
+mod cluster_objects;
+pub mod dependencies;
+mod dialect;
 mod error;
 pub mod glob;
 mod go_decode;
 mod go_path;
 mod go_time;
+mod host;
 mod ignore;
 mod limits;
 mod load;
 mod metadata;
 pub mod schema;
+mod strvals;
+pub mod values;
 
 pub use archive::read_archive;
 pub use chart::{Chart, ChartFile, ChartTemplate};
+pub use cluster_objects::ClusterObjects;
+pub use dialect::Dialect;
 pub use error::Error;
+pub use host::{ChartHost, UnnamedCalls};
 pub use ignore::Ignore;
 pub use limits::{ChartLimits, MAX_CHART_DEPTH, MAX_LOADED_BYTES, MAX_LOADED_FILES};
 pub use load::{load, load_archive};
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
+pub use strvals::ReadFile;

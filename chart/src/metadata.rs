@@ -25,8 +25,9 @@ pub struct Metadata {
     pub home: String,
     /// Pages of its source code.
     pub sources: Vec<String>,
-    /// The charts it needs, of `Chart.yaml` or `requirements.yaml`.
-    pub dependencies: Vec<Dependency>,
+    /// The charts it needs, of `Chart.yaml` or `requirements.yaml`. An empty list is not none:
+    /// of none, Helm leaves alone whatever is in `charts/`.
+    pub dependencies: Option<Vec<Dependency>>,
     /// Who maintains it.
     pub maintainers: Vec<Maintainer>,
     /// An image that stands for it.

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Texts with hyphens that are not codes.
 const OTHER_WORDS: &[&str] = &[
+    "a-z",
     "bom-ref",
     "date-time",
     "e-0",

@@ -51,7 +51,7 @@ pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag
 pub use schema::{Schema, SchemaError, decode, decode_json, schema_of};
 pub use size::human_bytes;
 pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
-pub use time::rfc_3339;
+pub use time::{Timestamp, TimestampError, rfc_3339};
 pub use tree::{File, FileTree, PathError, TreePath};
 pub use value::{Field, Map, Node, Origin, OriginId, Origins, Value};
 pub use version::{Version, VersionError, VersionRange};

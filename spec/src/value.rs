@@ -103,7 +103,7 @@ impl Origins {
 }
 
 /// A value and where it was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Node {
     /// The value.
     pub value: Value,
@@ -248,6 +248,15 @@ impl Map {
     /// The key is there.
     pub fn contains_key(&self, key: &str) -> bool {
         self.fields.contains_key(key)
+    }
+}
+
+impl FromIterator<(Arc<str>, Field)> for Map {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Field)>>(fields: I) -> Self {
+        Self {
+            fields: fields.into_iter().collect(),
+            tombstones: BTreeMap::new(),
+        }
     }
 }
 

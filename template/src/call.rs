@@ -4,7 +4,7 @@
 //! A function pulls its arguments one by one from a [`Call`], so that `and`, `or`, `default` and
 //! their like evaluate no more than they need.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use cairn_spec::{Diagnostic, Label, Span};
 
@@ -32,6 +32,25 @@ pub(crate) trait Caller<'a> {
     /// Renders a text as a template, in languages that can.
     fn render_text(&mut self, text: &Value, context: Value) -> Outcome<Text>;
     fn state(&mut self) -> &mut State<'a>;
+    /// Which call of the function this is, in languages that have functions whose values are
+    /// generated.
+    fn site(&self, _function: &'static str) -> CallSite {
+        CallSite::default()
+    }
+}
+
+/// Where a generated value is asked for, however lines move about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct CallSite {
+    pub(crate) function: &'static str,
+    /// The file, or what texts are called that `tpl` renders.
+    pub(crate) template: Arc<str>,
+    /// The text that `tpl` renders.
+    pub(crate) text: Option<Arc<str>>,
+    /// Counted from 1.
+    pub(crate) occurrence: u32,
+    /// The template that is being rendered.
+    pub(crate) rendering: Arc<str>,
 }
 
 /// One call of a function.
@@ -276,24 +295,33 @@ impl<'c, 'a> Call<'c, 'a> {
     /// nothing, it refuses.
     pub(crate) fn generation(&mut self) -> Outcome<Generation> {
         let (function, place) = (self.name, self.span);
+        let site = self.caller.site(function);
         let state = self.state();
-        let count = state.generated.entry(place).or_insert(0);
+        let known = state.generated.entry(site.clone()).or_insert(0);
+        let count = *known;
+        *known += 1;
         let call = GeneratedCall {
             function,
+            template: &site.template,
+            text: site.text.as_deref(),
+            occurrence: site.occurrence,
+            rendering: &site.rendering,
+            count,
             place,
-            count: *count,
         };
-        *count += 1;
-        match state.host.generate(&call) {
-            Generation::Refuse => {
-                let message = format!("`{function}` gives another value at each render");
-                let diagnostic = Diagnostic::error("template-nondeterministic", message)
-                    .at(place)
-                    .hint("choose a seed, a fixed value or an existing one for this call");
-                Err(diagnostic.into())
-            }
-            generation => Ok(generation),
-        }
+        let problem = match state.host.generate(&call) {
+            Generation::Refuse => format!("`{function}` gives another value at each render"),
+            Generation::Unavailable(reason) => format!("`{function}` has no value: {reason}"),
+            generation => return Ok(generation),
+        };
+        let hint = format!(
+            "choose a seed, a fixed value or an existing one for call {} of `{function}` in `{}`",
+            site.occurrence, site.template
+        );
+        let diagnostic = Diagnostic::error("template-nondeterministic", problem)
+            .at(place)
+            .hint(hint);
+        Err(diagnostic.into())
     }
 
     /// A value that was generated, and what it was generated with.

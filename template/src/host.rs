@@ -40,14 +40,25 @@ pub struct LookupQuery<'q> {
 }
 
 /// One call of a function that gives another value each time, such as `randAlphaNum` or `now`.
+///
+/// All but [`Self::place`] stays the same when lines move about in the templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeneratedCall<'c> {
     /// The function.
     pub function: &'c str,
+    /// The file of the call.
+    pub template: &'c str,
+    /// The text of the call, where `tpl` renders one that is no file; [`Self::template`] is what
+    /// such texts are called then.
+    pub text: Option<&'c str>,
+    /// Which call of this function it is in the file or text, from 1.
+    pub occurrence: u32,
+    /// The template that is being rendered: it may include what makes the call.
+    pub rendering: &'c str,
+    /// How many values this call has asked for before in that template.
+    pub count: u32,
     /// Where it is called.
     pub place: Span,
-    /// How many values this place has asked for before.
-    pub count: u32,
 }
 
 /// What a function that is not deterministic shall do.
@@ -56,6 +67,8 @@ pub struct GeneratedCall<'c> {
 pub enum Generation {
     /// Fail, and name the call.
     Refuse,
+    /// Fail, name the call, and say why there is no value.
+    Unavailable(String),
     /// Take all randomness from this seed, and the time from its `now`.
     Seeded {
         /// The seed of this call.

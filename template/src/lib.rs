@@ -15,6 +15,9 @@
 
 mod call;
 mod functions;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod go;
 pub mod go_json;
 pub mod go_regexp;

@@ -1,12 +1,16 @@
 //! What a render carries along, whatever the template language: the tracker of origins, the
 //! budget, and which values were read.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use cairn_spec::{Diagnostic, Node, Origins, Span, Value as Tree};
 
 use crate::{
     Limits,
+    call::CallSite,
     go_regexp::Patterns,
     host::{Host, NoHost},
     limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
@@ -85,7 +89,9 @@ pub(crate) struct State<'a> {
     /// The regular expressions that were used, compiled.
     pub(crate) patterns: Patterns,
     /// How often each call site asked for a generated value.
-    pub(crate) generated: HashMap<Span, u32>,
+    pub(crate) generated: HashMap<CallSite, u32>,
+    /// The template that is being rendered.
+    pub(crate) rendering: Arc<str>,
     steps: u64,
     /// How many nodes of contexts were thawed.
     nodes: u32,
@@ -108,6 +114,7 @@ impl<'a> State<'a> {
             host: &NoHost,
             patterns: Patterns::default(),
             generated: HashMap::new(),
+            rendering: Arc::default(),
             steps: 0,
             nodes: 0,
             read: Vec::new(),

@@ -18,7 +18,8 @@ pub(super) struct Decoded {
     pub(super) metadata: Metadata,
     pub(super) chart_type: String,
     pub(super) maintainers: Vec<Option<Maintainer>>,
-    pub(super) dependencies: Vec<Option<Dependency>>,
+    /// Go tells a list that is not there from an empty one.
+    pub(super) dependencies: Option<Vec<Option<Dependency>>>,
 }
 
 const METADATA_FIELDS: &[&str] = &[
@@ -70,8 +71,9 @@ impl Decoded {
                 "annotations" => decoder.text_map(node, &mut metadata.annotations),
                 "kubeVersion" => decoder.text(node, &mut metadata.kube_version),
                 "type" => decoder.text(node, &mut self.chart_type),
+                _ if node.value == Value::Null => self.dependencies = None,
                 _ => {
-                    let into = &mut self.dependencies;
+                    let into = self.dependencies.get_or_insert_default();
                     decoder.pointers(node, "[]*v2.Dependency", into, dependency);
                 }
             },

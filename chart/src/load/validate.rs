@@ -54,7 +54,7 @@ pub(super) fn validate(decoded: Decoded) -> Result<Metadata, Invalid> {
         }
     };
     metadata.maintainers = maintainers(decoded.maintainers)?;
-    metadata.dependencies = dependencies(decoded.dependencies)?;
+    metadata.dependencies = decoded.dependencies.map(dependencies).transpose()?;
     Ok(metadata)
 }
 

@@ -107,7 +107,7 @@ dependencies:
     assert_eq!(annotations, ["1.5", "true", ""]);
     assert_eq!(metadata.keywords, ["1", "x", ""]);
     assert_eq!(metadata.maintainers[0].email, "a@b");
-    let dependency = &metadata.dependencies[0];
+    let dependency = &metadata.dependencies.as_ref().unwrap()[0];
     assert_eq!((&*dependency.name, &*dependency.alias), ("db", "store"));
     assert_eq!((&*dependency.version, &*dependency.tags[1]), ("1", "1"));
     let imports = format!("{:?}", dependency.import_values);

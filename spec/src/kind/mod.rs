@@ -2,6 +2,7 @@
 
 mod bundle;
 mod cluster;
+mod generated;
 mod host;
 mod lock;
 mod pack;
@@ -20,6 +21,7 @@ pub use bundle::{
 pub use cluster::{
     ClusterManifest, ClusterMetadata, ClusterOverride, ClusterProfile, ClusterSpec, SecretRef,
 };
+pub use generated::{GeneratedValue, GeneratedValues, GeneratedValuesManifest};
 pub use host::{
     HostCommand, HostFile, HostPackage, HostPlan, HostPlanStep, HostRole, HostStep, HostSteps,
     HostUnit, UnitState,
@@ -133,6 +135,7 @@ kinds! {
     PlanKind Plan = "Plan";
     ImageListKind ImageList = "ImageList";
     HostPlanKind HostPlan = "HostPlan";
+    GeneratedValuesKind GeneratedValuesManifest = "GeneratedValues";
 }
 
 /// `PackTest` is `pack-test`.

@@ -44,7 +44,9 @@ fn this_moment(call: &mut Call<'_, '_>) -> Outcome<Time> {
     let fixed = match call.generation()? {
         Generation::Seeded { now, .. } => return Ok(Time::from_unix(now)),
         Generation::Fixed(node) => node,
-        Generation::Refuse => return Err(call.failure("the time is refused")),
+        Generation::Refuse | Generation::Unavailable(_) => {
+            return Err(call.failure("the time is refused"));
+        }
     };
     let value = Value::from_tree(&fixed.value, crate::value::Source::TEMPLATE);
     let moment = match &value.data {

@@ -1,5 +1,5 @@
 //! What Helm adds to Go's functions for templates themselves: `include`, `tpl`, `required`,
-//! `fail` and `lookup`.
+//! `fail` and `lookup`; and `getHostByName`, which it replaces.
 
 use cairn_spec::Diagnostic;
 
@@ -17,6 +17,7 @@ pub(super) static FUNCTIONS: &[Function] = &functions![
     "tpl" (String, Any) => tpl;
     "required" (String, Any) => required;
     "fail" (String) => fail;
+    "getHostByName" (String) => get_host_by_name;
     "lookup" (String, String, String, String) => lookup;
 ];
 
@@ -69,6 +70,12 @@ fn message_of(diagnostic: Diagnostic) -> Failure {
     let mut failure = Failure::from(diagnostic);
     failure.trace.get_or_insert_default().is_message = true;
     failure
+}
+
+/// No name is looked up, as in Helm without `--enable-dns`.
+fn get_host_by_name(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    call.read_text(0)?;
+    Ok(call.computed(""))
 }
 
 /// Objects of the cluster: only those that whoever renders has given.

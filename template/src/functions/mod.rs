@@ -32,6 +32,7 @@ mod choice;
 mod comparison;
 mod conversions;
 mod counting;
+mod crypto;
 mod cuts;
 mod dates;
 mod decimal;
@@ -52,6 +53,7 @@ mod random;
 mod reflection;
 mod regexes;
 mod searches;
+mod seed;
 mod urls;
 mod versions;
 mod wraps;
@@ -114,6 +116,7 @@ static FAMILIES: &[&[Function]] = &[
     comparison::FUNCTIONS,
     conversions::FUNCTIONS,
     counting::FUNCTIONS,
+    crypto::FUNCTIONS,
     cuts::FUNCTIONS,
     dates::FUNCTIONS,
     decimal::FUNCTIONS,

@@ -1,23 +1,22 @@
 //! Random texts and numbers. They are made of the seed that whoever renders gives for the call;
 //! without one the call is refused.
 
-use sha2::{Digest as _, Sha256};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Function, functions};
-use crate::{
-    call::Call,
-    host::Generation,
-    spans::Class,
-    state::Outcome,
-    value::{Source, Value},
+use super::{
+    Function, functions,
+    seed::{Kind, Stream, generated},
 };
+use crate::{call::Call, state::Outcome, value::Value};
 
 pub(super) static FUNCTIONS: &[Function] = &functions![
     "randAlpha" (Int) => rand_alpha;
     "randAlphaNum" (Int) => rand_alpha_num;
     "randAscii" (Int) => rand_ascii;
+    "randBytes" (Int) => rand_bytes;
     "randInt" (Int, Int) => rand_int;
     "randNumeric" (Int) => rand_numeric;
+    "shuffle" (String) => shuffle;
     "uuidv4" () => uuidv4;
 ];
 
@@ -25,68 +24,25 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const ALPHANUMERIC: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const DIGITS: &[u8] = b"0123456789";
 
-/// An endless stream of numbers that follows from a seed: SHA-256 over it and a counter.
-struct Stream {
-    seed: [u8; 32],
-    counter: u64,
-}
-
-impl Stream {
-    fn block(&mut self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.seed);
-        hash.update(self.counter.to_be_bytes());
-        self.counter += 1;
-        hash.finalize().into()
-    }
-
-    /// A number below `limit`, each equally likely.
-    fn below(&mut self, limit: u64) -> u64 {
-        let unbiased = u64::MAX - u64::MAX % limit;
-        loop {
-            let block = self.block();
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&block[..8]);
-            let number = u64::from_be_bytes(bytes);
-            if number < unbiased {
-                return number % limit;
-            }
-        }
-    }
-}
-
-/// What `make` makes of the seed, or the value that is fixed for this call.
-fn generated(call: &mut Call<'_, '_>, make: impl FnOnce(&mut Stream) -> Value) -> Outcome<Value> {
-    Ok(match call.generation()? {
-        Generation::Fixed(node) => {
-            let source = Source {
-                class: Class::Opaque,
-                origins: call.used,
-            };
-            Value::from_tree(&node.value, source)
-        }
-        Generation::Seeded { seed, .. } => {
-            let value = make(&mut Stream { seed, counter: 0 });
-            call.generated(value)
-        }
-        Generation::Refuse => return Err(call.failure("the value is refused")),
-    })
-}
-
 /// So many characters out of an alphabet.
 fn text(call: &mut Call<'_, '_>, alphabet: &[u8]) -> Outcome<Value> {
     let count = usize::try_from(call.integer(0)?).unwrap_or(0);
+    if count == 0 {
+        return Ok(call.computed(""));
+    }
     call.state().check_length(count)?;
     call.state().step(count)?;
-    generated(call, |stream| {
+    generated(call, Kind::Text, |seed| {
+        let mut stream = seed.stream();
         let characters: Vec<u8> = (0..count)
-            .map(|_| {
-                let index = stream.below(alphabet.len() as u64);
-                alphabet[usize::try_from(index).unwrap_or(0)]
-            })
+            .map(|_| alphabet[index_below(&mut stream, alphabet.len())])
             .collect();
-        Value::from(characters)
+        Ok(characters.into())
     })
+}
+
+fn index_below(stream: &mut Stream, count: usize) -> usize {
+    usize::try_from(stream.below(count as u64)).unwrap_or(0)
 }
 
 fn rand_alpha(call: &mut Call<'_, '_>) -> Outcome<Value> {
@@ -106,6 +62,20 @@ fn rand_ascii(call: &mut Call<'_, '_>) -> Outcome<Value> {
     text(call, &printable)
 }
 
+/// So many bytes, in base64.
+fn rand_bytes(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let Ok(count) = usize::try_from(call.integer(0)?) else {
+        return Err(call.failure("runtime error: makeslice: len out of range"));
+    };
+    if count == 0 {
+        return Ok(call.computed(""));
+    }
+    call.state().check_length(count.saturating_mul(4) / 3)?;
+    generated(call, Kind::Text, |seed| {
+        Ok(STANDARD.encode(seed.stream().bytes(count)).into())
+    })
+}
+
 /// At least the first, and less than the second.
 fn rand_int(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let (least, end) = (call.integer(0)?, call.integer(1)?);
@@ -115,16 +85,38 @@ fn rand_int(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let Some(width) = width.filter(|&width| width > 0) else {
         return Err(call.failure("invalid argument to Intn"));
     };
-    generated(call, |stream| {
-        let number = i64::try_from(stream.below(width)).unwrap_or(0);
-        Value::from(least.saturating_add(number))
+    generated(call, Kind::Integer, |seed| {
+        let number = i64::try_from(seed.stream().below(width)).unwrap_or(0);
+        Ok(least.saturating_add(number).into())
+    })
+}
+
+/// The characters of a text in another order.
+fn shuffle(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let text = call.read_text(0)?;
+    let mut characters = Vec::new();
+    for chunk in text.as_bytes().utf8_chunks() {
+        characters.extend(chunk.valid().chars());
+        characters.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    call.state().step(characters.len())?;
+    if characters.len() < 2 {
+        return call.computed_text(characters.into_iter().collect());
+    }
+    call.state().check_length(text.len().saturating_mul(3))?;
+    generated(call, Kind::Text, |seed| {
+        let mut stream = seed.stream();
+        for last in (1..characters.len()).rev() {
+            let other = index_below(&mut stream, last + 1);
+            characters.swap(last, other);
+        }
+        Ok(characters.iter().collect::<String>().into())
     })
 }
 
 fn uuidv4(call: &mut Call<'_, '_>) -> Outcome<Value> {
-    generated(call, |stream| {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&stream.block()[..16]);
+    generated(call, Kind::Text, |seed| {
+        let mut bytes: [u8; 16] = seed.stream().array();
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         let hex = format!("{:032x}", u128::from_be_bytes(bytes));
@@ -135,6 +127,6 @@ fn uuidv4(call: &mut Call<'_, '_>) -> Outcome<Value> {
             &hex[16..20],
             &hex[20..],
         ];
-        Value::from(parts.join("-"))
+        Ok(parts.join("-").into())
     })
 }

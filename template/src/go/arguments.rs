@@ -77,10 +77,12 @@ impl Parameter {
             Self::Bool => "bool",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
             Self::Float => "float64",
             Self::Map => "map[string]interface {}",
             Self::List => "[]interface {}",
             Self::Strings => "[]string",
+            Self::Certificate => "sprig.certificate",
             Self::Duration => "time.Duration",
             Self::Time => "time.Time",
             Self::Object(name) => name,
@@ -104,7 +106,7 @@ impl Parameter {
             (Self::Map, Data::Map(map)) => map.of != MapType::String,
             (Self::List, Data::List(list)) => list.of == ElementType::Any,
             (Self::Strings, Data::List(list)) => list.of == ElementType::String,
-            (Self::Time | Self::Object(_), Data::Object(object)) => {
+            (Self::Certificate | Self::Time | Self::Object(_), Data::Object(object)) => {
                 object.type_name() == self.type_name()
             }
             _ => false,
@@ -189,12 +191,19 @@ impl Renderer<'_> {
                 }
                 "integer"
             }
+            (Parameter::Uint32, Kind::Number(number)) => {
+                if let Some(int) = frame.program.number(number).int.filter(|&int| int >= 0) {
+                    return Ok(int.into());
+                }
+                "unsigned integer"
+            }
             (Parameter::Float, Kind::Number(number)) => {
                 return Ok(frame.program.number(number).float.into());
             }
             (Parameter::Bool, _) => "bool",
             (Parameter::String, _) => "string",
             (Parameter::Int | Parameter::Int64 | Parameter::Duration, _) => "integer",
+            (Parameter::Uint32, _) => "unsigned integer",
             (Parameter::Float, _) => "float",
             _ => {
                 let shown = frame.program.shown_argument(id);

@@ -198,6 +198,16 @@ impl Program {
         })
     }
 
+    /// Which call of the function in the text it is that begins with the node, from 1.
+    pub(super) fn occurrence(&self, function: &str, call: NodeId) -> u32 {
+        let start = self.node(call).start;
+        let before = self.nodes.iter().filter(|node| {
+            matches!(node.kind, Kind::Function(other) if other.name == function)
+                && node.start <= start
+        });
+        u32::try_from(before.count()).unwrap_or(u32::MAX)
+    }
+
     /// `NAME:LINE:COLUMN` as Go counts: columns from 0, in bytes.
     pub(super) fn location(&self, id: NodeId) -> String {
         let position = self.node(id).position as usize;

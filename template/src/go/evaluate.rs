@@ -13,7 +13,7 @@ use super::{
     set::add_definitions,
 };
 use crate::{
-    call::{Call, Caller},
+    call::{Call, CallSite, Caller},
     functions::{Evaluation, Function},
     spans::{CauseKind, OriginSet},
     state::{Failure, Outcome, State},
@@ -189,6 +189,7 @@ impl Renderer<'_> {
                 let mut caller = GoCaller {
                     renderer: self,
                     frame,
+                    node,
                     words,
                     base,
                     span,
@@ -383,6 +384,7 @@ fn unparsable(source: &str, place: Span, problem: super::parse::ParseError) -> F
 struct GoCaller<'r, 'a> {
     renderer: &'r mut Renderer<'a>,
     frame: &'r mut Frame,
+    node: NodeId,
     words: List,
     /// Where the arguments begin in the renderer's list.
     base: usize,
@@ -423,5 +425,17 @@ impl<'a> Caller<'a> for GoCaller<'_, 'a> {
 
     fn state(&mut self) -> &mut State<'a> {
         &mut self.renderer.state
+    }
+
+    fn site(&self, function: &'static str) -> CallSite {
+        let program = &self.frame.program;
+        let is_text = program.source.is_none();
+        CallSite {
+            function,
+            template: Arc::clone(&program.name),
+            text: is_text.then(|| Arc::clone(&program.text)),
+            occurrence: program.occurrence(function, self.node),
+            rendering: Arc::clone(&self.renderer.state.rendering),
+        }
     }
 }

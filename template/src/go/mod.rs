@@ -39,12 +39,16 @@ mod literal;
 mod parse;
 pub(crate) mod path;
 mod print;
+#[cfg(any(test, fuzzing))]
+mod promises;
 mod render;
 mod set;
 mod token;
 pub(crate) mod url;
 
 pub use error::Error;
-pub use format::{is_print, quote, quote_char};
+pub use format::{is_print, quote, quote_char, show};
+#[cfg(any(test, fuzzing))]
+pub(crate) use promises::check_parsed;
 pub use render::{Output, Rendered, Renderer};
 pub use set::{MissingKey, Options, Templates, helm_order};

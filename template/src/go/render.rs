@@ -131,6 +131,7 @@ impl<'a> Renderer<'a> {
         self.arguments.clear();
         self.including.clear();
         self.layers.clear();
+        self.state.rendering = name.into();
         let mut out = Text::new();
         let result = match self.find(name) {
             Some(defined) => {

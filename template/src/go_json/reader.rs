@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use cairn_spec::{Map, Node, Value};
+use cairn_spec::{Field, Map, Node, OriginId, Origins, SourceId, Span, Value};
 
 use super::{MAX_DEPTH, MAX_INPUT_BYTES, MAX_NODES};
 use crate::go_yaml::valid_utf8;
@@ -38,33 +38,47 @@ impl std::error::Error for JsonReadError {}
 
 type Read<T> = Result<T, JsonReadError>;
 
+/// Where a text stands, for the origins of its keys and values.
+#[derive(Debug)]
+pub struct Places<'o> {
+    /// The source that the text is in.
+    pub source: SourceId,
+    /// Where in the source it starts, in bytes.
+    pub start: usize,
+    /// Where the origins go.
+    pub origins: &'o mut Origins,
+}
+
 /// Reads a text, whatever it holds; all numbers are floats.
 pub fn read(text: &[u8]) -> Result<Node, JsonReadError> {
     let (node, out_of_range) = read_loosely(text)?;
     out_of_range.map_or(Ok(node), Err)
 }
 
+/// As [`read`], with an origin for each key and value.
+pub fn read_placed(text: &[u8], places: &mut Places<'_>) -> Result<Node, JsonReadError> {
+    let mut reader = Reader::new(text, Some(places))?;
+    let node = reader.node(0)?;
+    reader.expect_end()?;
+    reader.out_of_range.map_or(Ok(node), Err)
+}
+
+/// Reads the value that a text starts with, as Go's `Decoder` does, and says where it ends, in
+/// bytes.
+pub fn read_prefix(text: &[u8], places: &mut Places<'_>) -> Result<(Node, usize), JsonReadError> {
+    let mut reader = Reader::new(text, Some(places))?;
+    let node = reader.node(0)?;
+    let end = reader.at;
+    reader.out_of_range.map_or(Ok((node, end)), Err)
+}
+
 /// The value, and what is wrong with a number in it, which Go says only of a value that has the
 /// type that was asked for.
 fn read_loosely(text: &[u8]) -> Read<(Node, Option<JsonReadError>)> {
-    if text.len() > MAX_INPUT_BYTES {
-        let bytes = text.len();
-        return Err(JsonReadError::new(format!(
-            "json: the text has {bytes} bytes, more than {MAX_INPUT_BYTES}"
-        )));
-    }
-    let mut reader = Reader {
-        text,
-        at: 0,
-        nodes: 0,
-        out_of_range: None,
-    };
-    let value = reader.value(0)?;
-    reader.skip_space();
-    if !reader.is_at_end() {
-        return Err(reader.unexpected("after top-level value"));
-    }
-    Ok((Node::generated(value), reader.out_of_range))
+    let mut reader = Reader::new(text, None)?;
+    let node = reader.node(0)?;
+    reader.expect_end()?;
+    Ok((node, reader.out_of_range))
 }
 
 /// Reads a text that must be a map; null is Go's `nil` map.
@@ -104,17 +118,61 @@ pub(crate) fn go_kind(value: &Value) -> &'static str {
     }
 }
 
-struct Reader<'t> {
+struct Reader<'t, 'o> {
     text: &'t [u8],
     at: usize,
     nodes: usize,
+    places: Option<&'t mut Places<'o>>,
     /// The first number that no float can hold, which Go reports last.
     out_of_range: Option<JsonReadError>,
 }
 
-impl Reader<'_> {
-    fn value(&mut self, depth: usize) -> Read<Value> {
+impl<'t, 'o> Reader<'t, 'o> {
+    fn new(text: &'t [u8], places: Option<&'t mut Places<'o>>) -> Read<Self> {
+        if text.len() > MAX_INPUT_BYTES {
+            let bytes = text.len();
+            return Err(JsonReadError::new(format!(
+                "json: the text has {bytes} bytes, more than {MAX_INPUT_BYTES}"
+            )));
+        }
+        Ok(Self {
+            text,
+            at: 0,
+            nodes: 0,
+            places,
+            out_of_range: None,
+        })
+    }
+
+    fn expect_end(&mut self) -> Read<()> {
         self.skip_space();
+        if self.is_at_end() {
+            return Ok(());
+        }
+        Err(self.unexpected("after top-level value"))
+    }
+
+    /// The origin of what stands from `start` to here.
+    fn origin(&mut self, start: usize) -> OriginId {
+        let Some(places) = &mut self.places else {
+            return OriginId::GENERATED;
+        };
+        let offset = |at| u32::try_from(places.start + at).unwrap_or(u32::MAX);
+        places.origins.add_span(Span {
+            source: places.source,
+            start: offset(start),
+            end: offset(self.at),
+        })
+    }
+
+    fn node(&mut self, depth: usize) -> Read<Node> {
+        self.skip_space();
+        let start = self.at;
+        let value = self.value(depth)?;
+        Ok(Node::new(value, self.origin(start)))
+    }
+
+    fn value(&mut self, depth: usize) -> Read<Value> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             return Err(JsonReadError::new(format!(
@@ -146,14 +204,16 @@ impl Reader<'_> {
             if self.peek()? != b'"' {
                 return Err(self.unexpected("looking for beginning of object key string"));
             }
+            let start = self.at;
             let key = self.string()?;
+            let key_origin = self.origin(start);
             self.skip_space();
             if self.peek()? != b':' {
                 return Err(self.unexpected("after object key"));
             }
             self.at += 1;
-            let value = self.value(depth)?;
-            map.insert(key, Node::generated(value));
+            let node = self.node(depth)?;
+            map.insert_field(key, Field { key_origin, node });
             self.skip_space();
             match self.peek()? {
                 b',' => self.at += 1,
@@ -175,7 +235,7 @@ impl Reader<'_> {
             return Ok(Value::List(items));
         }
         loop {
-            items.push(Node::generated(self.value(depth)?));
+            items.push(self.node(depth)?);
             self.skip_space();
             match self.peek()? {
                 b',' => self.at += 1,

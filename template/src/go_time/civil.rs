@@ -7,23 +7,23 @@ pub(super) const UNIX_TO_INTERNAL: i64 = 719_162 * SECONDS_PER_DAY;
 
 /// A moment as a calendar and a clock show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Civil {
-    pub(super) year: i64,
+pub(crate) struct Civil {
+    pub(crate) year: i64,
     /// From 1 on.
-    pub(super) month: i64,
-    pub(super) day: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
     /// From 1 on.
-    pub(super) day_of_year: i64,
+    pub(crate) day_of_year: i64,
     /// Sunday is 0.
-    pub(super) weekday: i64,
-    pub(super) hour: i64,
-    pub(super) minute: i64,
-    pub(super) second: i64,
+    pub(crate) weekday: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
 }
 
 impl Civil {
     /// What the seconds since 1970, with the offset of the zone added, show.
-    pub(super) fn of_seconds(local: i64) -> Self {
+    pub(crate) fn of_seconds(local: i64) -> Self {
         let internal = local.wrapping_add(UNIX_TO_INTERNAL);
         let days = internal.div_euclid(SECONDS_PER_DAY);
         let of_day = internal.rem_euclid(SECONDS_PER_DAY);

@@ -12,6 +12,7 @@ mod object;
 mod parse;
 mod zone;
 
+pub(crate) use civil::Civil;
 pub(crate) use duration::{Duration, parse_duration};
 pub(crate) use integers::{call_integer_method, integer_methods, integer_text};
 pub(crate) use moment::Time;

@@ -18,6 +18,8 @@ pub enum Parameter {
     Int,
     /// `int64`
     Int64,
+    /// `uint32`
+    Uint32,
     /// `float64`
     Float,
     /// `map[string]interface {}`
@@ -26,6 +28,8 @@ pub enum Parameter {
     List,
     /// `[]string`
     Strings,
+    /// `sprig.certificate`
+    Certificate,
     /// `time.Duration`
     Duration,
     /// `time.Time`

@@ -53,7 +53,8 @@ impl Data {
         match scalar {
             Tree::Null | Tree::List(_) | Tree::Map(_) => Self::Nil,
             Tree::Bool(value) => Self::Bool(*value),
-            Tree::Int(value) => Self::Int(*value, IntKind::Int),
+            // Integers of a context come from the command line, where Go reads them as `int64`.
+            Tree::Int(value) => Self::Int(*value, IntKind::Int64),
             Tree::Float(value) => Self::Float(*value),
             Tree::String(text) => Self::Str(Arc::clone(text).into()),
         }

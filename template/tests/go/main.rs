@@ -1,6 +1,7 @@
 //! Go templates through the crate's public surface: what Go and Helm print, and their errors.
 
 mod chart;
+mod crypto;
 mod data;
 mod functions;
 mod limits;

@@ -11,7 +11,15 @@ pub(crate) use quote::{can_backquote, escaped};
 pub use quote::{is_print, quote, quote_char};
 pub(crate) use verb::{Flags, Printer};
 
-use crate::value::Value;
+use crate::value::{Source, Value};
+
+/// A value of a tree as a verb such as `%v` prints it, in messages.
+pub fn show(value: &cairn_spec::Value, verb: char) -> String {
+    let value = Value::from_tree(value, Source::TEMPLATE);
+    let mut out = Vec::new();
+    Printer::new(&mut out, Flags::default()).argument(&value, verb);
+    String::from_utf8_lossy(&out).into_owned()
+}
 
 /// The value as `%v` prints it.
 pub(crate) fn print(value: &Value) -> Vec<u8> {

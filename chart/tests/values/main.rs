@@ -1,0 +1,9 @@
+//! What Helm makes of the values of charts, of the charts in them, and of the command line.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod charts;
+mod live;
+mod properties;
+mod provenance;
+mod vectors;
