@@ -170,7 +170,7 @@ fn class_char(chunk: &[u8]) -> Result<(u32, &[u8]), BadPattern> {
 }
 
 /// The first character; patterns and names are UTF-8, but a byte may have been cut off.
-fn decode_char(bytes: &[u8]) -> (u32, &[u8]) {
+pub(crate) fn decode_char(bytes: &[u8]) -> (u32, &[u8]) {
     let length = match bytes.first() {
         Some(0xc2..=0xdf) => 2,
         Some(0xe0..=0xef) => 3,

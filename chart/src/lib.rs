@@ -9,6 +9,9 @@ mod cluster_objects;
 pub mod dependencies;
 mod dialect;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod glob;
 mod go_decode;
 mod go_path;

@@ -1,7 +1,10 @@
 //! Reads a chart's folder, as Helm does: in the order of names, links followed, without what
 //! `.helmignore` leaves out.
 
-#![expect(dead_code, reason = "`cairn chart` is what reads charts")]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "`cairn chart` is what reads charts")
+)]
 
 use std::{
     fs,
@@ -229,4 +232,127 @@ fn go_error(operation: &str, path: &Path, error: &io::Error) -> Error {
     let diagnostic = Diagnostic::error(CODE, format!("`{}` cannot be read", path.display()))
         .hint("check the path, and make it readable for you");
     Error::new(go_text(operation, path, error), diagnostic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METADATA: &str = "{apiVersion: v2, name: web, version: 1.2.3}";
+
+    /// A folder with these files, and `Chart.yaml`.
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files.iter().chain(&[("Chart.yaml", METADATA)]) {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    /// The paths of the files, or the message without the folder's own path.
+    fn read(folder: &tempfile::TempDir, limits: &ChartLimits) -> String {
+        match read_chart_folder(folder.path(), limits) {
+            Ok(files) => {
+                let paths: Vec<_> = files.iter().map(|file| &*file.path).collect();
+                paths.join(" ")
+            }
+            Err(error) => {
+                assert!(error.diagnostic().hint.is_some());
+                let real = fs::canonicalize(folder.path()).unwrap();
+                let message = error.helm_message();
+                let message = message.replace(&real.display().to_string(), "…");
+                message.replace(&folder.path().display().to_string(), "…")
+            }
+        }
+    }
+
+    #[test]
+    fn files_come_in_the_order_of_a_walk() {
+        let chart = folder(&[
+            ("templates/a.yaml", ""),
+            ("templates/.hidden", ""),
+            ("templates.md", ""),
+            ("crds/b/c.yaml", ""),
+            ("crds/b.yaml", ""),
+            ("docs/x", ""),
+            (".helmignore", "docs/"),
+        ]);
+        assert_eq!(
+            read(&chart, &ChartLimits::HELM),
+            ".helmignore Chart.yaml crds/b/c.yaml crds/b.yaml templates/a.yaml templates.md"
+        );
+    }
+
+    #[test]
+    fn what_is_no_chart_is_refused() {
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(
+            read(&empty, &ChartLimits::HELM),
+            "unable to detect chart at …/Chart.yaml: open …/Chart.yaml: no such file or directory"
+        );
+        let broken = folder(&[(".helmignore", "a/**")]);
+        assert_eq!(
+            read(&broken, &ChartLimits::HELM),
+            "double-star (**) syntax is not supported"
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        let chart = folder(&[("big", "123456789")]);
+        let limits = |bytes, file_bytes, files| ChartLimits {
+            bytes,
+            file_bytes,
+            files,
+        };
+        assert_eq!(
+            read(&chart, &limits(1000, 8, 10)),
+            "chart file \"Chart.yaml\" is larger than the maximum file size 8"
+        );
+        let too_much = "the chart's folder holds more than";
+        assert!(read(&chart, &limits(50, 100, 10)).starts_with(too_much));
+        assert!(read(&chart, &limits(1000, 100, 1)).starts_with(too_much));
+        assert_eq!(read(&chart, &limits(1000, 100, 2)), "Chart.yaml big");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        use std::os::unix::fs::symlink;
+        let elsewhere = folder(&[("shared/a.yaml", "a")]);
+        let chart = folder(&[("values.yaml", "")]);
+        let link = |target: &Path, name: &str| symlink(target, chart.path().join(name)).unwrap();
+        link(&elsewhere.path().join("shared"), "templates");
+        link(Path::new("values.yaml"), "z.yaml");
+        assert_eq!(
+            read(&chart, &ChartLimits::HELM),
+            "Chart.yaml templates/a.yaml values.yaml z.yaml"
+        );
+        link(Path::new("nowhere"), "a");
+        assert_eq!(
+            read(&chart, &ChartLimits::HELM),
+            "error evaluating symlink …/a: lstat …/nowhere: no such file or directory"
+        );
+        fs::remove_file(chart.path().join("a")).unwrap();
+        link(Path::new("."), "b");
+        assert_eq!(
+            read(&chart, &ChartLimits::HELM),
+            "`…/b` is a link to a folder around it"
+        );
+        fs::remove_file(chart.path().join("b")).unwrap();
+        link(Path::new("/dev/null"), "c");
+        assert_eq!(
+            read(&chart, &ChartLimits::HELM),
+            "cannot load irregular file …/c as it has file mode type bits set"
+        );
+    }
+
+    #[test]
+    fn folders_do_not_nest_without_end() {
+        let deep = "d/".repeat(MAX_FOLDER_DEPTH + 1) + "x";
+        let chart = folder(&[(&deep, "")]);
+        assert!(read(&chart, &ChartLimits::HELM).ends_with("more than 64 folders deep"));
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use cairn_template::go::{is_print, quote};
+use cairn_template::{
+    go::{is_print, quote},
+    go_semver::Version,
+};
 
 use super::chart_yaml::Decoded;
 use crate::{ChartType, Dependency, Maintainer, Metadata};
@@ -78,7 +81,7 @@ fn check_version(version: &str) -> Result<(), Invalid> {
     if version.is_empty() {
         return invalid("version", "chart.metadata.version is required");
     }
-    if !is_version(version) {
+    if Version::parse(version).is_err() {
         let quoted = quote(version.as_bytes());
         return invalid(
             "version",
@@ -86,27 +89,6 @@ fn check_version(version: &str) -> Result<(), Invalid> {
         );
     }
     Ok(())
-}
-
-/// What Helm takes for a version: up to three numbers, with a `v` if need be.
-fn is_version(text: &str) -> bool {
-    /// The longest version, in bytes.
-    const MAX_LENGTH: usize = 256;
-    let (text, build) = text.split_once('+').unwrap_or((text, "0"));
-    let (core, pre_release) = text.split_once('-').unwrap_or((text, "0"));
-    let core = core.strip_prefix('v').unwrap_or(core);
-    let is_identifier = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let is_number = |part: &str| part.parse::<u64>().is_ok() && !part.starts_with('+');
-    let has_zeros = |part: &str| part.len() > 1 && part.starts_with('0') && is_number(part);
-    text.len() <= MAX_LENGTH
-        && core.split('.').count() <= 3
-        && core.split('.').all(is_number)
-        && pre_release
-            .split('.')
-            .all(|part| is_identifier(part) && !has_zeros(part))
-        && build.split('.').all(is_identifier)
 }
 
 fn maintainers(decoded: Vec<Option<Maintainer>>) -> Result<Vec<Maintainer>, Invalid> {

@@ -1,12 +1,12 @@
 //! Regular expressions of schemas, which are Go's: linear in time, without look-around.
 
-use regex::bytes::Regex;
+use cairn_template::go_regexp::Regexp;
 
 /// A regular expression.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     text: String,
-    compiled: Regex,
+    compiled: Regexp,
 }
 
 impl Pattern {
@@ -14,7 +14,7 @@ impl Pattern {
     pub(super) fn new(text: &str) -> Result<Self, String> {
         Ok(Self {
             text: text.to_owned(),
-            compiled: Regex::new(text).map_err(|e| format!("error parsing regexp: {e}"))?,
+            compiled: Regexp::new(text)?,
         })
     }
 

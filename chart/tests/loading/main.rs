@@ -4,6 +4,7 @@ mod archives;
 mod files;
 mod hostile;
 mod hostile_schemas;
+mod patterns;
 mod schemas;
 mod tars;
 mod vectors;

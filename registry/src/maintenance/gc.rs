@@ -28,19 +28,22 @@ use crate::{
 /// Candidates read from the queue at a time. The manifests of a repository are gone through once
 /// for all of its candidates among them.
 const QUEUE_PAGE: usize = 4096;
-/// Candidates whose changes share one durable write.
-pub(super) const CHUNK: usize = 256;
+/// Candidates worked on before a rest, whose changes share one durable write: few, so that no
+/// client waits long behind them.
+pub(super) const CHUNK: usize = 32;
 /// Candidates worked on side by side: what a bucket answers slowly, it answers at once.
 const CONCURRENT: usize = 16;
 /// Candidates that are counted after a pass, at most: of a bucket that takes ten requests.
 const COUNTED: usize = 10_000;
-/// The longest rest between two chunks.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+/// How many times as long as it worked a considerate pass rests.
+const REST: u32 = 4;
+/// The longest rest between two chunks: a bucket that answers slowly is not what clients wait for.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// How much of the storage's time a pass may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// At most half of it: clients wait for the same storage.
+    /// A fifth of it: clients wait for the same storage.
     Considerate,
     /// All of it.
     Full,
@@ -206,10 +209,10 @@ impl Collector {
         Ok(true)
     }
 
-    /// Leaves the storage to clients for as long as it was worked on; false when told to stop.
+    /// Leaves the storage to clients for a while; false when told to stop.
     pub(super) async fn rest(&self, began: Instant, stop: &CancellationToken) -> bool {
         if self.pace == Pace::Considerate {
-            let rest = began.elapsed().min(LONGEST_REST);
+            let rest = (began.elapsed() * REST).min(LONGEST_REST);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(rest) => {}

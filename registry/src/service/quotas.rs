@@ -27,7 +27,7 @@ impl Registry {
     }
 
     /// Fails if a quota has no room for a blob that the repository does not hold yet.
-    pub(super) async fn require_blob(
+    pub(crate) async fn require_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,

@@ -104,16 +104,7 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool> {
-        let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
-        let mut pages = NamePages::of(prefix);
-        while let Some(names) = pages.next(self).await? {
-            for name in &names {
-                if self.points_to(repository, &name.parse()?, digest).await? {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+        self.has_tag(repository, digest, |_| true).await
     }
 
     /// Some tag that a client set points to a manifest.
@@ -122,12 +113,23 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool> {
+        self.has_tag(repository, digest, |tag| tag.upstream.is_none())
+            .await
+    }
+
+    /// Some tag that `counts` points to a manifest.
+    async fn has_tag(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        counts: impl Fn(&records::Tag) -> bool,
+    ) -> Result<bool> {
         let prefix = Prefix::ManifestTags(repository.clone(), digest.clone());
         let mut pages = NamePages::of(prefix);
         while let Some(names) = pages.next(self).await? {
             for name in &names {
                 let tag = self.read_tag(repository, &name.parse()?).await?;
-                if tag.is_some_and(|(_, tag)| tag.digest == *digest && tag.upstream.is_none()) {
+                if tag.is_some_and(|(_, tag)| tag.digest == *digest && counts(&tag)) {
                     return Ok(true);
                 }
             }

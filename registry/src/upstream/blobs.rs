@@ -104,7 +104,7 @@ impl PullThrough {
             return match mounted {
                 Ok(true) => Ok(None),
                 Ok(false) => Err(Failure::Kept("it was removed again".to_owned())),
-                Err(error) => Err(Failure::Kept(error.to_string())),
+                Err(error) => Err(Failure::of_storage(&error)),
             };
         }
         match seat.departed().await? {
@@ -138,7 +138,7 @@ impl PullThrough {
         sources: &[Source],
     ) -> Result<(), Failure> {
         let repository = &flight.repository;
-        let kept = |error: Error| Failure::Kept(error.to_string());
+        let kept = |error: Error| Failure::of_storage(&error);
         if self.registry.is_stored(digest).await.map_err(kept)? {
             size_of(sources, digest).await?;
             let mounted = self.registry.mount_stored(repository, digest).await;
@@ -160,6 +160,9 @@ impl PullThrough {
                 let error = Error::BlobTooLarge { limit_bytes };
                 return Err(Failure::of_keeping(&upstream.name, &error));
             }
+            // Known before the first byte goes to a client.
+            let room = self.registry.require_blob(repository, digest, size_bytes);
+            room.await.map_err(kept)?;
             let name = Arc::clone(&upstream.name);
             let (mut content, last) =
                 flight.content(size_bytes, content, &name, upstream.answer_time());
@@ -191,7 +194,7 @@ impl PullThrough {
         sources: &[Source],
     ) -> Result<(), Failure> {
         let held = self.registry.holds_blob(repository, digest).await;
-        if held.map_err(|error| Failure::Kept(error.to_string()))? {
+        if held.map_err(|error| Failure::of_storage(&error))? {
             return Ok(());
         }
         match self.arriving(repository, digest, sources.to_vec()).await? {

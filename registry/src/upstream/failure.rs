@@ -23,6 +23,10 @@ pub(crate) enum Failure {
     },
     /// It does not answer, refuses, or its answer is no good.
     Useless { upstream: String, reason: String },
+    /// A quota has no room for what it gave.
+    OverQuota { quota: String, what: String },
+    /// The storage is full.
+    Full(String),
     /// What it gave could not be kept.
     Kept(String),
 }
@@ -58,6 +62,18 @@ impl Failure {
                 upstream: upstream.to_owned(),
                 retry_after_s: 1,
             },
+            error => Self::of_storage(error),
+        }
+    }
+
+    /// Of storing what is known to be good.
+    pub(super) fn of_storage(error: &Error) -> Self {
+        match error {
+            Error::QuotaExceeded { quota, what } => Self::OverQuota {
+                quota: quota.clone(),
+                what: what.clone(),
+            },
+            Error::StorageFull { .. } => Self::Full(chain(error)),
             error => Self::Kept(chain(error)),
         }
     }
@@ -86,10 +102,12 @@ impl Failure {
                 upstream,
                 source: reason.into(),
             },
-            Self::Kept(reason) => {
-                let action = "keep what an upstream gave".to_owned();
-                Error::storage(action, io::Error::other(reason))
-            }
+            Self::OverQuota { quota, what } => Error::QuotaExceeded { quota, what },
+            Self::Full(reason) => Error::storage(
+                keeping(),
+                io::Error::new(io::ErrorKind::StorageFull, reason),
+            ),
+            Self::Kept(reason) => Error::storage(keeping(), io::Error::other(reason)),
         }
     }
 
@@ -103,9 +121,18 @@ impl Failure {
             Self::Useless { upstream, .. } => {
                 format!("the upstream `{upstream}` gives no usable answer")
             }
-            Self::Kept(_) => "what the upstream has now could not be kept".to_owned(),
+            Self::OverQuota { quota, .. } => {
+                format!("the quota `{quota}` has no room for what the upstream has now")
+            }
+            Self::Full(_) | Self::Kept(_) => {
+                "what the upstream has now could not be kept".to_owned()
+            }
         }
     }
+}
+
+fn keeping() -> String {
+    "keep what an upstream gave".to_owned()
 }
 
 #[cfg(test)]

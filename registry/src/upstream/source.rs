@@ -122,7 +122,7 @@ impl Upstream {
         match &failure {
             Failure::Missing => self.missing.insert(what.to_owned(), ()).await,
             Failure::Busy { retry_after_s, .. } => self.pause(now_s + retry_after_s),
-            Failure::Useless { .. } | Failure::Kept(_) => {}
+            _ => {}
         }
         if failure != Failure::Missing {
             self.metrics.upstreams.failed.add(1);

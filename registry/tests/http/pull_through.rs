@@ -20,6 +20,7 @@ use crate::{
         OCI_INDEX, OCI_MANIFEST, Server, assert_sound, digest_of, error_of, has_header, header,
         in_bucket, in_memory, json_of, noise,
     },
+    quotas::limited,
 };
 
 /// The upstream at an address, for everything below `hub/`; tags are asked about every time.
@@ -461,4 +462,25 @@ pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn what_an_upstream_gives_beyond_the_quota_is_refused_as_a_push_is() {
+    let there = Server::start().await;
+    there.push_tagged("a", "v1", "small").await;
+    let large = there.push_blob("a", &noise(20_000)).await;
+    let mut config = limited();
+    let change = json!({"repositories": [{"local": "team/**", "remote": "**"}]});
+    config.upstreams = vec![upstream("hub", &there.address, &change)];
+    let here = Server::with(config).await;
+    assert_eq!(here.status("GET", "/v2/team/a/manifests/v1").await, 200);
+    let refused = here.send("GET", &format!("/v2/team/a/blobs/{large}")).await;
+    assert_eq!(refused.status(), 403);
+    let body = json_of(refused).await;
+    assert_eq!(body["errors"][0]["code"], "DENIED");
+    let message = body["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("the quota `team` is used up: "),
+        "{message}"
+    );
 }

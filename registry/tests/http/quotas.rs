@@ -7,7 +7,8 @@ use cairn_spec::Digest;
 
 use crate::harness::{Server, in_memory, json_of, noise};
 
-fn limited() -> Config {
+/// 10,000 bytes and one tag a repository for what is below `team/`.
+pub(crate) fn limited() -> Config {
     let mut config = in_memory();
     config.quotas.rules = vec![QuotaRule {
         name: "team".to_owned(),

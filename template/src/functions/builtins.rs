@@ -86,7 +86,7 @@ fn len(call: &mut Call<'_, '_>) -> Outcome<Value> {
         Data::Object(object) if object.entries().is_some() => {
             object.entries().unwrap_or_default().len()
         }
-        _ => return Err(call.failure(format!("len of type {}", value.type_name()))),
+        _ => return Err(call.failure(format!("len of type {}", pointed_to(&value)))),
     };
     Ok(call.computed(i64::try_from(length).unwrap_or(i64::MAX)))
 }
@@ -158,7 +158,12 @@ fn index_one(call: &mut Call<'_, '_>, item: &Value, index: &Value) -> Outcome<Va
 }
 
 fn cannot_index(call: &Call<'_, '_>, item: &Value) -> Failure {
-    call.failure(format!("can't index item of type {}", item.type_name()))
+    call.failure(format!("can't index item of type {}", pointed_to(item)))
+}
+
+/// The type of the value, or of what it points to.
+fn pointed_to(value: &Value) -> String {
+    value.type_name().trim_start_matches('*').to_owned()
 }
 
 fn byte_at(call: &mut Call<'_, '_>, bytes: &[u8], index: &Value) -> Outcome<Value> {

@@ -40,6 +40,13 @@ impl Whole {
         part
     }
 
+    /// The text at `index`, put in somewhere because of what is in this one.
+    pub(super) fn inserted(&self, call: &mut Call<'_, '_>, index: usize) -> Outcome<Rc<Text>> {
+        let value = call.value(index)?;
+        let value = call.chosen_by(self.origins, value);
+        call.as_text(index, &value)
+    }
+
     /// The mark of bytes that stand in the result because of what is in the text.
     pub(super) fn mark(&self, call: &mut Call<'_, '_>) -> Mark {
         let span = call.span;

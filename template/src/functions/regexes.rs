@@ -14,7 +14,7 @@ use crate::{
     go::format::{can_backquote, quote},
     go_regexp::{Haystack, Piece, Regexp, pieces, quote_meta},
     state::Outcome,
-    value::{Source, Value},
+    value::{Data, List, Source, Value},
 };
 
 pub(super) static FUNCTIONS: &[Function] = &functions![
@@ -130,7 +130,8 @@ fn all_found(call: &mut Call<'_, '_>, invalid: Invalid) -> Outcome<Value> {
     let whole = subject(call)?;
     let text = Haystack::new(whole.bytes());
     let found = pattern.all(&text, most, &mut |left| call.state().step(cost(left)))?;
-    Ok(string_list(call, &whole, found))
+    let is_nil = found.is_empty();
+    Ok(string_list(call, &whole, found, is_nil))
 }
 
 fn split(call: &mut Call<'_, '_>) -> Outcome<Value> {
@@ -147,22 +148,28 @@ fn all_split(call: &mut Call<'_, '_>, invalid: Invalid) -> Outcome<Value> {
     let whole = subject(call)?;
     let text = Haystack::new(whole.bytes());
     let parts = pattern.split(&text, most, &mut |left| call.state().step(cost(left)))?;
-    Ok(string_list(call, &whole, parts))
+    Ok(string_list(call, &whole, parts, most == 0))
 }
 
 /// Parts of a text as a `[]string`.
-fn string_list(call: &mut Call<'_, '_>, whole: &Whole, ranges: Vec<Range<usize>>) -> Value {
+fn string_list(
+    call: &mut Call<'_, '_>,
+    whole: &Whole,
+    ranges: Vec<Range<usize>>,
+    is_nil: bool,
+) -> Value {
     let used = call.used;
     let parts = ranges.into_iter().map(|range| {
         let mut part = whole.part(range);
         part.add_shape(used);
         Value::from(part)
     });
-    let list = Value::typed_list(parts, ElementType::String);
-    call.chosen(Value {
-        source: Source::derived(used),
-        ..list
-    })
+    let list = if is_nil {
+        List::nil(ElementType::String)
+    } else {
+        List::new(parts.collect(), ElementType::String)
+    };
+    call.chosen(Value::new(Data::List(Rc::new(list)), Source::derived(used)))
 }
 
 /// How a replacement is read.
@@ -198,7 +205,7 @@ fn all_replaced(
     let used = call.used;
     let whole = Whole::of(call, 1)?;
     call.state().check_length(whole.text.len())?;
-    let new = call.text(2)?;
+    let new = whole.inserted(call, 2)?;
     let text = Haystack::new(whole.bytes());
     let matches = pattern.all_to_replace(&text, &mut |left| call.state().step(cost(left)))?;
     if matches.is_empty() {

@@ -61,7 +61,6 @@ fn repeat(call: &mut Call<'_, '_>) -> Outcome<Value> {
 fn replace(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let old = call.read_text(0)?;
     let used = call.used;
-    let new = call.text(1)?;
     let value = call.value(2)?;
     let bytes = value.as_bytes().unwrap_or_default();
     call.state().check_length(bytes.len())?;
@@ -70,10 +69,11 @@ fn replace(call: &mut Call<'_, '_>) -> Outcome<Value> {
         return Ok(call.chosen_by(used, value));
     }
     call.state().step(places.len())?;
+    let whole = Whole::of_value(call, 2, &value)?;
+    let new = whole.inserted(call, 1)?;
     let growth = places.len().saturating_mul(new.len());
     let left = bytes.len() - places.len() * old.len();
     call.state().check_length(left.saturating_add(growth))?;
-    let whole = Whole::of_value(call, 2, &value)?;
     let mut replaced = whole.part(0..0);
     let mut start = 0;
     for at in places {

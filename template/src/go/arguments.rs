@@ -91,7 +91,11 @@ impl Parameter {
 
     /// Nil is a value of the type.
     fn can_be_nil(self) -> bool {
-        matches!(self, Self::Any | Self::Map | Self::List | Self::Strings)
+        match self {
+            Self::Any | Self::Map | Self::List | Self::Strings => true,
+            Self::Object(name) => name.starts_with('*'),
+            _ => false,
+        }
     }
 
     fn takes(self, value: &Value) -> bool {

@@ -34,7 +34,7 @@ const fn method(name: &'static str, parameters: &'static [Parameter]) -> Method 
 
 const OTHER: &[Parameter] = &[Parameter::Object(POINTER)];
 
-static POINTER_METHODS: [Method; 20] = [
+static POINTER_METHODS: [Method; 21] = [
     method("Compare", OTHER),
     method("Equal", OTHER),
     method("GreaterThan", OTHER),
@@ -55,6 +55,7 @@ static POINTER_METHODS: [Method; 20] = [
     method("SetMetadata", &[Parameter::String]),
     method("SetPrerelease", &[Parameter::String]),
     method("String", &[]),
+    method("Value", &[]),
 ];
 /// How many of them need a pointer.
 const POINTERS_ONLY: usize = 7;
@@ -96,7 +97,7 @@ impl Object for VersionObject {
             "Prerelease" => Ok(version.prerelease().into()),
             "SetMetadata" => version.with_metadata(&text(arguments)).map(changed),
             "SetPrerelease" => version.with_prerelease(&text(arguments)).map(changed),
-            "String" => Ok(version.to_string().into()),
+            "String" | "Value" => Ok(version.to_string().into()),
             _ => self.compare(method, arguments),
         }
     }
@@ -116,11 +117,16 @@ impl Object for VersionObject {
 
 impl VersionObject {
     fn compare(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {
-        let Some(Data::Object(object)) = arguments.first().map(|value| &value.data) else {
-            return Err(format!("`{method}` takes a version"));
+        let other = match arguments.first().map(|value| &value.data) {
+            Some(Data::Object(object)) => object.as_any().downcast_ref::<Self>(),
+            _ => None,
         };
-        let Some(other) = object.as_any().downcast_ref::<Self>() else {
-            return Err(format!("`{method}` takes a version"));
+        let Some(other) = other else {
+            if method == "Equal" {
+                return Ok(false.into());
+            }
+            let problem = "runtime error: invalid memory address or nil pointer dereference";
+            return Err(problem.to_owned());
         };
         let order = self.version.cmp(&other.version);
         Ok(match method {

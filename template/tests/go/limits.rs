@@ -104,3 +104,38 @@ fn work_output_and_texts_are_limited() {
     let doubling = r#"{{ $x := "0123456789" }}{{ range 30 }}{{ $x = print $x $x }}{{ end }}"#;
     assert_eq!(reason(doubling, limits), length);
 }
+
+#[test]
+fn texts_and_patterns_cannot_cost_more_than_the_limits() {
+    let limits = Limits {
+        steps: 1_000_000,
+        output_bytes: 100_000,
+        ..Limits::GO
+    };
+    let length = "the text is longer than 100000 bytes";
+    for template in [
+        r#"{{ repeat 1000000000 "a" }}"#,
+        r#"{{ replace "" (repeat 1000 "b") (repeat 1000 "a") }}"#,
+        r#"{{ regexReplaceAll "" (repeat 1000 "a") (repeat 1000 "b") }}"#,
+        r#"{{ join (repeat 1000 "-") (splitList "" (repeat 1000 "a")) }}"#,
+        r#"{{ wrapWith 1 (repeat 1000 "-") (repeat 1000 "a") }}"#,
+        r#"{{ indent 50000 "a\na\na" }}"#,
+    ] {
+        assert_eq!(reason(template, limits), length, "{template}");
+    }
+    let limits = Limits {
+        steps: 100_000,
+        ..limits
+    };
+    let steps = "rendering takes more than 100000 evaluation steps";
+    for template in [
+        r#"{{ range 9 }}{{ regexFindAll ".*?x|." (repeat 9000 "a") -1 | len }}{{ end }}"#,
+        r#"{{ range $i, $_ := splitList "" (repeat 100 "a") }}{{ regexMatch (print $i) "" }}{{ end }}"#,
+    ] {
+        assert_eq!(reason(template, limits), steps, "{template}");
+    }
+    let large = message(r#"{{ mustRegexMatch (repeat 65537 "a") "" }}"#);
+    assert!(large.contains("expression too large: `"), "{large}");
+    let deep = message(r#"{{ mustRegexMatch (repeat 101 "(") "" }}"#);
+    assert!(deep.contains("expression nests too deeply: `"), "{deep}");
+}

@@ -7,4 +7,5 @@ mod functions;
 mod limits;
 mod provenance;
 mod robustness;
+mod semver;
 mod vectors;

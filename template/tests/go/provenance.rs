@@ -102,6 +102,28 @@ fn a_rendered_text_is_exact_where_it_is_no_action() {
 }
 
 #[test]
+fn what_is_cut_and_joined_is_exact_and_what_is_changed_is_derived() {
+    let template = r#"{{ .Values.a | trunc 4 | trimSuffix "-" }} {{ .Values.a | replace "-" "_" }} {{ upper .Values.b }} {{ lower .Values.b }} {{ join "," .Values.l }} {{ .Values.n | int }}"#;
+    assert_snapshot!(pieces(template, "a: abc-d\nb: x\nl: [p, q]\nn: 3\n"), @r#"
+    "abc" Exact by p/templates/a.txt:1:16 from [values.yaml:1:4]
+    " " Template by p/templates/a.txt:1:43 from []
+    "abc" Exact by p/templates/a.txt:1:59 from [values.yaml:1:4]
+    "_" Template by p/templates/a.txt:1:71 from [] because Choice of [values.yaml:1:4]
+    "d" Exact by p/templates/a.txt:1:59 from [values.yaml:1:4]
+    " " Template by p/templates/a.txt:1:77 from []
+    "X" Derived by p/templates/a.txt:1:87 from [values.yaml:2:4]
+    " " Template by p/templates/a.txt:1:99 from []
+    "x" Exact by p/templates/a.txt:1:103 from [values.yaml:2:4]
+    " " Template by p/templates/a.txt:1:121 from []
+    "p" Exact by p/templates/a.txt:1:134 from [values.yaml:3:5]
+    "," Template by p/templates/a.txt:1:130 from []
+    "q" Exact by p/templates/a.txt:1:134 from [values.yaml:3:8]
+    " " Template by p/templates/a.txt:1:146 from []
+    "3" Exact by p/templates/a.txt:1:150 from [values.yaml:4:4]
+    "#);
+}
+
+#[test]
 fn without_provenance_the_text_is_the_same() {
     let template = r#"{{ range .Values.l }}{{ include "name" $ }}{{ . }}{{ end }}"#;
     let chart = |provenance| {
