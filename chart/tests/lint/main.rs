@@ -84,14 +84,14 @@ fn user_findings(text: &str) -> Vec<String> {
 fn values_that_the_chart_does_not_know() {
     assert_eq!(
         user_findings(
-            "replica: 3\nimage: {repositoryx: x}\nstore: {sizex: 2}\nmore: 1\npull: {policyx: x}"
+            "replica: 3\nimage: {repositoryx: x}\nstore: {sizes: 2}\nmore: 1\npull: {policyx: x}"
         ),
         [
             "my.yaml:2:9 nothing in the chart knows the value `image.repositoryx` (did you mean `repository`?)",
             "my.yaml:4:1 nothing in the chart knows the value `more`",
             "my.yaml:5:8 nothing in the chart knows the value `pull.policyx` (did you mean `policy`?)",
             "my.yaml:1:1 nothing in the chart knows the value `replica` (did you mean `replicas`?)",
-            "my.yaml:3:9 nothing in the chart knows the value `store.sizex` (did you mean `size`?)",
+            "my.yaml:3:9 nothing in the chart knows the value `store.sizes` (did you mean `size`?)",
         ]
     );
 }
