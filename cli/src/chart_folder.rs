@@ -1,11 +1,6 @@
 //! Reads a chart's folder, as Helm does: in the order of names, links followed, without what
 //! `.helmignore` leaves out.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`cairn chart` is what reads charts")
-)]
-
 use std::{
     fs,
     io::{self, Read as _},
@@ -222,7 +217,7 @@ fn refused(message: String, hint: &str) -> Error {
 }
 
 /// An error of the operating system as Go words it.
-fn go_text(operation: &str, path: &Path, error: &io::Error) -> String {
+pub(crate) fn go_text(operation: &str, path: &Path, error: &io::Error) -> String {
     let reason = error.to_string();
     let reason = reason.split(" (os error").next().unwrap_or(&reason);
     format!("{operation} {}: {}", path.display(), reason.to_lowercase())

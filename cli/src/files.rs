@@ -383,7 +383,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, InputError> {
     })
 }
 
-fn describe(error: &io::Error) -> String {
+pub(crate) fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

@@ -2,6 +2,7 @@
 
 mod args;
 mod chart_folder;
+mod charts;
 mod client;
 mod command;
 mod config;

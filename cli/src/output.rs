@@ -4,7 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use cairn_compiler::Session;
-use cairn_spec::{Diagnostic, Severity};
+use cairn_spec::{Diagnostic, Severity, Sources};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -45,13 +45,19 @@ impl Output {
     }
 
     /// Prints text that is the result.
+    pub(crate) fn data(&self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Prints a result that need not be text.
     #[expect(
         clippy::unused_self,
         reason = "printing goes through the output that a command was given"
     )]
-    pub(crate) fn data(&self, text: &str) {
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
         // A reader that went away (`| head`) is no error.
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
     }
 
     /// Prints a result in the format asked for; `table` and `name` are made when needed.
@@ -118,11 +124,16 @@ impl Output {
         findings: impl Iterator<Item = &'a Diagnostic>,
     ) {
         for finding in findings {
-            eprintln!(
-                "{}\n",
-                diagnostics::render(finding, &session.sources, self.color_messages)
-            );
+            self.finding(finding, &session.sources);
         }
+    }
+
+    /// Prints one finding.
+    pub(crate) fn finding(&self, finding: &Diagnostic, sources: &Sources) {
+        eprintln!(
+            "{}\n",
+            diagnostics::render(finding, sources, self.color_messages)
+        );
     }
 
     /// Prints why a command failed: what, why, and what to do next.

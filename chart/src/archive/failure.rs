@@ -13,7 +13,7 @@ pub(crate) enum Failure {
     Empty,
     /// It ends too early.
     CutOff,
-    /// The compressed bytes are damaged; at which byte.
+    /// The compressed bytes are damaged; at which of them.
     Damaged(u64),
     /// The checksum is of other content.
     Checksum,

@@ -96,7 +96,7 @@ impl<'p> Inflater<'p> {
             Ok(Status::StreamEnd) => self.end_member(),
             Ok(_) if read == 0 && written.is_empty() => Err(Failure::CutOff),
             Ok(_) => Ok(()),
-            Err(_) => Err(Failure::Damaged(self.at as u64)),
+            Err(_) => Err(Failure::Damaged(self.raw.total_in().max(1))),
         }
     }
 

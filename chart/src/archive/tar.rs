@@ -7,7 +7,7 @@ use super::{failure::Failure, gzip::Inflater, pax::Records};
 
 pub(super) const BLOCK_BYTES: usize = 512;
 /// The largest PAX header or long name that Go reads, in bytes.
-const MAX_SPECIAL_BYTES: u64 = 1 << 20;
+const MAX_SPECIAL_BYTES: usize = 1 << 20;
 
 /// What an entry is (the `typeflag` of its header).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +151,13 @@ impl<'p> Reader<'p> {
 
     /// Reads the content of a header that is about the next one.
     fn special(&mut self, entry: &Entry) -> Result<Range<usize>, Failure> {
-        if entry.size > MAX_SPECIAL_BYTES {
-            return Err(Failure::HeaderTooLong);
+        if entry.size > MAX_SPECIAL_BYTES as u64 {
+            let is_long = self.fill(entry.start.saturating_add(MAX_SPECIAL_BYTES + 1))?;
+            return Err(if is_long {
+                Failure::HeaderTooLong
+            } else {
+                Failure::CutOff
+            });
         }
         self.skip(entry.content_bytes())?;
         self.content(entry)

@@ -1,6 +1,6 @@
 //! Addresses of schemas: URLs, JSON Pointers and anchors.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use cairn_template::go::quote;
 use referencing::uri;
@@ -13,14 +13,14 @@ pub(super) const CHART_SCHEMA: &str = "file:///values.schema.json";
 /// A schema's document and the JSON Pointer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Address {
-    pub(super) url: String,
+    pub(super) url: Arc<str>,
     pub(super) pointer: String,
 }
 
 impl Address {
-    pub(super) fn new(url: &str, pointer: &str) -> Self {
+    pub(super) fn new(url: &Arc<str>, pointer: &str) -> Self {
         Self {
-            url: url.to_owned(),
+            url: Arc::clone(url),
             pointer: pointer.to_owned(),
         }
     }
@@ -200,7 +200,11 @@ mod tests {
     #[test]
     fn pointers_lead_into_documents() {
         let document = Json::parse(r#"{"a/b": [{"c~d": 1}]}"#).unwrap();
-        let found = |pointer: &str| Address::new("u", pointer).look_up(&document).cloned();
+        let found = |pointer: &str| {
+            Address::new(&"u".into(), pointer)
+                .look_up(&document)
+                .cloned()
+        };
         assert!(found("/a~1b/0/c~0d").is_ok());
         assert_eq!(
             found("/a~1b/1"),

@@ -23,9 +23,8 @@ const MAX_SCHEMAS: usize = 200_000;
 /// A compilation under way.
 #[derive(Debug, Default)]
 pub(super) struct Compiler {
-    roots: HashMap<String, Root>,
+    roots: HashMap<Arc<str>, Root>,
     schemas: Schemas,
-    addresses: Vec<Address>,
     ids: HashMap<Address, SchemaId>,
     /// Formats are checked whatever the draft says, as in schemas of schemas.
     asserts_format: bool,
@@ -51,7 +50,7 @@ impl Compiler {
     ) -> Result<(), Problem> {
         let root = Root::new(url, document)?;
         check(&root, document, "")?;
-        self.roots.insert(url.to_owned(), root);
+        self.roots.insert(Arc::clone(&root.url), root);
         Ok(())
     }
 
@@ -61,17 +60,16 @@ impl Compiler {
         url: &str,
         check: CheckDocument,
     ) -> Result<(Schemas, SchemaId), Problem> {
-        let first = self.enqueue(Address::new(url, ""))?;
+        let first = self.enqueue(Address::new(&url.into(), ""))?;
         let mut compiled = 0;
-        while let Some(address) = self.addresses.get(compiled).cloned() {
+        while let Some(address) = self.schemas.address(SchemaId(compiled)).cloned() {
             self.ensure(&address, check)?;
             let Some(root) = self.roots.get(&address.url) else {
                 break;
             };
             let document = Arc::clone(&root.document);
             let value = address.look_up(&document)?;
-            let id = SchemaId(u32::try_from(compiled).unwrap_or(u32::MAX));
-            self.schema(id, &address, value)?;
+            self.schema(SchemaId(compiled), &address, value)?;
             compiled += 1;
         }
         Ok((self.schemas, first))
@@ -86,11 +84,7 @@ impl Compiler {
                 "the schema is made of more than {MAX_SCHEMAS} schemas"
             )));
         }
-        let id = self.schemas.add(Schema {
-            location: address.shown(),
-            ..Schema::default()
-        });
-        self.addresses.push(address.clone());
+        let id = self.schemas.add(address.clone());
         self.ids.insert(address, id);
         Ok(id)
     }
@@ -114,28 +108,27 @@ impl Compiler {
     }
 
     fn schema(&mut self, id: SchemaId, address: &Address, value: &Json) -> Result<(), Problem> {
-        let Some(resource) = self
-            .roots
-            .get(&address.url)
-            .and_then(|root| root.resource(&address.pointer))
-            .cloned()
-        else {
+        let root = self.roots.get(&address.url);
+        let Some(resource) = root.and_then(|root| root.resource(&address.pointer)) else {
             return Ok(());
         };
         let mut schema = Schema {
-            location: address.shown(),
             draft: resource.draft,
             ..Schema::default()
         };
+        let base = Arc::clone(&resource.id);
         let home = Address::new(&address.url, &resource.pointer);
-        schema.resource = Some(self.enqueue(home)?);
+        let mut anchors = Vec::new();
         if resource.draft >= Draft::Year2020 && resource.pointer == address.pointer {
             for anchor in &resource.dynamic_anchors {
                 if let Some(pointer) = resource.anchors.get(anchor) {
-                    let target = self.enqueue(Address::new(&address.url, pointer))?;
-                    schema.dynamic_anchors.insert(anchor.clone(), target);
+                    anchors.push((anchor.clone(), Address::new(&address.url, pointer)));
                 }
             }
+        }
+        schema.resource = Some(self.enqueue(home)?);
+        for (anchor, target) in anchors {
+            schema.dynamic_anchors.insert(anchor, self.enqueue(target)?);
         }
         match value {
             Json::Bool(value) => schema.boolean = Some(*value),
@@ -145,7 +138,7 @@ impl Compiler {
                     compiler: self,
                     fields,
                     address,
-                    base: &resource.id,
+                    base: &base,
                 };
                 keywords.compile(&mut schema)?;
             }

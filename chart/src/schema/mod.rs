@@ -131,6 +131,7 @@ fn exhausted(exhausted: Exhausted) -> Problem {
         message: match exhausted {
             Exhausted::Depth => "the schema nests too deep for these values",
             Exhausted::Steps => "the schema takes too long to check these values",
+            Exhausted::Findings => "too much does not fit the schema to tell all of it",
         }
         .to_owned(),
         hint: "make the schema simpler",

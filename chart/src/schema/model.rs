@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    address::Address,
     draft::Draft,
     formats::Format,
     json::{Json, Number},
@@ -15,7 +16,7 @@ pub(super) struct SchemaId(pub(super) u32);
 
 /// All schemas that were compiled together.
 #[derive(Debug, Default)]
-pub(super) struct Schemas(Vec<Schema>);
+pub(super) struct Schemas(Vec<(Address, Schema)>);
 
 impl Schemas {
     pub(super) fn len(&self) -> usize {
@@ -23,16 +24,21 @@ impl Schemas {
     }
 
     pub(super) fn get(&self, id: SchemaId) -> Option<&Schema> {
-        self.0.get(usize::try_from(id.0).ok()?)
+        Some(&self.0.get(usize::try_from(id.0).ok()?)?.1)
+    }
+
+    pub(super) fn address(&self, id: SchemaId) -> Option<&Address> {
+        Some(&self.0.get(usize::try_from(id.0).ok()?)?.0)
     }
 
     pub(super) fn get_mut(&mut self, id: SchemaId) -> Option<&mut Schema> {
-        self.0.get_mut(usize::try_from(id.0).ok()?)
+        Some(&mut self.0.get_mut(usize::try_from(id.0).ok()?)?.1)
     }
 
-    pub(super) fn add(&mut self, schema: Schema) -> SchemaId {
+    /// Adds a schema that is yet to be compiled.
+    pub(super) fn add(&mut self, address: Address) -> SchemaId {
         let id = SchemaId(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.push(schema);
+        self.0.push((address, Schema::default()));
         id
     }
 }
@@ -44,8 +50,6 @@ impl Schemas {
     reason = "so many keywords are yes or no"
 )]
 pub(super) struct Schema {
-    /// Its address, as messages show it.
-    pub(super) location: String,
     pub(super) draft: Draft,
     /// The schema of the resource that it belongs to.
     pub(super) resource: Option<SchemaId>,

@@ -13,6 +13,10 @@ use super::{
     json::Json,
 };
 
+/// How long the pointers to all schemas of a document may be together, in bytes: a hundred times
+/// what those of the largest charts are.
+const MAX_POINTER_BYTES: usize = 32 << 20;
+
 /// Why a schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -39,7 +43,7 @@ impl From<String> for Problem {
 /// A document.
 #[derive(Debug, Clone)]
 pub(super) struct Root {
-    pub(super) url: String,
+    pub(super) url: Arc<str>,
     pub(super) document: Arc<Json>,
     /// The schemas with an address of their own, by the pointer to them.
     pub(super) resources: BTreeMap<String, Resource>,
@@ -47,13 +51,15 @@ pub(super) struct Root {
     by_id: HashMap<String, String>,
     /// The pointers to all schemas that were looked at.
     seen: HashSet<String>,
+    /// How long they are together.
+    pointer_bytes: usize,
 }
 
 /// A schema with an address of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) pointer: String,
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     pub(super) draft: Draft,
     pub(super) anchors: BTreeMap<String, String>,
     pub(super) dynamic_anchors: Vec<String>,
@@ -63,11 +69,12 @@ impl Root {
     /// Looks for resources and anchors in the document.
     pub(super) fn new(url: &str, document: &Arc<Json>) -> Result<Self, Problem> {
         let mut root = Self {
-            url: url.to_owned(),
+            url: url.into(),
             document: Arc::clone(document),
             resources: BTreeMap::new(),
             by_id: HashMap::new(),
             seen: HashSet::new(),
+            pointer_bytes: 0,
         };
         root.collect(document, url, "", Draft::default())?;
         Ok(root)
@@ -95,7 +102,7 @@ impl Root {
         url: &str,
         fragment: &Fragment,
     ) -> Result<Option<Address>, Problem> {
-        let resource = if url == self.url {
+        let resource = if url == &*self.url {
             self.resources.get("")
         } else {
             self.by_id(url)
@@ -129,7 +136,7 @@ impl Root {
         let Some(resource) = self.resource(&address.pointer) else {
             return Ok(());
         };
-        let (id, draft) = (resource.id.clone(), resource.draft);
+        let (id, draft) = (Arc::clone(&resource.id), resource.draft);
         self.collect(schema, &id, &address.pointer, draft)
     }
 
@@ -142,6 +149,13 @@ impl Root {
     ) -> Result<(), Problem> {
         if !self.seen.insert(pointer.to_owned()) {
             return Ok(());
+        }
+        self.pointer_bytes += pointer.len();
+        if self.pointer_bytes > MAX_POINTER_BYTES {
+            return Err(Problem {
+                message: "the schema's keys are too long, or nest too deep".to_owned(),
+                hint: "make the schema simpler",
+            });
         }
         let Json::Object(fields) = schema else {
             if pointer.is_empty() {
@@ -206,7 +220,7 @@ impl Root {
             return Ok(draft);
         }
         let url = url.split('#').next().unwrap_or_default();
-        if pointer.is_empty() && url == self.url {
+        if pointer.is_empty() && url == &*self.url {
             return Err(format!("draft {} is not supported", quoted(url)).into());
         }
         match load(url)?.get("$schema").and_then(Json::as_str) {
@@ -231,7 +245,7 @@ impl Root {
         }
         let resource = Resource {
             pointer: pointer.to_owned(),
-            id: id.to_owned(),
+            id: id.into(),
             draft,
             anchors: BTreeMap::new(),
             dynamic_anchors: Vec::new(),

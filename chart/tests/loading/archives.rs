@@ -94,6 +94,10 @@ fn kinds_of_entries_are_told_apart_as_in_go() {
         ),
         (
             Tar::new().raw(&header(b"L", b'L', 2 << 20)),
+            "! unexpected EOF",
+        ),
+        (
+            Tar::new().entry("L", b'L', &vec![b'x'; 2 << 20]),
             "! archive/tar: header field too long",
         ),
     ];

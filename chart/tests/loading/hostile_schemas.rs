@@ -131,3 +131,17 @@ fn large_and_broken_schemas_end() {
     let tiny = r#"{"properties": {"a": {"multipleOf": 1e-300}}}"#;
     assert_eq!(message(tiny, "a: 1e300"), "fits");
 }
+
+#[test]
+fn long_keys_do_not_multiply() {
+    let key = "k".repeat(1 << 16);
+    let many: Vec<_> = (0..1_000)
+        .map(|number| format!(r#""{number}": {{}}"#))
+        .collect();
+    let many = many.join(",");
+    let schema = format!(r#"{{"properties": {{"{key}": {{"properties": {{{many}}}}}}}}}"#);
+    assert!(message(&schema, "{}").contains("keys are too long"));
+    let texts = format!(r#"{{"properties": {{"{key}": {{"items": {{"type": "string"}}}}}}}}"#);
+    let values = format!("? {key}\n: [{}]", "1,".repeat(1_000));
+    assert!(message(&texts, &values).contains("too much does not fit"));
+}

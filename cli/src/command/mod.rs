@@ -2,6 +2,8 @@
 
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
+pub(crate) mod chart_show;
+pub(crate) mod chart_template;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
@@ -45,7 +47,8 @@ pub(crate) mod verify;
 
 use crate::{
     args::{
-        Authz, Bench, Bundle, Command, Import, Key, Pack, Profile, Registry, Token, User, Webhooks,
+        Authz, Bench, Bundle, Chart, Command, Import, Key, Pack, Profile, Registry, Token, User,
+        Webhooks,
     },
     config::Environment,
     exit::Outcome,
@@ -64,6 +67,8 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
         Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
         Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
+        Command::Chart(Chart::Template(template)) => template.run(output),
+        Command::Chart(Chart::Show(show)) => show.run(output),
         Command::Profile(Profile::Build(build)) => build.run(environment, output),
         Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),

@@ -153,3 +153,50 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::n
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     BY_NAME.get(name).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::BY_NAME;
+
+    /// What templates of Helm 4.2.3 can call: Go's own functions, Sprig's without `env` and
+    /// `expandenv`, and Helm's.
+    const HELM: &str = "
+        abbrev abbrevboth add add1 add1f addf adler32sum ago all and any append atoi b32dec b32enc
+        b64dec b64enc base bcrypt biggest buildCustomCert call camelcase cat ceil chunk clean coalesce
+        compact concat contains date dateInZone dateModify date_in_zone date_modify decryptAES deepCopy
+        deepEqual default derivePassword dict dig dir div divf duration durationRound empty encryptAES
+        eq ext fail first float64 floor fromJson fromJsonArray fromToml fromYaml fromYamlArray ge genCA
+        genCAWithKey genPrivateKey genSelfSignedCert genSelfSignedCertWithKey genSignedCert
+        genSignedCertWithKey get getHostByName gt has hasKey hasPrefix hasSuffix hello html htmlDate
+        htmlDateInZone htpasswd include indent index initial initials int int64 isAbs join js kebabcase
+        keys kindIs kindOf last le len list lookup lower lt max maxf merge mergeOverwrite min minf mod
+        mul mulf mustAppend mustChunk mustCompact mustDateModify mustDeepCopy mustFirst mustFromJson
+        mustHas mustInitial mustLast mustMerge mustMergeOverwrite mustPrepend mustPush mustRegexFind
+        mustRegexFindAll mustRegexMatch mustRegexReplaceAll mustRegexReplaceAllLiteral mustRegexSplit
+        mustRest mustReverse mustSlice mustToDate mustToJson mustToPrettyJson mustToRawJson mustToToml
+        mustToYaml mustUniq mustWithout must_date_modify ne nindent nospace not now omit or osBase
+        osClean osDir osExt osIsAbs pick pluck plural prepend print printf println push quote randAlpha
+        randAlphaNum randAscii randBytes randInt randNumeric regexFind regexFindAll regexMatch
+        regexQuoteMeta regexReplaceAll regexReplaceAllLiteral regexSplit repeat replace required rest
+        reverse round semver semverCompare seq set sha1sum sha256sum sha512sum shuffle slice snakecase
+        sortAlpha split splitList splitn squote sub subf substr swapcase ternary title toDate toDecimal
+        toJson toPrettyJson toRawJson toString toStrings toToml toYaml toYamlPretty tpl trim trimAll
+        trimPrefix trimSuffix trimall trunc tuple typeIs typeIsLike typeOf uniq unixEpoch unset until
+        untilStep untitle upper urlJoin urlParse urlquery uuidv4 values without wrap wrapWith
+    ";
+
+    #[test]
+    fn the_functions_are_those_of_helm() {
+        let helm: BTreeSet<&str> = HELM.split_whitespace().collect();
+        let ours: BTreeSet<&str> = BY_NAME.keys().copied().collect();
+        assert_eq!(helm.len(), 240);
+        let missing: Vec<_> = helm.difference(&ours).collect();
+        let unknown: Vec<_> = ours.difference(&helm).collect();
+        assert!(
+            missing.is_empty() && unknown.is_empty(),
+            "missing: {missing:?}, unknown to Helm: {unknown:?}"
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! Parses what stands in an action: pipelines, commands and operands.
 
 use super::{
-    ast::{Kind, List, NodeId, Pipe},
+    ast::{Kind, List, Node, NodeId, Pipe},
     format::quote,
     literal,
     parse::{Parsed, Parser, number},
@@ -41,6 +41,9 @@ impl Parser<'_> {
         };
         let commands = self.list(since);
         self.check_pipeline(commands, context)?;
+        if !is_assignment {
+            self.open_slots(variables);
+        }
         let end = match self.program.children(commands).last() {
             Some(&command) => self.program.node(command).end as usize,
             None => last.start,
@@ -102,18 +105,33 @@ impl Parser<'_> {
         }
     }
 
+    /// Gives declared variables their slots, which is only due once the pipeline is read: in
+    /// `$x := f $x` the argument is the variable of that name before this one.
+    fn open_slots(&mut self, variables: List) {
+        for id in self.program.children(variables).to_vec() {
+            let Node {
+                kind, start, end, ..
+            } = self.program.node(id);
+            let name = self.text.get(start as usize..end as usize);
+            if let (Kind::Variable(_, names), Some(name)) = (kind, name) {
+                let slot = self.scope.declare(name);
+                self.program.set_kind(id, Kind::Variable(Some(slot), names));
+            }
+        }
+    }
+
     fn declare(&mut self, variables: &[Token], is_assignment: bool) {
         for &token in variables {
             let name = &self.text[token.range()];
             let slot = if is_assignment {
                 let slot = self.scope.slot(name);
-                // Go's parser takes the name as declared from here on.
-                self.scope.know(name);
                 self.scope.assign(slot);
                 slot
             } else {
-                Some(self.scope.declare(name))
+                None
             };
+            // Go's parser takes the name as declared from here on.
+            self.scope.know(name);
             let names = self.names(&[token], 0);
             let node = self.add(
                 Kind::Variable(slot, names),

@@ -132,6 +132,10 @@ impl Program {
         self.nodes[id.0 as usize]
     }
 
+    pub(super) fn set_kind(&mut self, id: NodeId, kind: Kind) {
+        self.nodes[id.0 as usize].kind = kind;
+    }
+
     pub(super) fn children(&self, list: List) -> &[NodeId] {
         &self.children[list.range()]
     }

@@ -124,6 +124,10 @@ impl Renderer<'_> {
                 let mark = value.mark(place, &mut self.state);
                 out.push(NO_VALUE, mark);
             }
+            Data::Object(object) => {
+                let mark = value.mark(place, &mut self.state);
+                out.push(object.print_shown(), mark);
+            }
             _ => {
                 let text = value
                     .printed(place, &mut self.state)

@@ -2,7 +2,7 @@
 
 use super::{
     arguments::Signature,
-    ast::{Kind, List, NodeId},
+    ast::{Kind, NodeId},
     evaluate::{Calling, unboxed},
     format::quote,
     frame::Frame,
@@ -10,17 +10,20 @@ use super::{
     set::MissingKey,
 };
 use crate::{
-    MapType, Parameter,
+    ElementType, MapType, Parameter,
     spans::{Class, OriginSet},
     state::Outcome,
-    value::{Data, Map, Source, Value},
+    value::{Data, List, Map, Source, Value},
 };
 
-/// The name of the type of Helm's values, whose methods templates may call.
-const VALUES_TYPE: &str = "common.Values";
+/// The names of the type of Helm's values, whose methods templates may call: since version 4, and
+/// before.
+const VALUES_TYPES: [&str; 2] = ["common.Values", "chartutil.Values"];
+/// The names of the type of Helm's list of API versions.
+const VERSION_SET_TYPES: [&str; 2] = ["common.VersionSet", "chartutil.VersionSet"];
 
 /// What is given to the last name of a path, where it stands as a command.
-type Given = Option<(List, Option<Value>)>;
+type Given = Option<(super::ast::List, Option<Value>)>;
 
 impl Renderer<'_> {
     pub(super) fn path(&mut self, frame: &mut Frame, id: NodeId, given: Given) -> Outcome<Value> {
@@ -29,7 +32,7 @@ impl Renderer<'_> {
             Kind::Field(names) => (frame.dot.clone(), names),
             Kind::Variable(_, names) => {
                 let value = self.constant(frame, id)?;
-                let names = List {
+                let names = super::ast::List {
                     start: names.start + 1,
                     length: names.length - 1,
                 };
@@ -118,7 +121,8 @@ impl Renderer<'_> {
                 }
             }
             Data::Map(map) => {
-                if let MapType::Named(VALUES_TYPE) = map.of
+                if let MapType::Named(type_name) = map.of
+                    && VALUES_TYPES.contains(&type_name)
                     && let Some(method) = values_method(name)
                 {
                     let map = std::rc::Rc::clone(map);
@@ -131,6 +135,12 @@ impl Renderer<'_> {
                     return Err(frame.failure(format!("{name} is not a method but has arguments")));
                 }
                 Some(self.entry(frame, map, name)?)
+            }
+            Data::List(list) if is_version_set(list) && name == HAS.name => {
+                let list = std::rc::Rc::clone(list);
+                let run = |arguments: &[Value]| Ok(has(&list, arguments));
+                let value = self.method(frame, &HAS, calling, run)?;
+                return Ok(self.inherited(value, receiver));
             }
             Data::Int(number, kind) => {
                 let methods = crate::go_time::integer_methods(*kind);
@@ -267,6 +277,22 @@ impl Renderer<'_> {
     }
 }
 
+/// The method of Helm's list of API versions.
+static HAS: crate::Method = crate::Method {
+    name: "Has",
+    parameters: &[Parameter::String],
+};
+
+fn is_version_set(list: &List) -> bool {
+    matches!(list.of, ElementType::Named(name) if VERSION_SET_TYPES.contains(&name))
+}
+
+fn has(list: &List, arguments: &[Value]) -> Value {
+    let wanted = arguments.first().and_then(Value::as_bytes);
+    let found = list.items().iter().any(|item| item.as_bytes() == wanted);
+    found.into()
+}
+
 /// The methods of Helm's values that a template can call.
 static VALUES_METHODS: &[crate::Method] = &[
     crate::Method {
@@ -307,7 +333,7 @@ fn call_values_method(
                     _ => return Err(format!("{} is not a table", quote(name.as_bytes()))),
                 }
             }
-            Ok(Data::Map(std::rc::Rc::new(table.retyped(MapType::Named(VALUES_TYPE)))).into())
+            Ok(Data::Map(std::rc::Rc::new(table.retyped(map.of))).into())
         }
         _ => {
             let last = path.rsplit('.').next().unwrap_or_default();

@@ -113,7 +113,6 @@ impl<'t> Scope<'t> {
     }
 
     pub(super) fn declare(&mut self, name: &'t str) -> Slot {
-        self.know(name);
         self.live.push(name);
         self.frame = self.frame.max(self.live.len());
         Slot(number(self.live.len() - 1))

@@ -5,6 +5,12 @@ use super::SECONDS_PER_DAY;
 /// From January 1 of the year 1, where Go counts from, to 1970.
 pub(super) const UNIX_TO_INTERNAL: i64 = 719_162 * SECONDS_PER_DAY;
 
+/// The days from March 1 of the year -292277022400, where Go's calendar begins, to January 1 of
+/// the year 1. What is before comes out behind its end.
+const ABSOLUTE_DAYS: i64 = 106_751_990_354_238;
+/// The seconds from where Go's calendar begins to 1970.
+const ABSOLUTE_TO_UNIX: u64 = (ABSOLUTE_DAYS * SECONDS_PER_DAY + UNIX_TO_INTERNAL).unsigned_abs();
+
 /// A moment as a calendar and a clock show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Civil {
@@ -24,9 +30,12 @@ pub(crate) struct Civil {
 impl Civil {
     /// What the seconds since 1970, with the offset of the zone added, show.
     pub(crate) fn of_seconds(local: i64) -> Self {
-        let internal = local.wrapping_add(UNIX_TO_INTERNAL);
-        let days = internal.div_euclid(SECONDS_PER_DAY);
-        let of_day = internal.rem_euclid(SECONDS_PER_DAY);
+        let absolute = local
+            .wrapping_add_unsigned(ABSOLUTE_TO_UNIX)
+            .cast_unsigned();
+        let per_day = SECONDS_PER_DAY.unsigned_abs();
+        let days = i64::try_from(absolute / per_day).unwrap_or(i64::MAX) - ABSOLUTE_DAYS;
+        let of_day = i64::try_from(absolute % per_day).unwrap_or(0);
         let (year, month, day) = date_of(days);
         Self {
             year,

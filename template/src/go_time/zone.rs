@@ -8,6 +8,8 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 
+use super::SECONDS_PER_DAY;
+
 /// The zone of a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Zone {
@@ -46,11 +48,20 @@ impl NamedZone {
 
     /// The abbreviation and the offset in seconds at so many seconds after 1970.
     pub(super) fn at(&self, seconds: i64) -> (Cow<'_, str>, i64) {
-        let bounds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
-        let seconds = seconds.clamp(*bounds.start(), *bounds.end());
-        let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let moment = Timestamp::from_second(repeated(seconds)).unwrap_or(Timestamp::MIN);
         let info = self.0.to_offset_info(moment);
         let abbreviation = info.abbreviation().to_owned();
         (Cow::Owned(abbreviation), i64::from(info.offset().seconds()))
+    }
+}
+
+/// The seconds of a moment that `jiff` knows and at which all zones are the same. Calendars repeat
+/// after 400 years, and before all known history nothing changes.
+fn repeated(seconds: i64) -> i64 {
+    const CALENDAR: i64 = 146_097 * SECONDS_PER_DAY;
+    let beyond = seconds.saturating_sub(Timestamp::MAX.as_second());
+    match beyond {
+        1.. => seconds - (beyond / CALENDAR + 1) * CALENDAR,
+        _ => seconds,
     }
 }

@@ -105,7 +105,8 @@ impl MapType {
         self != Self::String
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    /// The name of the type, as Go prints it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Any => "map[string]interface {}",
             Self::String => "map[string]string",

@@ -195,6 +195,32 @@ impl Value {
         Data::Map(Rc::new(Map::new(entries.collect(), of))).into()
     }
 
+    /// Puts a value under a key of a map, for all that hold the map; what is no map stays as it is.
+    pub fn insert(&self, key: impl Into<Arc<str>>, value: Self) {
+        if let Data::Map(map) = &self.data {
+            let key_source = Source::TEMPLATE;
+            map.insert(
+                key,
+                Entry {
+                    key: key_source,
+                    value,
+                },
+            );
+        }
+    }
+
+    /// The same map under another type, as a conversion in Go gives it; nothing where it is no
+    /// map. What is changed in one is changed in both.
+    pub fn converted(&self, to: MapType) -> Option<Self> {
+        let Data::Map(map) = &self.data else {
+            return None;
+        };
+        Some(Self {
+            data: Data::Map(Rc::new(map.retyped(to))),
+            ..self.clone()
+        })
+    }
+
     /// A list of some type that is nil.
     pub(crate) fn nil_list(of: ElementType) -> Self {
         Data::List(Rc::new(List::nil(of))).into()

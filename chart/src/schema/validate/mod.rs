@@ -7,7 +7,7 @@ mod mismatch;
 mod objects;
 mod scalars;
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use self::mismatch::mismatch;
 use super::{
@@ -23,11 +23,15 @@ const MAX_DEPTH: usize = 300;
 /// How often schemas may be held against values: about a second of work.
 pub(super) const MAX_STEPS: u64 = 5_000_000;
 
+/// How long what is found may be, in bytes: far more than anybody reads.
+const MAX_FINDINGS_BYTES: usize = 16 << 20;
+
 /// Why values were not checked to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exhausted {
     Depth,
     Steps,
+    Findings,
 }
 
 /// What is wrong with the value, if anything is; `steps` is how often schemas may be held against
@@ -45,9 +49,13 @@ pub(super) fn validate(
         next_value: 0,
         steps_left: steps,
         depth: 0,
+        text_left: Cell::new(MAX_FINDINGS_BYTES),
         exhausted: None,
     };
     let found = validator.check_alone(root, value, false);
+    if validator.text_left.get() == 0 {
+        return Err(Exhausted::Findings);
+    }
     if let Some(exhausted) = validator.exhausted {
         return Err(exhausted);
     }
@@ -118,6 +126,8 @@ struct Validator<'s> {
     next_value: u64,
     steps_left: u64,
     depth: usize,
+    /// How many bytes of findings are left.
+    text_left: Cell<usize>,
     exhausted: Option<Exhausted>,
 }
 
@@ -276,7 +286,7 @@ impl<'s> Validator<'s> {
             1 => Err(check.found.pop().unwrap_or_default()),
             _ if check.quiet => Err(Violation::default()),
             _ => Err(Violation {
-                location: self.path.clone(),
+                location: self.location(),
                 origin: check.value.origin(),
                 what: What::Group,
                 causes: check.found,
@@ -321,31 +331,32 @@ impl<'s> Validator<'s> {
             .map_or(0, |index| index + 1);
         let same = around.get(first..)?;
         let index = same.iter().rposition(|scope| scope.schema == last.schema)?;
-        let location = &self.schemas.get(last.schema)?.location;
+        let location = self.schemas.address(last.schema)?.shown();
         Some(format!(
             "both {} and {} resolve to {} causing reference cycle",
             self.keyword_location(self.scopes.len()),
             self.keyword_location(first + index + 1),
-            quoted(location)
+            quoted(&location)
         ))
     }
 
     /// Through which keywords the scopes lead.
     fn keyword_location(&self, count: usize) -> String {
         let mut out = String::new();
-        let mut parent = "";
+        let mut parent = String::new();
         for (index, scope) in self.scopes.iter().take(count).enumerate() {
-            let Some(schema) = self.schemas.get(scope.schema) else {
+            let Some(address) = self.schemas.address(scope.schema) else {
                 continue;
             };
+            let location = address.shown();
             if index > 0 {
                 if scope.keyword.is_empty() {
-                    out.push_str(schema.location.get(parent.len()..).unwrap_or_default());
+                    out.push_str(location.get(parent.len()..).unwrap_or_default());
                 } else {
                     push_token(&mut out, scope.keyword);
                 }
             }
-            parent = &schema.location;
+            parent = location;
         }
         out
     }
@@ -354,12 +365,28 @@ impl<'s> Validator<'s> {
         if check.quiet {
             return Violation::default();
         }
+        let words = words();
+        self.spend(words.len());
         Violation {
-            location: self.path.clone(),
-            what: What::Words(words()),
+            location: self.location(),
+            what: What::Words(words),
             causes: Vec::new(),
             origin: check.value.origin(),
         }
+    }
+
+    /// Where the value is, for a finding.
+    fn location(&self) -> String {
+        self.spend(self.path.len());
+        if self.text_left.get() == 0 {
+            return String::new();
+        }
+        self.path.clone()
+    }
+
+    fn spend(&self, bytes: usize) {
+        let left = self.text_left.get().saturating_sub(bytes);
+        self.text_left.set(left);
     }
 
     fn add(&mut self, check: &mut Check<'_, '_>, words: impl FnOnce() -> String) {

@@ -1,7 +1,8 @@
 //! X.509 certificates as Sprig makes them with Go's `crypto/x509`: the same fields, in the same
 //! order, in the same forms.
 
-use std::{any::Any, net::IpAddr};
+use core::net::IpAddr;
+use std::any::Any;
 
 use sha2::{Digest as _, Sha256};
 

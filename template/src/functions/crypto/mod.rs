@@ -14,7 +14,8 @@ mod prime;
 mod rsa;
 mod signer;
 
-use std::{net::IpAddr, sync::Arc};
+use core::net::IpAddr;
+use std::sync::Arc;
 
 pub(crate) use certificate::Certificate;
 use certificate::{Contents, Issuer};

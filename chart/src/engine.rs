@@ -1,0 +1,197 @@
+//! Executes the templates of a chart and of all charts in it: what each of them sees, and in which
+//! order Helm comes by them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use cairn_spec::{Node, Origins, SourceId, Sources};
+use cairn_template::{
+    MapType, Value,
+    go::{Options, Templates, helm_order},
+};
+
+use crate::{
+    Chart, ChartType, Dialect, Error, RenderOptions, chart_object::chart_object, files::Files,
+    manifest::RenderedFile,
+};
+
+/// Notes are rendered like all else, and so may fail, but they are no manifests.
+const NOTES_SUFFIX: &str = "NOTES.txt";
+
+/// What all templates of a chart rendered, in the order of their paths.
+pub(crate) fn execute(
+    chart: &Chart,
+    values: &Node,
+    options: &RenderOptions<'_>,
+    sources: &Sources,
+    origins: &Origins,
+) -> Result<Vec<RenderedFile>, Error> {
+    let mut files = TemplateFiles::default();
+    files.add(chart, chart.name());
+    let mut names: Vec<&str> = files.by_path.keys().map(|path| &**path).collect();
+    helm_order(&mut names);
+    let mut templates = Templates::new();
+    for name in &names {
+        templates.add(name, sources, files.by_path[*name].source)?;
+    }
+    let go_options = Options {
+        limits: options.limits,
+        provenance: options.provenance,
+        host: options.host,
+        ..Options::helm()
+    };
+    let mut renderer = templates.renderer(origins, &go_options);
+    let values_type = values_type(options.dialect);
+    let values = renderer.typed_value(values, values_type);
+    let contexts = Contexts::new(chart, values, options);
+
+    let mut outputs = Vec::new();
+    let mut paths = Vec::new();
+    for name in names {
+        if base(name).starts_with('_') {
+            continue;
+        }
+        let file = &files.by_path[name];
+        let context = &contexts.by_chart[file.chart];
+        let template = [
+            ("Name", Value::from(name)),
+            ("BasePath", Value::from(file.base_path.as_str())),
+        ];
+        context.insert("Template", Value::typed_map(template, values_type));
+        let output = renderer.render(name, context)?;
+        if !name.ends_with(NOTES_SUFFIX) {
+            paths.push(Arc::from(name));
+            outputs.push(output);
+        }
+    }
+    let outputs = renderer.finish(outputs).into_iter();
+    let mut files: Vec<RenderedFile> = outputs
+        .zip(paths)
+        .map(|(output, path)| RenderedFile {
+            path,
+            bytes: output.bytes,
+            spans: output.spans,
+        })
+        .collect();
+    files.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(files)
+}
+
+/// The name of the type of `.Values`, and of all that a template sees.
+fn values_type(dialect: Dialect) -> MapType {
+    MapType::Named(match dialect {
+        Dialect::Helm4 => "common.Values",
+        Dialect::Helm3 => "chartutil.Values",
+    })
+}
+
+/// The files of templates of all charts, by their paths from the root chart.
+#[derive(Default)]
+struct TemplateFiles {
+    by_path: HashMap<Arc<str>, TemplateFile>,
+    charts: usize,
+}
+
+struct TemplateFile {
+    source: SourceId,
+    base_path: String,
+    /// The number of its chart: a chart is counted before those in it.
+    chart: usize,
+}
+
+impl TemplateFiles {
+    /// Adds the templates of a chart and of those in it; of two with the same path the last
+    /// counts. Of a library only what others may include is a template.
+    fn add(&mut self, chart: &Chart, chart_path: &str) {
+        let number = self.charts;
+        self.charts += 1;
+        for child in &chart.dependencies {
+            self.add(child, &format!("{chart_path}/charts/{}", child.name()));
+        }
+        let is_library = chart.metadata.chart_type == ChartType::Library;
+        for template in &chart.templates {
+            if is_library && !base(&template.path).starts_with('_') {
+                continue;
+            }
+            let file = TemplateFile {
+                source: template.source,
+                base_path: format!("{chart_path}/templates"),
+                chart: number,
+            };
+            let path = format!("{chart_path}/{}", template.path);
+            self.by_path.insert(path.into(), file);
+        }
+    }
+}
+
+/// What `.` is in the templates of each chart, by the numbers of the charts.
+struct Contexts {
+    by_chart: Vec<Value>,
+    release: Value,
+    capabilities: Value,
+    dialect: Dialect,
+}
+
+impl Contexts {
+    fn new(chart: &Chart, values: Value, options: &RenderOptions<'_>) -> Self {
+        let mut contexts = Self {
+            by_chart: Vec::new(),
+            release: release(options),
+            capabilities: options.capabilities.to_value(options.dialect),
+            dialect: options.dialect,
+        };
+        contexts.add(chart, values, true);
+        contexts
+    }
+
+    /// Adds a chart and those in it. Gives what the chart is in `.Subcharts` of the one above: the
+    /// same map, so that what templates change in one they see in the other.
+    fn add(&mut self, chart: &Chart, values: Value, is_root: bool) -> Value {
+        let number = self.by_chart.len();
+        self.by_chart.push(Value::missing());
+        let subcharts = Value::map::<&str>([]);
+        for child in &chart.dependencies {
+            let child_values = table(&values, child.name(), self.dialect);
+            let context = self.add(child, child_values, false);
+            subcharts.insert(child.name(), context);
+        }
+        let context = Value::map([
+            (
+                "Chart",
+                chart_object(&chart.metadata, is_root, self.dialect),
+            ),
+            ("Files", Value::object(Files::new(&chart.files))),
+            ("Release", self.release.clone()),
+            ("Capabilities", self.capabilities.clone()),
+            ("Values", values),
+            ("Subcharts", subcharts),
+        ]);
+        self.by_chart[number] = context
+            .converted(values_type(self.dialect))
+            .unwrap_or_else(Value::missing);
+        context
+    }
+}
+
+/// The values of a chart in those of the one above: the same map, so that what templates change in
+/// one they see in the other. Helm takes the name for a path, and finds nothing for one with dots.
+fn table(values: &Value, name: &str, dialect: Dialect) -> Value {
+    let of = values_type(dialect);
+    name.split('.')
+        .try_fold(values.clone(), |table, key| table.get(key)?.converted(of))
+        .unwrap_or_else(|| Value::typed_map::<&str>([], of))
+}
+
+fn release(options: &RenderOptions<'_>) -> Value {
+    Value::map([
+        ("Name", Value::from(options.release_name.as_str())),
+        ("Namespace", Value::from(options.namespace.as_str())),
+        ("IsUpgrade", Value::from(options.is_upgrade)),
+        ("IsInstall", Value::from(!options.is_upgrade)),
+        ("Revision", Value::from(1)),
+        ("Service", Value::from("Helm")),
+    ])
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

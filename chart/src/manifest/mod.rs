@@ -1,0 +1,15 @@
+//! What becomes of rendered files: documents, in the order in which Helm installs them.
+
+mod document;
+mod head;
+mod order;
+mod scan;
+mod show_only;
+mod sort;
+mod split;
+
+pub(crate) use document::RenderedFile;
+pub use document::{Document, Hook, HookEvent};
+pub(crate) use show_only::show_only;
+pub(crate) use sort::{Sorted, Unsorted, sort};
+pub(crate) use split::length_without_space;

@@ -1,0 +1,152 @@
+//! What a chart rendered, and how Helm prints it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_spec::Diagnostic;
+
+use crate::{
+    Chart, Dialect, Document, Error, Hook,
+    manifest::{Sorted, length_without_space, show_only},
+};
+
+/// All that a chart rendered.
+#[derive(Debug)]
+pub struct Release {
+    /// The files in `crds/` of the chart and of those in it, which are no templates.
+    pub crds: Vec<Crd>,
+    /// The documents in the order in which Helm installs them.
+    pub documents: Vec<Document>,
+    /// What Helm runs beside them, in the order in which it prints it.
+    pub hooks: Vec<Hook>,
+    /// What is probably not what was meant.
+    pub warnings: Vec<Diagnostic>,
+    dialect: Dialect,
+}
+
+/// A file in `crds/`.
+#[derive(Debug, Clone)]
+pub struct Crd {
+    /// Its path from the root chart.
+    pub path: Arc<str>,
+    /// Its content.
+    pub bytes: Bytes,
+}
+
+/// What is printed of a release.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestOptions {
+    /// The files in `crds/` come first.
+    pub includes_crds: bool,
+    /// Which hooks come last.
+    pub hooks: PrintedHooks,
+    /// Paths of templates below the root chart, in which `*` and `?` may stand for anything but
+    /// `/`. If there are any, only documents of these templates are printed.
+    pub show_only: Vec<String>,
+}
+
+/// Which hooks are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrintedHooks {
+    /// All.
+    #[default]
+    All,
+    /// All that are no tests.
+    WithoutTests,
+    /// None.
+    None,
+}
+
+impl Release {
+    pub(crate) fn new(
+        chart: &Chart,
+        sorted: Sorted,
+        dialect: Dialect,
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
+        let mut crds = Vec::new();
+        add_crds(chart, chart.name(), &mut crds);
+        Self {
+            crds,
+            documents: sorted.documents,
+            hooks: sorted.hooks,
+            warnings,
+            dialect,
+        }
+    }
+
+    /// What `helm template` prints.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestOptions::show_only`] names a template of which there is no document.
+    pub fn manifest(&self, options: &ManifestOptions) -> Result<Vec<u8>, Error> {
+        let mut printed = Vec::new();
+        for crd in self.printed_crds(options) {
+            print_document(&crd.path, &crd.bytes, &mut printed);
+        }
+        for document in &self.documents {
+            print_document(document.path(), document.bytes(), &mut printed);
+        }
+        // Helm trims all that stands before the hooks.
+        printed.truncate(length_without_space(&printed));
+        printed.push(b'\n');
+        for hook in self.printed_hooks(options) {
+            let document = &hook.document;
+            print_document(document.path(), document.bytes(), &mut printed);
+        }
+        if options.show_only.is_empty() {
+            return Ok(printed);
+        }
+        show_only(&printed, &options.show_only, self.dialect)
+    }
+
+    /// The files in `crds/` that are printed.
+    pub fn printed_crds(&self, options: &ManifestOptions) -> impl Iterator<Item = &Crd> {
+        self.crds.iter().filter(|_| options.includes_crds)
+    }
+
+    /// The hooks that are printed.
+    pub fn printed_hooks(&self, options: &ManifestOptions) -> impl Iterator<Item = &Hook> {
+        let printed = options.hooks;
+        self.hooks.iter().filter(move |hook| match printed {
+            PrintedHooks::All => true,
+            PrintedHooks::WithoutTests => !hook.is_test(),
+            PrintedHooks::None => false,
+        })
+    }
+}
+
+/// Adds a document as Helm prints it.
+pub fn print_document(path: &str, bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"---\n# Source: ");
+    out.extend_from_slice(path.as_bytes());
+    out.push(b'\n');
+    out.extend_from_slice(bytes);
+    out.push(b'\n');
+}
+
+/// The files in `crds/` of a chart and of those in it.
+pub(crate) fn add_crds(chart: &Chart, chart_path: &str, crds: &mut Vec<Crd>) {
+    let is_manifest = |path: &str| {
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    };
+    for file in &chart.files {
+        if file.path.starts_with("crds/") && is_manifest(&file.path) {
+            crds.push(Crd {
+                path: format!("{chart_path}/{}", file.path).into(),
+                bytes: file.bytes.clone(),
+            });
+        }
+    }
+    for child in &chart.dependencies {
+        add_crds(
+            child,
+            &format!("{chart_path}/charts/{}", child.name()),
+            crds,
+        );
+    }
+}

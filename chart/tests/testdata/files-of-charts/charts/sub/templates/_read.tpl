@@ -1,0 +1,1 @@
+{{ define "read" }}read: {{ .Files.Get "mine.txt" | quote }}{{ end }}

@@ -1,0 +1,4 @@
+{{- define "common.data" -}}
+chart: {{ .Chart.Name }}
+values: {{ .Values.common | toJson }}
+{{- end -}}

@@ -1,0 +1,1 @@
+{{ define "shared" }}mid{{ end }}{{ define "only-mid" }}only-mid {{ .Chart.Name }}{{ end }}

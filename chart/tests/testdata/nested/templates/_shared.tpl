@@ -1,0 +1,1 @@
+{{ define "shared" }}root{{ end }}{{ define "only-root" }}only-root {{ .Chart.Name }}{{ end }}
