@@ -2,6 +2,7 @@
 
 mod args;
 mod chart_folder;
+mod chart_source;
 mod charts;
 mod client;
 mod command;
