@@ -26,6 +26,7 @@ mod host;
 mod ignore;
 mod kube_version;
 mod limits;
+pub mod lint;
 mod load;
 mod manifest;
 mod metadata;

@@ -89,3 +89,10 @@ impl Run {
         overrides.merge(*dialect, sources, origins, &mut read_file)
     }
 }
+
+pub(crate) fn files(files: &[(&str, &str)]) -> Files {
+    files
+        .iter()
+        .map(|&(path, text)| (path.to_owned(), text.to_owned()))
+        .collect()
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use cairn_spec::Node;
 
-use crate::charts::{Files, Run};
+use crate::charts::{Run, files};
 
 /// The writers of the value at a path, the last one first, each as `place: text`.
 fn history(run: &Run, root: &Node, path: &str) -> String {
@@ -31,13 +31,6 @@ fn history(run: &Run, root: &Node, path: &str) -> String {
         let _ = write!(out, "{place} {text} < ");
     }
     out.trim_end_matches(" < ").to_owned()
-}
-
-fn files(files: &[(&str, &str)]) -> Files {
-    files
-        .iter()
-        .map(|&(path, text)| (path.to_owned(), text.to_owned()))
-        .collect()
 }
 
 fn histories(
