@@ -11,6 +11,7 @@ mod diagnostics;
 mod embedded;
 mod exit;
 mod files;
+mod generated;
 mod output;
 mod packs;
 mod picture;
