@@ -10,6 +10,7 @@ mod diagnostics;
 mod embedded;
 mod exit;
 mod files;
+mod generated;
 mod output;
 mod packs;
 mod picture;
