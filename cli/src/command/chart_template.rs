@@ -139,7 +139,7 @@ impl ReleaseArgs {
     fn options(&self, name: &str) -> Result<RenderOptions<'static>, Failure> {
         let dialect = Dialect::from(self.dialect);
         let mut capabilities = Capabilities::default_of_helm(dialect);
-        if let Some(version) = &self.kube_version {
+        if let Some(version) = self.kube_version.as_ref().filter(|it| !it.is_empty()) {
             capabilities.kube_version = KubeVersion::parse(version).map_err(|error| {
                 Failure::new(ExitCode::InvalidInput, error).hint("give it as in 1.33.4")
             })?;
