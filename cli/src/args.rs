@@ -4,13 +4,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
-    pack_build, pack_import_palette, pack_inspect, pack_lint, pack_new, pack_pull, pack_push,
-    pack_test, profile_build, profile_lint, profile_tree, profile_update, quickstart,
-    registry_authz_explain, registry_check, registry_doctor, registry_export, registry_fsck,
-    registry_gc, registry_healthcheck, registry_import, registry_login, registry_logout,
-    registry_quota, registry_rebuild, registry_retention, registry_serve, registry_sync,
-    registry_token_create, registry_token_list, registry_token_revoke, registry_user_add,
-    registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
+    pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
+    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
+    quickstart, registry_authz_explain, registry_check, registry_doctor, registry_export,
+    registry_fsck, registry_gc, registry_healthcheck, registry_import, registry_login,
+    registry_logout, registry_quota, registry_rebuild, registry_retention, registry_serve,
+    registry_sync, registry_token_create, registry_token_list, registry_token_revoke,
+    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
     registry_webhooks_retry, sign, verify,
 };
 
@@ -129,6 +129,8 @@ pub(crate) enum Pack {
 /// Make a pack of something else.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
+    /// Wrap a Helm chart as a pack
+    Helm(pack_import_helm::PackImportHelm),
     /// Make a pack of a Palette pack
     Palette(pack_import_palette::PackImportPalette),
 }

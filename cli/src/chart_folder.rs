@@ -200,7 +200,7 @@ fn follow(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
         let message = format!(
             "error evaluating symlink {}: {}",
             path.display(),
-            go_text("lstat", &tidy(&folder.join(target)), &error)
+            go_text("lstat", first_missing(&tidy(&folder.join(target))), &error)
         );
         let diagnostic =
             Diagnostic::error(CODE, format!("the link `{}` leads nowhere", path.display()))
@@ -210,6 +210,14 @@ fn follow(path: &Path) -> Result<(PathBuf, fs::Metadata), Error> {
     let metadata =
         fs::symlink_metadata(&resolved).map_err(|error| go_error("lstat", &resolved, &error))?;
     Ok((resolved, metadata))
+}
+
+/// The first part of a path that is not there, at which Go stops.
+fn first_missing(path: &Path) -> &Path {
+    let missing = path
+        .ancestors()
+        .take_while(|part| fs::symlink_metadata(part).is_err());
+    missing.last().unwrap_or(path)
 }
 
 fn refused(message: String, hint: &str) -> Error {
@@ -326,6 +334,12 @@ mod tests {
             "Chart.yaml templates/a.yaml values.yaml z.yaml"
         );
         link(Path::new("nowhere"), "a");
+        assert_eq!(
+            read(&chart, &ChartLimits::HELM),
+            "error evaluating symlink …/a: lstat …/nowhere: no such file or directory"
+        );
+        fs::remove_file(chart.path().join("a")).unwrap();
+        link(Path::new("nowhere/below"), "a");
         assert_eq!(
             read(&chart, &ChartLimits::HELM),
             "error evaluating symlink …/a: lstat …/nowhere: no such file or directory"

@@ -133,7 +133,9 @@ impl Failed {
             Self::Chart(error) => {
                 let helm = error.helm_message().to_owned();
                 let mut finding = error.into_diagnostic();
-                if helm != finding.message {
+                // What Helm does not refuse, it has no words for.
+                let is_ours = ["template-limit", "template-nondeterministic"];
+                if helm != finding.message && !is_ours.contains(&finding.code) {
                     finding = finding.note(format!("Helm says: {helm}"));
                 }
                 output.finding(&finding, &texts.sources);

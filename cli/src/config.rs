@@ -17,6 +17,8 @@ pub(crate) struct Environment {
     pub(crate) logs_json: bool,
     /// `DOCKER_CONFIG` or `~/.docker`: where `config.json` with registry credentials is.
     pub(crate) docker_config: Option<PathBuf>,
+    /// `CAIRN_CACHE`, or `cairn` in `XDG_CACHE_HOME` or `~/.cache`: what can be fetched again.
+    pub(crate) cache: Option<PathBuf>,
     /// `CAIRN_KEY_PASSWORD`: the password of an encrypted private key.
     pub(crate) key_password: Option<String>,
     /// `SOURCE_DATE_EPOCH`: the time artifacts say they were made at, in seconds since 1970
@@ -38,9 +40,14 @@ impl Environment {
             no_color: variable("NO_COLOR").is_some(),
             log: variable("CAIRN_LOG"),
             logs_json: variable("CAIRN_LOG_FORMAT").is_some_and(|format| format == "json"),
+            cache: variable("CAIRN_CACHE").map(PathBuf::from).or_else(|| {
+                let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
+                let caches = caches.or_else(|| Some(home.as_ref()?.join(".cache")));
+                Some(caches?.join("cairn"))
+            }),
             docker_config: variable("DOCKER_CONFIG")
                 .map(PathBuf::from)
-                .or_else(|| home.map(|home| home.join(".docker")))
+                .or_else(|| home.as_ref().map(|home| home.join(".docker")))
                 .map(|folder| folder.join("config.json")),
             key_password: variable("CAIRN_KEY_PASSWORD"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),

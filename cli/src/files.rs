@@ -12,7 +12,10 @@ use cairn_compiler::{InputError, NamedText, ProfileFiles};
 use cairn_spec::{ArchiveLimits, File, FileTree, TreePath, human_bytes};
 use globset::{Glob, GlobBuilder};
 
-use crate::exit::{ExitCode, Failure};
+use crate::{
+    chart_source::{Charts, Choice},
+    exit::{ExitCode, Failure},
+};
 
 /// The largest profile, cluster, lock or values file, in bytes.
 const MAX_TEXT_BYTES: u64 = 8 << 20;
@@ -323,11 +326,13 @@ pub(crate) fn read_text_or_empty(path: &Path) -> Result<String, InputError> {
     }
 }
 
-/// The files beside a profile, on disk.
-#[derive(Debug)]
-pub(crate) struct DiskFiles;
+/// The files beside a profile, on disk; local packs with the charts that they want.
+pub(crate) struct DiskFiles<'a> {
+    pub(crate) charts: &'a Charts,
+    pub(crate) choice: Choice,
+}
 
-impl DiskFiles {
+impl DiskFiles<'_> {
     /// A path beside a file; with an empty `beside`, the path as it is.
     fn beside(beside: &str, path: &str) -> PathBuf {
         let folder = Path::new(beside).parent().unwrap_or(Path::new(""));
@@ -354,6 +359,24 @@ pub(crate) fn tidy(path: &Path) -> PathBuf {
     } else {
         tidy
     }
+}
+
+/// A file within a limit.
+pub(crate) fn read_bytes(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, InputError> {
+    let failed = |error: io::Error| unreadable(path, &error);
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    io::Read::take(file, limit_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit_bytes {
+        let limit = human_bytes(limit_bytes);
+        return Err(too_much(
+            format!("`{}` is larger than {limit}", path.display()),
+            "name another file",
+        ));
+    }
+    Ok(bytes)
 }
 
 /// A text file within its limit. Pipes are fine; they and devices do not say how much will come.
@@ -391,7 +414,7 @@ pub(crate) fn describe(error: &io::Error) -> String {
     }
 }
 
-impl ProfileFiles for DiskFiles {
+impl ProfileFiles for DiskFiles<'_> {
     fn read(&self, beside: &str, path: &str) -> Result<NamedText, InputError> {
         let path = Self::beside(beside, path);
         let text: Arc<str> = read_text(&path)?.into();
@@ -460,7 +483,8 @@ impl ProfileFiles for DiskFiles {
 
     fn read_pack(&self, beside: &str, path: &str) -> Result<FileTree, InputError> {
         let path = Self::beside(beside, path);
-        read_tree(&path, &ArchiveLimits::PACK)
+        let tree = read_tree(&path, &ArchiveLimits::PACK)?;
+        self.charts.complete(tree, self.choice)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod chart_folder;
+mod chart_source;
 mod charts;
 mod client;
 mod command;
@@ -10,6 +11,7 @@ mod diagnostics;
 mod embedded;
 mod exit;
 mod files;
+mod generated;
 mod output;
 mod packs;
 mod picture;

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use cairn_compiler::{FetchedPack, InputError, PackSource};
+use cairn_compiler::{FetchedChart, FetchedPack, InputError, PackSource};
 use cairn_oci::{Client, Error, PullLimits, chain};
 use cairn_spec::{
-    ArchiveLimits, Artifact, Digest, LayerName, PackArtifactError, PackName, Reference,
-    RegistrySpec, Tag, UnpackedPack, Version, unpack_pack,
+    ArchiveLimits, Artifact, ChartName, ChartRepository, Digest, LayerName, PackArtifactError,
+    PackName, Reference, RegistrySpec, Tag, UnpackedPack, Version, unpack_pack,
 };
 use tokio::runtime::Handle;
 
 use crate::{
+    chart_source::{Charts, OFFLINE},
     exit::{ExitCode, Failure},
     signing::Trust,
 };
@@ -20,6 +21,9 @@ pub(crate) struct RegistryPacks {
     pub(crate) client: Client,
     pub(crate) trust: Trust,
     pub(crate) runtime: Handle,
+    pub(crate) charts: Charts,
+    /// No network is used.
+    pub(crate) offline: bool,
     /// Addresses to use instead of those in the profile, by the registry's name.
     pub(crate) registries: BTreeMap<LayerName, String>,
 }
@@ -38,6 +42,7 @@ impl PackSource for RegistryPacks {
         registry: &RegistrySpec,
         pack: &PackName,
     ) -> Result<Vec<Version>, InputError> {
+        self.refuse_offline(pack)?;
         let reference = self.reference(registry, pack)?;
         let tags = self
             .runtime
@@ -56,6 +61,7 @@ impl PackSource for RegistryPacks {
         version: &Version,
         locked: Option<&Digest>,
     ) -> Result<FetchedPack, InputError> {
+        self.refuse_offline(pack)?;
         let repository = self.reference(registry, pack)?;
         let tag = Tag::from_version(version)
             .map_err(|error| InputError::new("pack-version", error.to_string()))?;
@@ -72,9 +78,36 @@ impl PackSource for RegistryPacks {
             error => input_error("pack-fetch", error),
         })?
     }
+
+    fn chart_versions(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+    ) -> Result<Vec<Version>, InputError> {
+        self.charts.versions(repository, chart)
+    }
+
+    fn fetch_chart(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        digest: Option<&Digest>,
+    ) -> Result<FetchedChart, InputError> {
+        self.charts.fetch(repository, chart, version, digest)
+    }
 }
 
 impl RegistryPacks {
+    fn refuse_offline(&self, pack: &PackName) -> Result<(), InputError> {
+        if !self.offline {
+            return Ok(());
+        }
+        let message = format!("the pack `{pack}` is in a registry, and `--offline` forbids to ask");
+        Err(InputError::new(OFFLINE, message)
+            .hint("packs of registries are not cached: use `path`"))
+    }
+
     /// `PREFIX/NAME` at a registry of a profile.
     fn reference(&self, registry: &RegistrySpec, pack: &PackName) -> Result<Reference, InputError> {
         let url = self.registries.get(&registry.name).unwrap_or(&registry.url);

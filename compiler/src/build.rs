@@ -2,7 +2,9 @@
 //!
 //! [`compile`] is the table of contents; each step is a module of its own.
 
-use cairn_spec::{Diagnostic, FileTree, LayerName, Lock, PackName, SourceKind, VariableName};
+use cairn_spec::{
+    ChartName, Diagnostic, FileTree, LayerName, Lock, PackName, SourceKind, VariableName,
+};
 
 use crate::{
     PackSource, ProfileFiles, Session,
@@ -44,13 +46,21 @@ pub enum LockMode {
     Keep,
     /// Choose nothing: what is not locked is an error.
     Locked,
-    /// Choose these packs anew; all when empty.
+    /// Choose these packs, and charts of these names, anew; all when empty.
     Update(Vec<PackName>),
 }
 
 impl LockMode {
     pub(crate) fn updates(&self, pack: &PackName) -> bool {
-        matches!(self, Self::Update(packs) if packs.is_empty() || packs.contains(pack))
+        self.updates_named(pack.as_str())
+    }
+
+    pub(crate) fn updates_chart(&self, chart: &ChartName) -> bool {
+        self.updates_named(chart.as_str())
+    }
+
+    fn updates_named(&self, name: &str) -> bool {
+        matches!(self, Self::Update(packs) if packs.is_empty() || packs.iter().any(|pack| pack.as_str() == name))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use cairn_spec::{
-    ApiVersion, BundleKind, BundleLayer, BundleManifest, BundlePack, BundleProfile, BundleSecret,
-    ClusterName, Digest, FileTree, HostPlan, HostPlanKind, HostPlanStep, ImageList, ImageListKind,
-    Lock, Plan, PlanEdge, PlanObject, ProfileName, TreePath, VariableName, Version, write_tar,
-    yaml::write_manifest,
+    ApiVersion, BundleChart, BundleKind, BundleLayer, BundleManifest, BundlePack, BundleProfile,
+    BundleSecret, ClusterName, Digest, FileTree, HostPlan, HostPlanKind, HostPlanStep, ImageList,
+    ImageListKind, Lock, Plan, PlanEdge, PlanObject, ProfileName, TreePath, VariableName, Version,
+    write_tar, yaml::write_manifest,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -223,6 +223,20 @@ fn write_host(parts: &BundleParts<'_>, tree: &mut FileTree) {
     );
 }
 
+/// The charts of a layer.
+fn charts_of(layer: &ResolvedLayer) -> Vec<BundleChart> {
+    layer
+        .charts()
+        .map(|(loaded, release)| BundleChart {
+            name: loaded.name.clone(),
+            version: loaded.version().to_owned(),
+            release,
+            repository: loaded.repository.clone(),
+            digest: loaded.digest.clone(),
+        })
+        .collect()
+}
+
 fn manifest(parts: &BundleParts<'_>, files: BTreeMap<String, Digest>) -> BundleManifest {
     let mut counts = vec![0; parts.layers.len()];
     for object in parts.objects {
@@ -240,6 +254,7 @@ fn manifest(parts: &BundleParts<'_>, files: BTreeMap<String, Digest>) -> BundleM
                 version: resolved.pack.manifest.metadata.version.clone(),
                 diff_id: resolved.diff_id.clone(),
             }),
+            charts: charts_of(layer),
             objects: counts[index],
             host_files: output.host.len(),
         })

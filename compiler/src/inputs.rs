@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cairn_spec::{Digest, FileTree, PackName, RegistrySpec, Version};
+use cairn_spec::{ChartName, ChartRepository, Digest, FileTree, PackName, RegistrySpec, Version};
 
-/// Where packs come from. Content is verified before it gets here.
+/// Where packs and charts come from. Content is verified before it gets here.
 pub trait PackSource: Sync {
     /// The versions of a pack that a registry has, in any order.
     fn versions(
@@ -21,6 +21,31 @@ pub trait PackSource: Sync {
         version: &Version,
         locked: Option<&Digest>,
     ) -> Result<FetchedPack, InputError>;
+
+    /// The versions of a chart that a repository has, in any order.
+    fn chart_versions(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+    ) -> Result<Vec<Version>, InputError>;
+
+    /// The archive of a chart. It has the digest, if there is one.
+    fn fetch_chart(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        digest: Option<&Digest>,
+    ) -> Result<FetchedChart, InputError>;
+}
+
+/// A chart as its source hands it over.
+#[derive(Debug, Clone)]
+pub struct FetchedChart {
+    /// The archive.
+    pub archive: Arc<[u8]>,
+    /// The SHA-256 digest of the archive.
+    pub digest: Digest,
 }
 
 /// A pack as its source hands it over: verified and unpacked.

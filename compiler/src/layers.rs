@@ -6,6 +6,7 @@ use cairn_spec::{Diagnostic, LayerName, Node, SourceKind, yaml};
 
 use crate::{
     NamedText, ProfileFiles, Session,
+    charts::{ChartInput, DEFAULT_NAMESPACE, ServedApis, release_of, render_chart},
     collect::{Collector, Home},
     object::{self, Object},
     profile::Content,
@@ -31,10 +32,13 @@ impl Rendering<'_> {
         interpolator: &mut Interpolator<'_>,
         session: &mut Session,
     ) -> (Vec<Object>, Vec<LayerOutput>) {
-        let mut outputs: Vec<LayerOutput> = layers
-            .iter()
-            .map(|layer| self.layer(layer, interpolator, session))
-            .collect();
+        let mut apis = ServedApis::default();
+        let mut outputs: Vec<LayerOutput> = Vec::new();
+        for layer in layers {
+            let output = self.layer(layer, &apis, interpolator, session);
+            apis.learn(&output.objects);
+            outputs.push(output);
+        }
         let mut collector = Collector::default();
         for output in &outputs {
             collector.learn(output);
@@ -57,19 +61,39 @@ impl Rendering<'_> {
     fn layer(
         &self,
         layer: &ResolvedLayer,
+        apis: &ServedApis,
         interpolator: &mut Interpolator<'_>,
         session: &mut Session,
     ) -> LayerOutput {
-        match (&layer.pack, self.values.get(&layer.layer.name)) {
-            (None, _) => self.manifests(layer, interpolator, session),
-            (Some(_), None) => LayerOutput::default(),
-            (Some(pack), Some(values)) => {
+        let values = self.values.get(&layer.layer.name);
+        match (&layer.pack, &layer.chart, values) {
+            (None, None, _) => self.manifests(layer, interpolator, session),
+            (_, _, None) => LayerOutput::default(),
+            (None, Some(chart), Some(values)) => {
+                let loaded = &chart.loaded;
+                let name = &layer.layer.name;
+                let release = release_of(loaded.release.as_deref(), name, &loaded.name, true);
+                let input = ChartInput {
+                    loaded,
+                    layer: name,
+                    release: &release,
+                    namespace: namespace_of(layer),
+                    values: Some(values),
+                    target: &self.target,
+                    apis,
+                };
+                let mut output = LayerOutput::default();
+                render_chart(&input, &mut output, session);
+                output
+            }
+            (Some(pack), _, Some(values)) => {
                 let input = render::Layer {
                     name: &layer.layer.name,
                     kind: layer.kind,
                     pack: &pack.pack,
                     values,
                     namespace: namespace_of(layer),
+                    apis,
                 };
                 render::render(&input, &self.target, session)
             }
@@ -121,11 +145,14 @@ fn read(text: NamedText, interpolator: &mut Interpolator<'_>, session: &mut Sess
     objects
 }
 
-/// The namespace of a layer: the profile's choice, else the pack's.
+/// The namespace of a layer: the profile's choice, else the pack's; of a chart without either, that
+/// which Helm takes.
 fn namespace_of(layer: &ResolvedLayer) -> Option<&str> {
     let of_pack = || {
         let resolved = layer.pack.as_ref()?;
         resolved.pack.manifest.spec.namespace.as_deref()
     };
-    layer.layer.namespace.as_deref().or_else(of_pack)
+    let of_chart = || layer.charts().next().map(|_| DEFAULT_NAMESPACE);
+    let written = layer.layer.namespace.as_deref();
+    written.or_else(of_pack).or_else(of_chart)
 }

@@ -9,6 +9,7 @@ mod charts;
 mod collect;
 mod constraints;
 mod go_templates;
+mod helm_import;
 mod host;
 mod image;
 mod inputs;
@@ -37,7 +38,9 @@ mod values;
 
 pub use build::{Build, BuildRequest, LockMode, build};
 pub use bundle::COMPILER_VERSION;
-pub use inputs::{FetchedPack, InputError, NamedText, PackSource, ProfileFiles};
+pub use charts::{ChartsToFetch, WantedPackChart, charts_to_fetch, newest};
+pub use helm_import::{HelmContent, HelmImport, HelmImportRequest, import_helm};
+pub use inputs::{FetchedChart, FetchedPack, InputError, NamedText, PackSource, ProfileFiles};
 pub use lint::{LINTS, Lint, lint_pack};
 pub use pack::{Pack, load as load_pack};
 pub use pack_render::KUBERNETES_VERSIONS;

@@ -4,6 +4,7 @@ use cairn_spec::{FileTree, LayerName, Node, PresetName, Span, Version};
 
 use crate::{
     Session,
+    charts::{DEFAULT_NAMESPACE, ServedApis},
     collect::{Collector, Home},
     object::Object,
     pack::Pack,
@@ -70,6 +71,7 @@ pub(crate) fn render_pack(
         .parse()
         .expect("pack and layer names have the same rule");
     let namespace = pack.manifest.spec.namespace.as_deref();
+    let namespace = namespace.or((!pack.charts.is_empty()).then_some(DEFAULT_NAMESPACE));
     let target = Target {
         kubernetes: kubernetes.clone(),
         profile: named(&[("name", "test"), ("version", "0.0.0")]),
@@ -81,6 +83,7 @@ pub(crate) fn render_pack(
         pack,
         values: &merged,
         namespace,
+        apis: &ServedApis::default(),
     };
     let mut output = render(&layer, &target, session);
     let mut collector = Collector::default();

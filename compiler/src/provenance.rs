@@ -13,6 +13,19 @@ const SLSA_PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 /// SLSA provenance of the manifests: what they were built from. No time, so that it is reproducible.
 pub(crate) fn provenance(parts: &BundleParts<'_>, manifests: &Digest) -> Json {
     let (name, version) = parts.profile;
+    let charts = parts
+        .layers
+        .iter()
+        .flat_map(|(layer, _)| layer.charts())
+        .filter_map(|(loaded, _)| {
+            let digest = loaded.digest.as_ref()?;
+            let repository = loaded.repository.as_ref()?;
+            Some(json!({
+                "uri": format!("pkg:helm/{}@{}", loaded.name, loaded.version().replace('+', "%2B")),
+                "annotations": {"repository": repository},
+                "digest": {digest.algorithm().as_str(): digest.hex()},
+            }))
+        });
     let packs: Vec<Json> = parts
         .layers
         .iter()
@@ -29,6 +42,7 @@ pub(crate) fn provenance(parts: &BundleParts<'_>, manifests: &Digest) -> Json {
             }
             dependency
         })
+        .chain(charts)
         .collect();
     json!({
         "_type": "https://in-toto.io/Statement/v1",

@@ -12,7 +12,14 @@ use cairn_spec::{
 use cairn_template::{Limits, Rendered};
 use rayon::prelude::*;
 
-use crate::{Session, go_templates::render_go, host::render_host, object, pack::Pack};
+use crate::{
+    Session,
+    charts::{ChartInput, ServedApis, release_of, render_chart},
+    go_templates::render_go,
+    host::render_host,
+    object,
+    pack::Pack,
+};
 
 /// What every template of a build may read.
 #[derive(Debug, Clone)]
@@ -31,6 +38,8 @@ pub(crate) struct Layer<'a> {
     pub(crate) pack: &'a Pack,
     pub(crate) values: &'a Node,
     pub(crate) namespace: Option<&'a str>,
+    /// What definitions of the layers below add to the cluster's APIs.
+    pub(crate) apis: &'a ServedApis,
 }
 
 /// What a layer renders to.
@@ -84,8 +93,44 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
         }
     }
     render_go(layer, target, &mut output, session);
+    render_charts(layer, target, &mut output, session);
     render_host(layer, &context, &mut output, session);
     output
+}
+
+/// Renders the charts of a pack. They know of the definitions of the pack itself, too.
+fn render_charts(
+    layer: &Layer<'_>,
+    target: &Target,
+    output: &mut LayerOutput,
+    session: &mut Session,
+) {
+    let charts = &layer.pack.charts;
+    if charts.is_empty() {
+        return;
+    }
+    let mut apis = layer.apis.clone();
+    apis.learn(&output.objects);
+    for loaded in charts {
+        let name = loaded.name.as_str();
+        let release = release_of(
+            loaded.release.as_deref(),
+            layer.name,
+            &loaded.name,
+            charts.len() == 1,
+        );
+        let input = ChartInput {
+            loaded,
+            layer: layer.name,
+            release: &release,
+            namespace: layer.namespace,
+            values: layer.values.at(&["charts", name]),
+            target,
+            apis: &apis,
+        };
+        output.read.insert(format!("/values/charts/{name}"));
+        render_chart(&input, output, session);
+    }
 }
 
 /// Renders templates side by side; results come in the order of the names.

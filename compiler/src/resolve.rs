@@ -9,12 +9,13 @@ use std::{
 };
 
 use cairn_spec::{
-    Diagnostic, Digest, LayerKind, LayerName, Lock, LockedPack, PackName, RegistrySpec, Span,
-    Version, VersionRange, write_tar,
+    Diagnostic, Digest, LayerKind, LayerName, Lock, LockedChart, LockedPack, PackName,
+    RegistrySpec, Span, Version, VersionRange, write_tar,
 };
 
 use crate::{
     FetchedPack, LockMode, PackSource, ProfileFiles, Session,
+    charts::{AcquiredChart, LoadedChart, ResolvedChart, WantedChart, release_of},
     pack::{self, Pack},
     profile::{Content, Stack, StackLayer},
 };
@@ -25,8 +26,27 @@ pub(crate) struct ResolvedLayer {
     pub(crate) layer: StackLayer,
     pub(crate) kind: LayerKind,
     pub(crate) pack: Option<ResolvedPack>,
-    /// Its pack was read without an error.
+    /// The chart, of a layer that is one.
+    pub(crate) chart: Option<ResolvedChart>,
+    /// Its pack or chart was read without an error.
     pub(crate) sound: bool,
+}
+
+impl ResolvedLayer {
+    /// The charts of the layer, and the names of their releases.
+    pub(crate) fn charts(&self) -> impl Iterator<Item = (&LoadedChart, String)> {
+        let of_pack = self.pack.iter().flat_map(|resolved| &resolved.pack.charts);
+        let own = self.chart.iter().map(|chart| &chart.loaded);
+        let is_only = self
+            .pack
+            .as_ref()
+            .is_none_or(|resolved| resolved.pack.charts.len() == 1);
+        of_pack.chain(own).map(move |loaded| {
+            let written = loaded.release.as_deref();
+            let release = release_of(written, &self.layer.name, &loaded.name, is_only);
+            (loaded, release)
+        })
+    }
 }
 
 /// A pack that a layer uses.
@@ -59,27 +79,36 @@ impl Resolver<'_> {
         let mut layers = Vec::new();
         for ((layer, wanted), acquired) in stack.layers.iter().zip(&wanted).zip(acquired) {
             let before = session.diagnostics.error_count();
-            let pack = match (&layer.content, wanted, acquired) {
-                (Content::Manifests { .. }, ..) => None,
+            let (mut pack, mut chart) = (None, None);
+            match (&layer.content, wanted, acquired) {
+                (Content::Manifests { .. }, ..) => {}
                 (Content::Local { path, beside, span }, ..) => {
-                    match self.local(path, beside, *span, session) {
-                        Some(pack) => Some(pack),
-                        None => continue,
+                    pack = self.local(path, beside, *span, session);
+                    if pack.is_none() {
+                        continue;
                     }
                 }
-                (Content::Pack { .. }, Some(wanted), Some(Ok((version, content)))) => {
-                    match registry_pack(wanted, version, content, session) {
-                        Some(pack) => Some(pack),
-                        None => continue,
+                (_, Some(Wanted::Pack(wanted)), Some(Acquired::Pack(Ok((version, content))))) => {
+                    pack = registry_pack(wanted, version, content, session);
+                    if pack.is_none() {
+                        continue;
                     }
                 }
-                (Content::Pack { .. }, _, acquired) => {
-                    if let Some(Err(failure)) = acquired {
+                (_, Some(Wanted::Chart(wanted)), Some(Acquired::Chart(Ok(acquired)))) => {
+                    chart = ResolvedChart::load(wanted, acquired, session);
+                    if chart.is_none() {
+                        continue;
+                    }
+                }
+                (.., acquired) => {
+                    if let Some(Acquired::Pack(Err(failure)) | Acquired::Chart(Err(failure))) =
+                        acquired
+                    {
                         add_failure(&mut failures, *failure);
                     }
                     continue;
                 }
-            };
+            }
             let kind = pack
                 .as_ref()
                 .map_or(LayerKind::Addon, |pack| pack.pack.manifest.spec.layer);
@@ -87,6 +116,7 @@ impl Resolver<'_> {
                 layer: layer.clone(),
                 kind,
                 pack,
+                chart,
                 sound: session.diagnostics.error_count() == before,
             });
         }
@@ -122,6 +152,16 @@ impl Resolver<'_> {
     }
 
     fn acquire(&self, wanted: &Wanted<'_>) -> Acquired {
+        match wanted {
+            Wanted::Pack(wanted) => Acquired::Pack(self.acquire_pack(wanted)),
+            Wanted::Chart(wanted) => {
+                let locked = self.lock.map_or(&[][..], |lock| &lock.charts);
+                Acquired::Chart(wanted.acquire(self.packs, locked, self.mode))
+            }
+        }
+    }
+
+    fn acquire_pack(&self, wanted: &WantedPack<'_>) -> AcquiredPack {
         let (version, locked) = self.choose(wanted)?;
         let digest = locked.map(|locked| &locked.digest);
         let content = self
@@ -156,7 +196,7 @@ impl Resolver<'_> {
     /// The locked version when it still fits and need not be updated, else the highest that fits.
     fn choose(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &WantedPack<'_>,
     ) -> Result<(Version, Option<&LockedPack>), Box<Diagnostic>> {
         let locked = self.lock.and_then(|lock| {
             lock.packs.iter().find(|locked| {
@@ -208,9 +248,21 @@ fn add_failure(failures: &mut Vec<Diagnostic>, failure: Diagnostic) {
 const MAX_CONCURRENT_FETCHES: usize = 8;
 
 /// A pack that was chosen and fetched, or why not.
-type Acquired = Result<(Version, FetchedPack), Box<Diagnostic>>;
+type AcquiredPack = Result<(Version, FetchedPack), Box<Diagnostic>>;
 
-/// What a layer asks of a registry; none when it asks for nothing, or the registry is not declared.
+/// What was chosen and fetched for a layer.
+enum Acquired {
+    Pack(AcquiredPack),
+    Chart(AcquiredChart),
+}
+
+/// What a layer asks for.
+enum Wanted<'a> {
+    Pack(WantedPack<'a>),
+    Chart(WantedChart<'a>),
+}
+
+/// What a layer asks for; none when it asks for nothing, or the registry is not declared.
 fn wanted<'a>(stack: &'a Stack, layer: &'a StackLayer) -> Option<Wanted<'a>> {
     match &layer.content {
         Content::Pack {
@@ -220,20 +272,25 @@ fn wanted<'a>(stack: &'a Stack, layer: &'a StackLayer) -> Option<Wanted<'a>> {
             span,
         } => {
             let registry = stack.registries.get(registry)?;
-            Some(Wanted {
+            Some(Wanted::Pack(WantedPack {
                 name,
                 range,
                 registry,
                 span: *span,
                 layer: &layer.name,
-            })
+            }))
         }
+        Content::Chart { chart, span } => Some(Wanted::Chart(WantedChart {
+            chart,
+            layer: &layer.name,
+            span: *span,
+        })),
         _ => None,
     }
 }
 
-/// What a layer asks for.
-struct Wanted<'a> {
+/// What a layer asks of a registry.
+struct WantedPack<'a> {
     name: &'a PackName,
     range: &'a VersionRange,
     registry: &'a RegistrySpec,
@@ -241,7 +298,7 @@ struct Wanted<'a> {
     layer: &'a LayerName,
 }
 
-fn no_version(wanted: &Wanted<'_>, mut versions: Vec<Version>) -> Diagnostic {
+fn no_version(wanted: &WantedPack<'_>, mut versions: Vec<Version>) -> Diagnostic {
     /// The newest few are shown.
     const SHOWN: usize = 5;
     versions.sort();
@@ -275,7 +332,7 @@ fn no_version(wanted: &Wanted<'_>, mut versions: Vec<Version>) -> Diagnostic {
 }
 
 fn registry_pack(
-    wanted: &Wanted<'_>,
+    wanted: &WantedPack<'_>,
     version: Version,
     content: FetchedPack,
     session: &mut Session,
@@ -346,7 +403,44 @@ pub(crate) fn lock_of(stack: &Stack, layers: &[ResolvedLayer]) -> Lock {
         kind: cairn_spec::LockKind,
         profile: stack.name.clone(),
         packs,
+        charts: locked_charts(layers),
     }
+}
+
+/// The charts of layers: one entry a chart, sorted.
+fn locked_charts(layers: &[ResolvedLayer]) -> Vec<LockedChart> {
+    let mut charts: Vec<LockedChart> = Vec::new();
+    for locked in layers
+        .iter()
+        .filter_map(|layer| Some(&layer.chart.as_ref()?.locked))
+    {
+        let same = |other: &&mut LockedChart| {
+            (
+                &other.name,
+                &other.version,
+                &other.repository,
+                &other.range,
+                &other.digest,
+            ) == (
+                &locked.name,
+                &locked.version,
+                &locked.repository,
+                &locked.range,
+                &locked.digest,
+            )
+        };
+        match charts.iter_mut().find(same) {
+            Some(entry) => entry.required_by.extend(locked.required_by.iter().cloned()),
+            None => charts.push(locked.clone()),
+        }
+    }
+    for chart in &mut charts {
+        chart.required_by.sort();
+    }
+    charts.sort_by(|a, b| {
+        (&a.name, &a.version, &a.required_by).cmp(&(&b.name, &b.version, &b.required_by))
+    });
+    charts
 }
 
 /// The Kubernetes version the profile builds for: its own, or what its Kubernetes layer installs.

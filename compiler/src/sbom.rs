@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use crate::{
+    charts::LoadedChart,
     image::{UsedImage, normalized},
     resolve::ResolvedLayer,
 };
@@ -32,6 +33,21 @@ pub(crate) fn sbom(
             .map(|used| image_reference(&used.image.image))
     };
     for (index, layer) in layers.iter().enumerate() {
+        for (loaded, _) in layer.charts() {
+            let component = chart_component(loaded);
+            let reference = component["bom-ref"].as_str().unwrap_or_default().to_owned();
+            let parent = layer.pack.as_ref().map(|resolved| {
+                let metadata = &resolved.pack.manifest.metadata;
+                format!("pack:{}@{}", metadata.name, metadata.version)
+            });
+            if !components.contains(&component) {
+                components.push(component);
+            }
+            match parent {
+                Some(parent) => brings.entry(parent).or_default().insert(reference),
+                None => brings_itself.insert(reference),
+            };
+        }
         let Some(resolved) = &layer.pack else {
             brings_itself.extend(images_of(index));
             continue;
@@ -78,6 +94,25 @@ pub(crate) fn sbom(
         "components": components,
         "dependencies": dependencies,
     })
+}
+
+/// A chart as a component: what its `Chart.yaml` says, and the digest of its archive.
+fn chart_component(loaded: &LoadedChart) -> Json {
+    let metadata = &loaded.chart.metadata;
+    let mut component = json!({
+        "type": "application",
+        "bom-ref": format!("chart:{}@{}", loaded.name, loaded.version()),
+        "name": loaded.name,
+        "version": loaded.version(),
+        "purl": format!("pkg:helm/{}@{}", loaded.name, loaded.version().replace('+', "%2B")),
+    });
+    if let Some(digest) = &loaded.digest {
+        component["hashes"] = json!([{"alg": "SHA-256", "content": digest.hex()}]);
+    }
+    if !metadata.description.is_empty() {
+        component["description"] = json!(metadata.description);
+    }
+    component
 }
 
 fn image_reference(image: &str) -> String {

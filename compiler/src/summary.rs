@@ -1,6 +1,6 @@
 //! What a build tells people of each layer.
 
-use cairn_spec::{Digest, LayerKind, LayerName, PackName, Version};
+use cairn_spec::{ChartName, Digest, LayerKind, LayerName, PackName, Version};
 
 use crate::{
     constraints::Requirement, object::Object, render::LayerOutput, resolve::ResolvedLayer,
@@ -15,9 +15,11 @@ pub struct LayerSummary {
     pub kind: LayerKind,
     /// The name and version of its pack.
     pub pack: Option<(PackName, Version)>,
+    /// The name and version of its chart, when it is one.
+    pub chart: Option<(ChartName, Version)>,
     /// The version range the profile asks for; none for a local folder.
     pub range: Option<String>,
-    /// The digest of the pack's manifest, when it comes from a registry.
+    /// The digest of the pack's manifest, when it comes from a registry, or of the chart's archive.
     pub digest: Option<Digest>,
     /// The key ids that signed it.
     pub signers: Vec<String>,
@@ -46,6 +48,7 @@ pub(crate) fn summaries(
         .enumerate()
         .map(|(index, layer)| {
             let locked = layer.pack.as_ref().and_then(|pack| pack.locked.as_ref());
+            let chart = layer.chart.as_ref().map(|chart| &chart.locked);
             LayerSummary {
                 name: layer.layer.name.clone(),
                 kind: layer.kind,
@@ -53,8 +56,15 @@ pub(crate) fn summaries(
                     let metadata = &resolved.pack.manifest.metadata;
                     (metadata.name.clone(), metadata.version.clone())
                 }),
-                range: locked.map(|locked| locked.range.to_string()),
-                digest: locked.map(|locked| locked.digest.clone()),
+                chart: chart.map(|chart| (chart.name.clone(), chart.version.clone())),
+                range: locked
+                    .map(|locked| &locked.range)
+                    .or(chart.map(|chart| &chart.range))
+                    .map(ToString::to_string),
+                digest: locked
+                    .map(|locked| &locked.digest)
+                    .or(chart.map(|chart| &chart.digest))
+                    .cloned(),
                 signers: locked
                     .map(|locked| locked.signers.clone())
                     .unwrap_or_default(),

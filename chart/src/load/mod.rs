@@ -125,7 +125,12 @@ impl<'l> Loader<'l> {
         )
         .at(self.place(place))
         .hint("`v2` is what Helm 3 and 4 read, `v1` what Helm 2 read");
-        Err(Error::new("unsupported chart version", diagnostic))
+        let message = match version.as_str() {
+            // Helm 4 has a loader for these, and then nothing that takes what it gives.
+            "v3" => "invalid chart apiVersion",
+            _ => "unsupported chart version",
+        };
+        Err(Error::new(message, diagnostic))
     }
 
     /// Helm's `LoadFiles`.

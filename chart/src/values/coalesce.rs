@@ -338,10 +338,19 @@ impl<'n, 'w> Merge<'n, 'w> {
         entry: Entry<'n>,
     ) -> Result<(), Error> {
         let dest = target.table;
-        let Some(slot) = self.tables.get(dest, key) else {
+        let Some(above) = self.tables.entry_mut(dest, key) else {
             self.tables.insert(dest, Arc::clone(key), entry);
             return Ok(());
         };
+        let slot = above.slot;
+        // Most entries are neither tables nor null, and need no second look.
+        if let (Slot::Leaf(_, origin), Slot::Leaf(_, loser)) = (&mut above.slot, entry.slot)
+            && !slot.is_null()
+        {
+            *origin = self.chains.above(*origin, loser);
+            above.key_origin = entry.key_origin;
+            return Ok(());
+        }
         let below = entry.slot;
         self.replaces_at(dest, key, &entry);
         if slot.is_null() {

@@ -18,6 +18,7 @@ use clap::Args;
 use crate::{
     charts::{DialectArg, Failed, Texts, ValueArgs, load_chart, warn},
     exit::{ExitCode, Failure, Outcome},
+    generated::GeneratedArgs,
     output::Output,
 };
 
@@ -26,7 +27,8 @@ const UNNAMED: &str = "release-name";
 
 /// Render a Helm chart, byte for byte as `helm template` does
 ///
-/// Functions that give another value at each render are refused.
+/// Functions that give another value at each render are refused, unless a value is chosen for the
+/// call in `--generated-values`, or with --allow-nondeterministic.
 #[derive(Debug, Args)]
 pub(crate) struct ChartTemplate {
     /// The release's name; where nothing follows, the chart
@@ -39,6 +41,8 @@ pub(crate) struct ChartTemplate {
     values: ValueArgs,
     #[command(flatten)]
     release: ReleaseArgs,
+    #[command(flatten)]
+    generated: GeneratedArgs,
     #[command(flatten)]
     printed: PrintedArgs,
 }
@@ -108,7 +112,12 @@ impl ChartTemplate {
             Some(chart) => (self.name, chart),
             None => (UNNAMED.to_owned(), PathBuf::from(self.name)),
         };
-        let options = self.release.options(&name)?;
+        let namespace = &self.release.namespace;
+        let host = self.generated.host(&name, namespace, texts, output)?;
+        let options = RenderOptions {
+            host: &host,
+            ..self.release.options(&name)?
+        };
         let values = self.values.merge(options.dialect, texts)?;
         let chart = load_chart(&chart, texts)?;
         if chart.metadata.deprecated {
@@ -130,7 +139,7 @@ impl ReleaseArgs {
     fn options(&self, name: &str) -> Result<RenderOptions<'static>, Failure> {
         let dialect = Dialect::from(self.dialect);
         let mut capabilities = Capabilities::default_of_helm(dialect);
-        if let Some(version) = &self.kube_version {
+        if let Some(version) = self.kube_version.as_ref().filter(|it| !it.is_empty()) {
             capabilities.kube_version = KubeVersion::parse(version).map_err(|error| {
                 Failure::new(ExitCode::InvalidInput, error).hint("give it as in 1.33.4")
             })?;

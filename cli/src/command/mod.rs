@@ -7,6 +7,7 @@ pub(crate) mod chart_template;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
+pub(crate) mod pack_import_helm;
 pub(crate) mod pack_import_palette;
 pub(crate) mod pack_inspect;
 pub(crate) mod pack_lint;
@@ -60,12 +61,13 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
     match command {
         Command::Quickstart(quickstart) => quickstart.run(environment, output),
         Command::Pack(Pack::New(new)) => new.run(output),
-        Command::Pack(Pack::Lint(lint)) => lint.run(output),
-        Command::Pack(Pack::Test(test)) => test.run(output),
+        Command::Pack(Pack::Lint(lint)) => lint.run(environment, output),
+        Command::Pack(Pack::Test(test)) => test.run(environment, output),
         Command::Pack(Pack::Build(build)) => build.run(environment, output),
         Command::Pack(Pack::Push(push)) => push.run(environment, output),
         Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
         Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
+        Command::Pack(Pack::Import(Import::Helm(helm))) => helm.run(environment, output),
         Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
         Command::Chart(Chart::Template(template)) => template.run(output),
         Command::Chart(Chart::Show(show)) => show.run(output),

@@ -8,12 +8,15 @@ use cairn_oci::{
     LayoutStore,
     store::{self, SetTag as _},
 };
-use cairn_spec::{ArchiveLimits, Artifact, PackManifest, Tag, human_bytes, pack_artifact};
+use cairn_spec::{
+    ArchiveLimits, Artifact, FileTree, PackManifest, Tag, human_bytes, pack_artifact,
+};
 use clap::Args;
 use serde_json::json;
 
 use crate::{
-    client::runtime,
+    chart_source::{ChartArgs, PackCharts, write_lock},
+    client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::read_tree,
@@ -32,12 +35,18 @@ pub(crate) struct PackBuild {
     /// Where to write the OCI image layout; without it, only the digest is printed
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    charts: ChartArgs,
+    #[command(flatten)]
+    client: ClientArgs,
 }
 
 /// A pack that was built.
 pub(crate) struct BuiltPack {
     pub(crate) manifest: PackManifest,
     pub(crate) artifact: Artifact,
+    /// All files, charts that were fetched included.
+    pub(crate) tree: FileTree,
 }
 
 impl BuiltPack {
@@ -56,13 +65,15 @@ impl BuiltPack {
     }
 }
 
-/// Reads a pack folder and makes its artifact; findings are printed.
+/// Reads a pack folder and makes its artifact, with the charts that the pack wants of repositories;
+/// findings are printed.
 pub(crate) fn build(
     folder: &Path,
+    charts: &PackCharts,
     environment: &Environment,
     output: &Output,
 ) -> Result<BuiltPack, Failure> {
-    let tree = read_tree(folder, &ArchiveLimits::PACK)?;
+    let tree = charts.complete(read_tree(folder, &ArchiveLimits::PACK)?)?;
     let mut session = Session::default();
     let pack = load_pack(&folder.display().to_string(), &tree, &mut session);
     output.diagnostics(&session);
@@ -91,12 +102,15 @@ pub(crate) fn build(
     Ok(BuiltPack {
         manifest: pack.manifest,
         artifact,
+        tree,
     })
 }
 
 impl PackBuild {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
-        let built = build(&self.folder, environment, output)?;
+        let charts = self.charts.fetcher(&self.client, environment)?;
+        let built = build(&self.folder, &charts, environment, output)?;
+        write_lock(&self.folder, &built.tree)?;
         if let Some(folder) = &self.output {
             let tag = built.tag()?;
             runtime()?.block_on(async {

@@ -3,15 +3,15 @@
 use std::{fmt::Write as _, path::Path};
 
 use cairn_oci::Progress;
-use cairn_spec::{ArchiveLimits, PackManifest, Reference, human_bytes};
+use cairn_spec::{PackManifest, Reference, human_bytes};
 use clap::Args;
 
 use super::{pack_build::build, pack_pull::manifest_of};
 use crate::{
+    chart_source::ChartArgs,
     client::{ClientArgs, explain, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
-    files::read_tree,
     output::{Output, count},
     packs::{pull_limits, unpack},
 };
@@ -32,13 +32,13 @@ impl PackInspect {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let folder = Path::new(&self.pack);
         let (manifest, digest, files, bytes) = if folder.is_dir() {
-            let built = build(folder, environment, output)?;
-            let tree = read_tree(folder, &ArchiveLimits::PACK)?;
+            let charts = ChartArgs::default().fetcher(&self.client, environment)?;
+            let built = build(folder, &charts, environment, output)?;
             (
                 built.manifest,
                 built.artifact.digest().clone(),
-                tree.len(),
-                tree.size_bytes(),
+                built.tree.len(),
+                built.tree.size_bytes(),
             )
         } else {
             let reference: Reference =

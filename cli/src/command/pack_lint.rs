@@ -7,6 +7,9 @@ use cairn_spec::{ArchiveLimits, Severity};
 use clap::Args;
 
 use crate::{
+    chart_source::ChartArgs,
+    client::ClientArgs,
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::read_tree,
     output::{Output, count, table},
@@ -27,10 +30,14 @@ pub(crate) struct PackLint {
     /// List the codes that can be allowed, and exit
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    charts: ChartArgs,
+    #[command(flatten)]
+    client: ClientArgs,
 }
 
 impl PackLint {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         if self.list {
             let rows: Vec<Vec<String>> = LINTS
                 .iter()
@@ -39,9 +46,10 @@ impl PackLint {
             output.data(&table(&["CODE", "FINDS"], &rows));
             return Ok(());
         }
+        let charts = self.charts.fetcher(&self.client, environment)?;
         let (mut errors, mut warnings) = (0, 0);
         for folder in &self.folders {
-            let tree = read_tree(folder, &ArchiveLimits::PACK)?;
+            let tree = charts.complete(read_tree(folder, &ArchiveLimits::PACK)?)?;
             let session = lint_pack(&folder.display().to_string(), &tree);
             output.diagnostics(&session);
             errors += session.diagnostics.error_count();

@@ -28,7 +28,7 @@ pub(crate) struct PackNew {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Layer {
+pub(super) enum Layer {
     Os,
     Kubernetes,
     Cni,

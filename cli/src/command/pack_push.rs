@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::pack_build::{BuiltPack, build};
 use crate::{
+    chart_source::{ChartArgs, write_lock},
     client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
@@ -37,6 +38,8 @@ pub(crate) struct PackPush {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    charts: ChartArgs,
+    #[command(flatten)]
     client: ClientArgs,
 }
 
@@ -56,7 +59,9 @@ impl PackPush {
             .as_deref()
             .map(|path| read_private_key(path, environment))
             .transpose()?;
-        let built = build(&self.folder, environment, output)?;
+        let charts = self.charts.fetcher(&self.client, environment)?;
+        let built = build(&self.folder, &charts, environment, output)?;
+        write_lock(&self.folder, &built.tree)?;
         let client = self.client.client(environment, Progress::default())?;
         let prefix = self.target.trim_end_matches('/');
         let pushed = runtime()?.block_on(push(

@@ -7,6 +7,9 @@ use cairn_spec::ArchiveLimits;
 use clap::Args;
 
 use crate::{
+    chart_source::ChartArgs,
+    client::ClientArgs,
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::{read_tree, write_file},
     output::{Output, count},
@@ -24,16 +27,22 @@ pub(crate) struct PackTest {
     /// Write the snapshots that differ
     #[arg(long)]
     update: bool,
+    #[command(flatten)]
+    charts: ChartArgs,
+    #[command(flatten)]
+    client: ClientArgs,
 }
 
 impl PackTest {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
+        let charts = self.charts.fetcher(&self.client, environment)?;
+        let read = |folder: &Path| charts.complete(read_tree(folder, &ArchiveLimits::PACK)?);
         let (mut passed, mut failed) = (0, 0);
         for folder in &self.folders {
             let label = folder.display().to_string();
-            let mut report = test_pack(&label, &read_tree(folder, &ArchiveLimits::PACK)?);
+            let mut report = test_pack(&label, &read(folder)?);
             if self.update && update(folder, &report, output)? {
-                report = test_pack(&label, &read_tree(folder, &ArchiveLimits::PACK)?);
+                report = test_pack(&label, &read(folder)?);
             }
             print(&label, &report, output);
             let good = report

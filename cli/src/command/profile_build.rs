@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
+    chart_source::{Charts, Choice, OFFLINE},
     client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
@@ -39,6 +40,9 @@ pub(crate) struct ProfileArgs {
     /// Take a registry of the profile from another address; the lock stays the same
     #[arg(long = "registry", value_name = "NAME=URL", value_parser = registry)]
     pub(crate) registries: Vec<(LayerName, String)>,
+    /// Use no network: packs of folders, and charts of the cache
+    #[arg(long)]
+    pub(crate) offline: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
@@ -95,10 +99,18 @@ impl ProfileArgs {
         output: &Output,
     ) -> Result<Build, Failure> {
         let runtime = runtime()?;
+        let client = self.client.client(environment, Progress::default())?;
         let packs = RegistryPacks {
-            client: self.client.client(environment, Progress::default())?,
+            charts: Charts::new(
+                client.clone(),
+                runtime.handle().clone(),
+                environment.cache.clone(),
+                self.offline,
+            ),
+            client,
             trust: self.trust.trust(output)?,
             runtime: runtime.handle().clone(),
+            offline: self.offline,
             registries: self.registries.iter().cloned().collect(),
         };
         let build = run(self, lock_mode, &packs)?;
@@ -129,7 +141,15 @@ pub(crate) fn run(
         lock,
         lock_mode,
     };
-    Ok(build(&request, &DiskFiles, packs))
+    let choice = match request.lock_mode {
+        LockMode::Locked => Choice::Locked,
+        _ => Choice::Keep,
+    };
+    let files = DiskFiles {
+        charts: &packs.charts,
+        choice,
+    };
+    Ok(build(&request, &files, packs))
 }
 
 /// Build a bundle: manifests, plan, host files, images, lock
@@ -152,11 +172,15 @@ pub(crate) struct ProfileBuild {
     /// Fail when the lock would change
     #[arg(long)]
     locked: bool,
+    /// As --locked and --offline
+    #[arg(long)]
+    frozen: bool,
 }
 
 impl ProfileBuild {
-    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
-        let mode = if self.locked {
+    pub(crate) fn run(mut self, environment: &Environment, output: &Output) -> Outcome {
+        self.profile.offline |= self.frozen;
+        let mode = if self.locked || self.frozen {
             LockMode::Locked
         } else {
             LockMode::Keep
@@ -236,13 +260,13 @@ fn code_of(build: &Build) -> ExitCode {
         })
         .collect();
     let all = |codes: &[&str]| errors.iter().all(|code| codes.contains(code));
-    if errors.contains(&"pack-untrusted") {
+    if errors.contains(&"pack-untrusted") || errors.contains(&"chart-digest") {
         ExitCode::Denied
     } else if all(&["lock-stale"]) {
         ExitCode::Conflict
-    } else if all(&["pack-registry"]) {
+    } else if all(&["pack-registry", "chart-repository", OFFLINE]) {
         ExitCode::Error
-    } else if all(&[FILE_MISSING, "pack-missing"]) {
+    } else if all(&[FILE_MISSING, "pack-missing", "chart-missing"]) {
         ExitCode::NotFound
     } else {
         ExitCode::InvalidInput

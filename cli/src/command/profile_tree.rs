@@ -31,7 +31,8 @@ impl ProfileTree {
                     "name": layer.name,
                     "kind": layer.kind,
                     "pack": layer.pack.as_ref().map(|(name, _)| name),
-                    "version": layer.pack.as_ref().map(|(_, version)| version),
+                    "chart": layer.chart.as_ref().map(|(name, _)| name),
+                    "version": layer.pack.as_ref().map(|(_, version)| version).or(layer.chart.as_ref().map(|(_, version)| version)),
                     "range": layer.range,
                     "digest": layer.digest,
                     "signers": layer.signers,
@@ -76,9 +77,10 @@ fn tree(layers: &[LayerSummary]) -> String {
             ("├─", "│ ")
         };
         let mut facts = Vec::new();
-        match &layer.pack {
-            Some((name, version)) => facts.push(format!("{name} {version}")),
-            None => facts.push("manifests".to_owned()),
+        match (&layer.pack, &layer.chart) {
+            (Some((name, version)), _) => facts.push(format!("{name} {version}")),
+            (None, Some((name, version))) => facts.push(format!("chart {name} {version}")),
+            (None, None) => facts.push("manifests".to_owned()),
         }
         if let Some(range) = &layer.range {
             facts.push(format!("from {range}"));

@@ -1,7 +1,7 @@
 //! `cairn profile update`: chooses newer pack versions and writes the lock.
 
 use cairn_compiler::LockMode;
-use cairn_spec::PackName;
+use cairn_spec::{LockedChart, PackName};
 use clap::Args;
 
 use super::profile_build::{ProfileArgs, refused};
@@ -50,14 +50,15 @@ impl ProfileUpdate {
     }
 }
 
-/// One line a pack whose version or content changed.
+/// One line a pack or chart whose version or content changed.
 fn changes(before: &str, after: &str) -> String {
     let read = |text: &str| {
         let lock: Option<cairn_spec::Lock> = serde_yaml::from_str(text).ok();
-        lock.map(|lock| lock.packs).unwrap_or_default()
+        lock.map(|lock| (lock.packs, lock.charts))
+            .unwrap_or_default()
     };
-    let (before, after) = (read(before), read(after));
-    let mut lines = Vec::new();
+    let ((before, charts_before), (after, charts_after)) = (read(before), read(after));
+    let mut lines = chart_changes(&charts_before, &charts_after);
     for pack in &after {
         let title = format!("{} {}", pack.name, pack.version);
         match before
@@ -85,4 +86,28 @@ fn changes(before: &str, after: &str) -> String {
     lines
         .iter()
         .fold(String::new(), |text, line| text + line + "\n")
+}
+
+fn chart_changes(before: &[LockedChart], after: &[LockedChart]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for chart in after {
+        let (name, version) = (&chart.name, &chart.version);
+        let known = |old: &&LockedChart| old.name == *name && old.required_by == chart.required_by;
+        match before.iter().find(known) {
+            None => lines.push(format!("chart {name} {version} (new)")),
+            Some(old) if old.version != *version => {
+                lines.push(format!("chart {name} {} -> {version}", old.version));
+            }
+            Some(old) if old != chart => lines.push(format!(
+                "chart {name} {version} (content, repository or range changed)"
+            )),
+            Some(_) => {}
+        }
+    }
+    for old in before {
+        if !after.iter().any(|chart| chart.name == old.name) {
+            lines.push(format!("chart {} {} (gone)", old.name, old.version));
+        }
+    }
+    lines
 }

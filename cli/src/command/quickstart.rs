@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use cairn_compiler::{Build, LockMode};
+use cairn_compiler::{Build, LockMode, charts_to_fetch};
 use cairn_oci::{
     Client, PrivateKey, Progress,
     sign::{SignOptions, sign},
@@ -17,7 +17,7 @@ use cairn_oci::{
 };
 use cairn_registry::{Config, StorageConfig};
 use cairn_spec::{
-    BundleManifest, Digest, FileTree, Reference, bundle_artifact, check_files,
+    ArchiveLimits, BundleManifest, Digest, FileTree, Reference, bundle_artifact, check_files,
     read_bundle_manifest, unpack_bundle,
 };
 use clap::Args;
@@ -34,11 +34,12 @@ use super::{
     registry_serve::stop_on_signal,
 };
 use crate::{
+    chart_source::{ChartArgs, Charts},
     client::{ClientArgs, runtime},
     config::Environment,
     embedded,
     exit::{ExitCode, Failure, Outcome},
-    files::write_file,
+    files::{read_tree, write_file},
     output::{Output, count},
     packs::{RegistryPacks, pull_limits},
     picture,
@@ -218,8 +219,17 @@ impl Tour<'_> {
     fn push_packs(&self) -> Result<Vec<PushedPack>, Failure> {
         let prefix = format!("{}/packs", self.address);
         let mut built = Vec::new();
+        // Packs whose charts are elsewhere are left out: nothing here needs a network.
+        let charts = ChartArgs {
+            offline: true,
+            locked: false,
+        };
+        let charts = charts.fetcher(&ClientArgs::default(), self.environment)?;
         for folder in find_packs(&self.sources.join("packs"))? {
-            built.push(build_pack(&folder, self.environment, self.output)?);
+            let tree = read_tree(&folder, &ArchiveLimits::PACK)?;
+            if charts_to_fetch(&tree).wanted.is_empty() {
+                built.push(build_pack(&folder, &charts, self.environment, self.output)?);
+            }
         }
         let bar = self.progress_bar(built.len());
         let pushed: Vec<PushedPack> = self.runtime.block_on(
@@ -268,6 +278,16 @@ impl Tour<'_> {
         bar
     }
 
+    /// No profile of the example has charts of repositories.
+    fn charts(&self) -> Charts {
+        Charts::new(
+            self.client.clone(),
+            self.runtime.handle().clone(),
+            None,
+            true,
+        )
+    }
+
     fn build(&self) -> Result<Build, Failure> {
         let arguments = ProfileArgs {
             profile: self.sources.join(PROFILE),
@@ -275,11 +295,14 @@ impl Tour<'_> {
             variables: Vec::new(),
             lock: Some(self.options.data.join("quickstart.lock")),
             registries: Vec::new(),
+            offline: true,
             trust: TrustArgs::default(),
             client: ClientArgs::default(),
         };
         let registry = "default".parse().map_err(anyhow::Error::new)?;
         let packs = RegistryPacks {
+            charts: self.charts(),
+            offline: false,
             client: self.client.clone(),
             trust: Trust::Policy(self.policy.clone()),
             runtime: self.runtime.handle().clone(),

@@ -1,7 +1,18 @@
-//! What packs say of Helm charts.
+//! Helm charts in packs and as layers: where they come from, what they are given, what they render.
 
-mod missing;
+mod apis;
+mod fetch;
+mod hooks;
+mod load;
 mod release;
+mod render;
+mod values;
+mod wanted;
 
-pub(crate) use missing::check_charts;
-pub(crate) use release::{check_release, is_release};
+pub(crate) use apis::ServedApis;
+pub use fetch::{ChartsToFetch, WantedPackChart, charts_to_fetch};
+pub(crate) use load::{ChartFiles, LoadedChart, PackedCharts, ResolvedChart};
+pub(crate) use release::{check_release, is_release, release_of};
+pub(crate) use render::{ChartInput, DEFAULT_NAMESPACE, render_chart};
+pub use wanted::newest;
+pub(crate) use wanted::{AcquiredChart, WantedChart};

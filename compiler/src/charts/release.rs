@@ -1,6 +1,6 @@
 //! Names of releases, by Helm's rule.
 
-use cairn_spec::{Diagnostic, Span};
+use cairn_spec::{ChartName, Diagnostic, LayerName, Span};
 
 use crate::Session;
 
@@ -19,10 +19,14 @@ pub(crate) fn is_release(name: &str) -> bool {
         })
 }
 
-/// Reports a name that cannot be one of a release.
-pub(crate) fn check_release(name: Option<&str>, place: Option<Span>, session: &mut Session) {
+/// Reports a name that cannot be one of a release; whether there is none to report.
+pub(crate) fn check_release(
+    name: Option<&str>,
+    place: Option<Span>,
+    session: &mut Session,
+) -> bool {
     let Some(name) = name.filter(|name| !is_release(name)) else {
-        return;
+        return true;
     };
     session.report(
         Diagnostic::error(
@@ -32,6 +36,22 @@ pub(crate) fn check_release(name: Option<&str>, place: Option<Span>, session: &m
         .at(place)
         .hint("use 1 to 53 lower-case letters, digits, `-` and `.`, starting and ending with a letter or digit"),
     );
+    false
+}
+
+/// The name of a chart's release: what is written, else that of the layer, with the chart's name when
+/// the layer has several.
+pub(crate) fn release_of(
+    written: Option<&str>,
+    layer: &LayerName,
+    chart: &ChartName,
+    is_only: bool,
+) -> String {
+    match written {
+        Some(name) => name.to_owned(),
+        None if is_only => layer.to_string(),
+        None => format!("{layer}-{chart}"),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ pub(super) enum FileRole {
     GoTemplate {
         renders: bool,
     },
+    /// A Helm chart that is packed.
+    ChartArchive,
+    /// A file of an unpacked Helm chart, by the chart's folder.
+    ChartFile(String),
+    /// Which charts the pack was built with.
+    Lock,
     StaticManifest,
     CustomResourceDefinition,
     Host,
@@ -33,6 +39,7 @@ pub(super) fn role_of(path: &TreePath) -> Result<FileRole, &'static str> {
         "pack.yaml" => return Ok(FileRole::Manifest),
         "values.yaml" => return Ok(FileRole::Values),
         "values.schema.json" => return Ok(FileRole::ValuesSchema),
+        "pack.lock" => return Ok(FileRole::Lock),
         "README.md" | "logo.svg" | "LICENSE" | "NOTICE" => return Ok(FileRole::Document),
         _ => {}
     }
@@ -40,7 +47,7 @@ pub(super) fn role_of(path: &TreePath) -> Result<FileRole, &'static str> {
     let is_yaml = matches!(ending, "yaml" | "yml");
     let Some((folder, rest)) = text.split_once('/') else {
         return Err(
-            "only pack.yaml, values.yaml, values.schema.json, README.md, logo.svg, LICENSE and NOTICE may stand at the top",
+            "only pack.yaml, pack.lock, values.yaml, values.schema.json, README.md, logo.svg, LICENSE and NOTICE may stand at the top",
         );
     };
     match folder {
@@ -60,15 +67,20 @@ pub(super) fn role_of(path: &TreePath) -> Result<FileRole, &'static str> {
                 "templates end in `.yaml.hbs` or `.yaml.gotmpl`, partials are `_NAME.hbs` and `_NAME.gotmpl`; plain YAML belongs in `manifests/`",
             ),
         },
+        "charts" => match rest.split_once('/') {
+            Some((name, _)) => Ok(FileRole::ChartFile(name.to_owned())),
+            None if ending == "tgz" => Ok(FileRole::ChartArchive),
+            None => Err("charts are folders `charts/NAME/` or archives `charts/NAME-VERSION.tgz`"),
+        },
         "manifests" if is_yaml => Ok(FileRole::StaticManifest),
         "manifests" => Err("files in `manifests/` end in `.yaml`"),
         "crds" if is_yaml => Ok(FileRole::CustomResourceDefinition),
         "crds" => Err("files in `crds/` end in `.yaml`"),
         "host" => Ok(FileRole::Host),
         "tests" => Ok(FileRole::Test),
-        _ => {
-            Err("only the folders presets, templates, manifests, crds, host and tests may be there")
-        }
+        _ => Err(
+            "only the folders presets, templates, manifests, charts, crds, host and tests may be there",
+        ),
     }
 }
 
@@ -92,11 +104,16 @@ mod tests {
             role("templates/a.yaml.gotmpl"),
             Ok(FileRole::GoTemplate { renders: true })
         );
+        assert_eq!(role("charts/web-1.0.0.tgz"), Ok(FileRole::ChartArchive));
+        assert_eq!(
+            role("charts/web/templates/a.yaml"),
+            Ok(FileRole::ChartFile("web".to_owned()))
+        );
         for bad in [
             "install.sh",
             "templates/web.yaml",
             "presets/a/b.yaml",
-            "charts/x.tgz",
+            "charts/x.zip",
             "templates/x.gotmpl",
             "manifests/x.json",
         ] {

@@ -9,7 +9,12 @@ use cairn_spec::{
 use cairn_template::TemplateSet;
 
 use super::layout::{FileRole, role_of};
-use crate::{Session, charts::check_charts, go_templates::GoTemplates, object::check_namespace};
+use crate::{
+    Session,
+    charts::{ChartFiles, LoadedChart, PackedCharts},
+    go_templates::GoTemplates,
+    object::check_namespace,
+};
 
 /// A pack, read and checked.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Pack {
     /// The names of the templates that render Kubernetes YAML, sorted.
     pub(crate) template_names: Vec<String>,
     pub(crate) go_templates: GoTemplates,
+    /// The charts, sorted by name.
+    pub(crate) charts: Vec<LoadedChart>,
     pub(crate) manifests: Vec<SourceId>,
     pub(crate) crds: Vec<SourceId>,
     pub(crate) host: Vec<(TreePath, HostContent)>,
@@ -62,6 +69,7 @@ impl Pack {
     pub fn renders_something(&self) -> bool {
         !(self.template_names.is_empty()
             && self.go_templates.is_empty()
+            && self.charts.is_empty()
             && self.manifests.is_empty()
             && self.crds.is_empty()
             && self.host.is_empty())
@@ -100,7 +108,12 @@ fn load_files(
     let go_templates = GoTemplates::parse(&parts.go_templates, session);
     let (manifest, manifest_node) = manifest?;
     check_requirements(&manifest, &manifest_node, session);
-    check_charts(&manifest, &manifest_node, session);
+    let charts = PackedCharts {
+        label,
+        entries: &manifest.spec.charts,
+        manifest: &manifest_node,
+    }
+    .load(parts.charts, session);
     let namespace = session.span_at(&manifest_node, "/spec/namespace");
     check_namespace(manifest.spec.namespace.as_deref(), namespace, session);
     Some(Pack {
@@ -115,6 +128,7 @@ fn load_files(
         templates: parts.templates,
         template_names: parts.template_names,
         go_templates,
+        charts,
         manifests: parts.manifests,
         crds: parts.crds,
         host: parts.host,
@@ -149,6 +163,7 @@ struct Parts {
     template_names: Vec<String>,
     /// Their names, and whether they render something.
     go_templates: Vec<(String, SourceId, bool)>,
+    charts: ChartFiles,
     manifests: Vec<SourceId>,
     crds: Vec<SourceId>,
     host: Vec<(TreePath, HostContent)>,
@@ -217,7 +232,20 @@ impl Loader<'_> {
                 )
                 .hint(reason),
             ),
-            Ok(FileRole::Manifest | FileRole::Document) => {}
+            Ok(FileRole::Manifest | FileRole::Document | FileRole::Lock) => {}
+            Ok(FileRole::ChartArchive) => {
+                if let Some(file) = self.tree.get(path.as_str()) {
+                    let archive = (path.to_string(), Arc::clone(&file.bytes));
+                    self.parts.charts.archives.push(archive);
+                }
+            }
+            Ok(FileRole::ChartFile(folder)) => {
+                let below = path.below("charts").and_then(|path| path.split_once('/'));
+                if let (Some(file), Some((_, below))) = (self.tree.get(path.as_str()), below) {
+                    let files = self.parts.charts.folders.entry(folder).or_default();
+                    files.push((below.to_owned(), Arc::clone(&file.bytes)));
+                }
+            }
             Ok(FileRole::Values) => self.values(),
             Ok(FileRole::ValuesSchema) => self.schema(),
             Ok(FileRole::Preset(name)) => self.preset(path, &name),

@@ -41,6 +41,7 @@ impl Importer<'_> {
                 version: None,
                 digest: None,
                 release,
+                generated: cairn_spec::GeneratedValues::default(),
             });
         }
         self.values_without_chart(manifest);

@@ -5,7 +5,7 @@ use cairn_spec::{
 };
 
 use super::stack::{Content, Stack, StackLayer};
-use crate::{ProfileFiles, Session, object::check_namespace};
+use crate::{ProfileFiles, Session, charts::check_release, object::check_namespace};
 
 /// A layer as it stands in its file.
 pub(super) struct WrittenLayer<'a> {
@@ -150,16 +150,28 @@ impl LayerReader<'_> {
     fn said(&mut self, layer: &WrittenLayer<'_>) -> Said {
         let spec = layer.spec;
         let beside = layer.file.to_owned();
-        match (&spec.pack, &spec.path, &spec.manifests) {
-            (Some(pack), None, None) => self.pack(layer, pack),
-            (None, None, None) if self.position(&spec.name).is_some() => Said::Nothing,
+        match (&spec.pack, &spec.path, &spec.chart, &spec.manifests) {
+            (Some(pack), None, None, None) => self.pack(layer, pack),
+            (None, None, None, None) if self.position(&spec.name).is_some() => Said::Nothing,
             // What is wrong with the layer below is reported already.
-            (None, None, None) if self.stack.refused.contains(&spec.name) => Said::Nonsense,
-            (None, None, None) => {
+            (None, None, None, None) if self.stack.refused.contains(&spec.name) => Said::Nonsense,
+            (None, None, None, None) => {
                 self.report_nothing(layer);
                 Said::Nonsense
             }
-            (None, Some(path), None) => {
+            (None, None, Some(chart), None) => {
+                let span = layer.span("/chart", self.session);
+                let content = Content::Chart {
+                    chart: Box::new(chart.clone()),
+                    span,
+                };
+                if check_release(chart.release.as_deref(), span, self.session) {
+                    self.without_pack(layer, content)
+                } else {
+                    Said::Nonsense
+                }
+            }
+            (None, Some(path), None, None) => {
                 let content = Content::Local {
                     path: path.clone(),
                     beside,
@@ -167,7 +179,7 @@ impl LayerReader<'_> {
                 };
                 self.without_pack(layer, content)
             }
-            (None, None, Some(globs)) => {
+            (None, None, None, Some(globs)) => {
                 let globs = layer.spans("manifests", globs, self.session);
                 self.without_pack(layer, Content::Manifests { globs, beside })
             }
@@ -175,7 +187,7 @@ impl LayerReader<'_> {
                 let diagnostic = Diagnostic::error(
                     "layer-content",
                     format!(
-                        "layer `{}` has more than one of `pack`, `path` and `manifests`",
+                        "layer `{}` has more than one of `pack`, `path`, `chart` and `manifests`",
                         spec.name
                     ),
                 );
@@ -252,7 +264,7 @@ impl LayerReader<'_> {
         let known = self.stack.layers.iter().map(|below| below.name.as_str());
         let hint = nearest(layer.spec.name.as_str(), known).map_or_else(
             || {
-                "add `pack: NAME` with `version: RANGE`, `path: FOLDER` or `manifests: [GLOB]`"
+                "add `pack: NAME` with `version: RANGE`, `path: FOLDER`, `chart: {…}` or `manifests: [GLOB]`"
                     .to_owned()
             },
             |near| format!("did you mean `{near}`?"),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_spec::{
-    ImageMirror, LayerName, Map, Node, PackName, PatchSpec, PresetName, ProfileName, ProfileType,
-    RegistrySpec, Schema, Span, VariableName, VariableSpec, Version, VersionRange,
+    ImageMirror, LayerChart, LayerName, Map, Node, PackName, PatchSpec, PresetName, ProfileName,
+    ProfileType, RegistrySpec, Schema, Span, VariableName, VariableSpec, Version, VersionRange,
 };
 
 use crate::{Session, values::merge};
@@ -59,6 +59,11 @@ pub(crate) enum Content {
     Local {
         path: String,
         beside: String,
+        span: Option<Span>,
+    },
+    /// A Helm chart of a repository.
+    Chart {
+        chart: Box<LayerChart>,
         span: Option<Span>,
     },
     /// Local Kubernetes YAML.

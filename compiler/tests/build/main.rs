@@ -1,6 +1,7 @@
 //! Builds of small profiles, from texts to texts: one file a question.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod charts;
 mod constraints;
 mod lints;
 mod objects;

@@ -120,30 +120,30 @@ spec:
 {apiVersion: cairn.dev/v1, kind: Preset, metadata: {name: b}, spec: {values: {num: 1}}}
 ";
     assert_snapshot!(layers(&World::new(&(text.to_owned() + VERSIONS))), @r#"
-    a (addon) p 1.2.0
-    local (addon) local 0.1.0
-    error[profile-version] profile `base` is version 2.0.0, which `^3` does not match
-      at profile.yaml:5:17
-      hint: change the range, or use another version of the profile
-    error[layer-content] layer `local` has `version`, which means something only with `pack`
-      at profile.yaml:8:28
-    error[layer-content] layer `typo` has no content, and no profile below has a layer of this name
-      at profile.yaml:9:12
-      hint: add `pack: NAME` with `version: RANGE`, `path: FOLDER` or `manifests: [GLOB]`
-    error[layer-content] layer `two` has more than one of `pack`, `path` and `manifests`
-      at profile.yaml:10:12
-      hint: make each a layer of its own
-    error[layer-version] layer `none` does not say which versions of `p` will do
-      at profile.yaml:11:24
-      hint: add `version: ^1.2` (or `"*"` for any)
-    error[registry-undefined] there is no registry `ohter`
-      at profile.yaml:12:54
-      hint: did you mean `other`?
-    error[layer-duplicate] there are two layers `a`
-      at profile.yaml:13:12 again here
-      at profile.yaml:7:12 first here
-      hint: give each layer a name of its own
-    "#);
+        a (addon) p 1.2.0
+        local (addon) local 0.1.0
+        error[profile-version] profile `base` is version 2.0.0, which `^3` does not match
+          at profile.yaml:5:17
+          hint: change the range, or use another version of the profile
+        error[layer-content] layer `local` has `version`, which means something only with `pack`
+          at profile.yaml:8:28
+        error[layer-content] layer `typo` has no content, and no profile below has a layer of this name
+          at profile.yaml:9:12
+          hint: add `pack: NAME` with `version: RANGE`, `path: FOLDER`, `chart: {…}` or `manifests: [GLOB]`
+        error[layer-content] layer `two` has more than one of `pack`, `path`, `chart` and `manifests`
+          at profile.yaml:10:12
+          hint: make each a layer of its own
+        error[layer-version] layer `none` does not say which versions of `p` will do
+          at profile.yaml:11:24
+          hint: add `version: ^1.2` (or `"*"` for any)
+        error[registry-undefined] there is no registry `ohter`
+          at profile.yaml:12:54
+          hint: did you mean `other`?
+        error[layer-duplicate] there are two layers `a`
+          at profile.yaml:13:12 again here
+          at profile.yaml:7:12 first here
+          hint: give each layer a name of its own
+        "#);
 }
 
 #[test]

@@ -2,18 +2,19 @@
 //!
 //! A world is one text: lines `=== PATH` part its files. `profile` is the `spec` of the profile, with
 //! type `addon`, Kubernetes 1.34.0 and a registry; `cluster` the `spec` of the cluster; `lock` the lock.
-//! Files of `NAME@VERSION/` are a pack in the registry. A pack without `pack.yaml` is an add-on, and one
+//! Files of `NAME@VERSION/` are a pack in the registry, those of `repo/NAME@VERSION/` a chart at
+//! `https://charts.example.com`. A pack without `pack.yaml` is an add-on, and one
 //! without templates renders a `ConfigMap` with its values. Anything else is a file beside the profile.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use cairn_compiler::{
-    Build, BuildRequest, FetchedPack, InputError, LockMode, NamedText, PackSource, ProfileFiles,
-    build,
+    Build, BuildRequest, FetchedChart, FetchedPack, InputError, LockMode, NamedText, PackSource,
+    ProfileFiles, build,
 };
 use cairn_spec::{
-    Diagnostic, Digest, FileTree, Node, PackName, RegistrySpec, Severity, SourceKind, Sources,
-    Version, write_tar, yaml,
+    ChartName, ChartRepository, Diagnostic, Digest, FileTree, Node, PackName, RegistrySpec,
+    Severity, SourceKind, Sources, Version, gzip, write_tar, yaml,
 };
 
 const HEADER: &str = "apiVersion: cairn.dev/v1\nkind: ";
@@ -22,6 +23,7 @@ const HEADER: &str = "apiVersion: cairn.dev/v1\nkind: ";
 pub(crate) struct World {
     files: BTreeMap<String, String>,
     packs: BTreeMap<(String, Version), FileTree>,
+    charts: BTreeMap<(String, Version), FileTree>,
     pub(crate) request: BuildRequest,
 }
 
@@ -31,6 +33,10 @@ impl World {
         let mut packs: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for part in text.split("=== ").skip(1) {
             let (path, content) = part.split_once('\n').unwrap();
+            if let Some(below) = path.strip_prefix("repo/") {
+                world.chart_file(below, content);
+                continue;
+            }
             match path.split_once('/') {
                 Some((pack, file)) if pack.contains('@') => {
                     let files = packs.entry(pack.to_owned()).or_default();
@@ -84,6 +90,14 @@ impl World {
         }
     }
 
+    fn chart_file(&mut self, path: &str, content: &str) {
+        let (title, file) = path.split_once('/').unwrap();
+        let (name, version) = title.split_once('@').unwrap();
+        let key = (name.to_owned(), version.parse().unwrap());
+        let chart = self.charts.entry(key).or_default();
+        chart.put(&format!("{name}/{file}"), content);
+    }
+
     fn pack(&mut self, title: &str, files: &BTreeMap<String, String>) {
         let (name, version) = title.split_once('@').unwrap();
         let tree = pack_tree(name, version, files);
@@ -119,7 +133,7 @@ pub(crate) fn pack_tree(name: &str, version: &str, files: &BTreeMap<String, Stri
     for (path, content) in files.iter().filter(|(path, _)| *path != "pack.yaml") {
         tree.put(path, content.as_str());
     }
-    let renders = ["templates/", "manifests/", "crds/", "host/"];
+    let renders = ["templates/", "manifests/", "charts/", "crds/", "host/"];
     if !files
         .keys()
         .any(|path| renders.iter().any(|folder| path.starts_with(folder)))
@@ -160,6 +174,42 @@ impl PackSource for World {
             diff_id: digest.clone(),
             digest,
             signers: Vec::new(),
+        })
+    }
+
+    fn chart_versions(
+        &self,
+        _: &ChartRepository,
+        chart: &ChartName,
+    ) -> Result<Vec<Version>, InputError> {
+        let of_name = self
+            .charts
+            .keys()
+            .filter(|(name, _)| name == chart.as_str());
+        Ok(of_name.map(|(_, version)| version.clone()).collect())
+    }
+
+    fn fetch_chart(
+        &self,
+        _: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        digest: Option<&Digest>,
+    ) -> Result<FetchedChart, InputError> {
+        let found = self.charts.get(&(chart.to_string(), version.clone()));
+        let tree = found
+            .ok_or_else(|| InputError::new("chart-missing", format!("no {chart} {version}")))?;
+        let archive = gzip(&write_tar(tree));
+        let found = Digest::sha256(&archive);
+        if digest.is_some_and(|digest| *digest != found) {
+            return Err(InputError::new(
+                "chart-digest",
+                format!("other content of {chart} {version}"),
+            ));
+        }
+        Ok(FetchedChart {
+            archive: archive.into(),
+            digest: found,
         })
     }
 }

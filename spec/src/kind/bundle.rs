@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ApiVersion, BundleKind, ImageListKind, LayerKind, SecretRef};
-use crate::{ClusterName, Digest, LayerName, PackName, ProfileName, VariableName, Version};
+use crate::{
+    ChartName, ChartRepository, ClusterName, Digest, LayerName, PackName, ProfileName,
+    VariableName, Version,
+};
 
 /// `bundle.json`, also the config of the bundle's artifact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +62,9 @@ pub struct BundleLayer {
     /// Its pack; none for plain manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<BundlePack>,
+    /// Its Helm charts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<BundleChart>,
     /// How many objects it has.
     pub objects: usize,
     /// How many host files it has.
@@ -75,6 +81,24 @@ pub struct BundlePack {
     pub version: Version,
     /// The digest of its content.
     pub diff_id: Digest,
+}
+
+/// A Helm chart of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BundleChart {
+    /// Its name.
+    pub name: ChartName,
+    /// Its version, as its `Chart.yaml` has it.
+    pub version: String,
+    /// The name of its release.
+    pub release: String,
+    /// The repository it came from, unless the pack brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<ChartRepository>,
+    /// The SHA-256 digest of its archive, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// A secret that a bundle refers to.

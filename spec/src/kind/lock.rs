@@ -1,10 +1,13 @@
-//! `profile.lock` (`spec/profile.md` §6): what exactly a build used, independent of mirrors.
+//! `profile.lock` (`spec/profile.md` §6), what exactly a build used, and `pack.lock`
+//! (`spec/pack.md` §2), which charts a pack was built with: independent of mirrors.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, LockKind};
-use crate::{Digest, LayerName, PackName, ProfileName, Version, VersionRange};
+use super::{ApiVersion, LockKind, PackLockKind};
+use crate::{
+    ChartName, ChartRepository, Digest, LayerName, PackName, ProfileName, Version, VersionRange,
+};
 
 /// `profile.lock`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +21,9 @@ pub struct Lock {
     pub profile: ProfileName,
     /// The packs, by name and version.
     pub packs: Vec<LockedPack>,
+    /// The charts of layers, by name and version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<LockedChart>,
 }
 
 /// A pack that is locked.
@@ -41,4 +47,35 @@ pub struct LockedPack {
     pub signers: Vec<String>,
     /// The layers that use it, sorted.
     pub required_by: Vec<LayerName>,
+}
+
+/// A chart that is locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LockedChart {
+    /// The chart.
+    pub name: ChartName,
+    /// Its version.
+    pub version: Version,
+    /// The repository, as it is written where the chart is asked for.
+    pub repository: ChartRepository,
+    /// The range it was chosen from; when another is asked for, it is chosen anew.
+    pub range: VersionRange,
+    /// The SHA-256 digest of its archive.
+    pub digest: Digest,
+    /// The layers of the profile that use it, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_by: Vec<LayerName>,
+}
+
+/// `pack.lock`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PackLock {
+    /// `cairn.dev/v1`.
+    pub api_version: ApiVersion,
+    /// `PackLock`.
+    pub kind: PackLockKind,
+    /// The charts that were fetched, by name.
+    pub charts: Vec<LockedChart>,
 }

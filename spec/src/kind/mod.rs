@@ -16,7 +16,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned};
 
 pub use bundle::{
-    BundleImage, BundleLayer, BundleManifest, BundlePack, BundleProfile, BundleSecret, ImageList,
+    BundleChart, BundleImage, BundleLayer, BundleManifest, BundlePack, BundleProfile, BundleSecret,
+    ImageList,
 };
 pub use cluster::{
     ClusterManifest, ClusterMetadata, ClusterOverride, ClusterProfile, ClusterSpec, SecretRef,
@@ -26,7 +27,7 @@ pub use host::{
     HostCommand, HostFile, HostPackage, HostPlan, HostPlanStep, HostRole, HostStep, HostSteps,
     HostUnit, UnitState,
 };
-pub use lock::{Lock, LockedPack};
+pub use lock::{Lock, LockedChart, LockedPack, PackLock};
 pub use pack::{
     Constraints, LayerKind, LintAllow, LintSettings, Maintainer, PackChart, PackConflict,
     PackConstraint, PackManifest, PackMetadata, PackRequirement, PackSpec, Platform,
@@ -40,8 +41,8 @@ pub use plan::{
     Gate, LeftOut, ObjectId, Plan, PlanEdge, PlanHook, PlanLayer, PlanObject, PlanStage, Stage,
 };
 pub use profile::{
-    ImageMirror, LayerSpec, ProfileManifest, ProfileMetadata, ProfileSpec, ProfileType, ProfileUse,
-    RegistrySpec, VariableSpec,
+    ImageMirror, LayerChart, LayerSpec, ProfileManifest, ProfileMetadata, ProfileSpec, ProfileType,
+    ProfileUse, RegistrySpec, VariableSpec,
 };
 
 /// The only version of our formats so far.
@@ -131,11 +132,17 @@ kinds! {
     ProfileKind ProfileManifest = "Profile";
     ClusterKind ClusterManifest = "Cluster";
     LockKind Lock = "Lock";
+    PackLockKind PackLock = "PackLock";
     BundleKind BundleManifest = "Bundle";
     PlanKind Plan = "Plan";
     ImageListKind ImageList = "ImageList";
     HostPlanKind HostPlan = "HostPlan";
     GeneratedValuesKind GeneratedValuesManifest = "GeneratedValues";
+}
+
+/// Whether a value says nothing that its absence would not say.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// `PackTest` is `pack-test`.

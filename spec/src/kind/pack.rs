@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, PackKind, PresetKind};
+use super::{ApiVersion, GeneratedValues, PackKind, PresetKind, is_default};
 use crate::{
     CapabilityName, ChartName, ChartRepository, Digest, PackName, PresetName, Version, VersionRange,
 };
@@ -157,6 +157,10 @@ pub struct PackChart {
     /// The name of its release; the layer's by default, with the chart's when there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// Values for what is not deterministic in its templates (`spec/chart.md` §1); without them, such
+    /// calls are refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub generated: GeneratedValues,
 }
 
 /// What a pack needs and what it does not go with.

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, ProfileKind};
+use super::{ApiVersion, GeneratedValues, ProfileKind, is_default};
 use crate::{
-    LayerName, PackName, PatchSpec, PresetName, ProfileName, VariableName, Version, VersionRange,
+    ChartName, ChartRepository, Digest, LayerName, PackName, PatchSpec, PresetName, ProfileName,
+    VariableName, Version, VersionRange,
 };
 
 /// A profile: a stack of layers.
@@ -132,7 +133,7 @@ pub struct VariableSpec {
     pub sensitive: bool,
 }
 
-/// One layer: exactly one of `pack`, `path` and `manifests`, unless it only changes a layer of a
+/// One layer: exactly one of `pack`, `path`, `chart` and `manifests`, unless it only changes a layer of a
 /// profile below.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -151,6 +152,9 @@ pub struct LayerSpec {
     /// A local pack folder, relative to this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// A Helm chart; the layer's values are the chart's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<LayerChart>,
     /// Local Kubernetes YAML: globs relative to this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifests: Option<Vec<String>>,
@@ -166,6 +170,28 @@ pub struct LayerSpec {
     /// Files of values below `values`, lowest first, relative to this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values_from: Option<Vec<String>>,
+}
+
+/// A Helm chart as a layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LayerChart {
+    /// The chart's name.
+    pub name: ChartName,
+    /// The repository it is fetched from.
+    pub repository: ChartRepository,
+    /// The versions that will do; the highest is taken and locked.
+    pub version: VersionRange,
+    /// The SHA-256 digest that its archive must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The name of its release; the layer's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// Values for what is not deterministic in its templates (`spec/chart.md` §1); without them, such
+    /// calls are refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub generated: GeneratedValues,
 }
 
 /// Images whose reference starts with `from` are pulled from `to`.

@@ -1,0 +1,385 @@
+//! Helm charts from their repositories, kept in a cache by the digests of their archives.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use cairn_compiler::{ChartsToFetch, FetchedChart, InputError, WantedPackChart, charts_to_fetch};
+use cairn_oci::Progress;
+use cairn_oci::{
+    Client, Error, chain,
+    charts::{self, ChartVersion},
+};
+use cairn_spec::{
+    ApiVersion, ChartName, ChartRepository, Digest, File, FileTree, LockedChart, Node, PackLock,
+    PackLockKind, Version, yaml::write_manifest,
+};
+use clap::Args;
+use tokio::runtime::{Handle, Runtime};
+
+use crate::{
+    client::{ClientArgs, runtime},
+    config::Environment,
+    exit::Failure,
+    files::write_file,
+};
+
+/// Where the charts of a pack may come from.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct ChartArgs {
+    /// Use no network: charts of repositories come from the cache
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Fail when `pack.lock` would change
+    #[arg(long)]
+    pub(crate) locked: bool,
+}
+
+impl ChartArgs {
+    /// What fetches the charts of packs.
+    pub(crate) fn fetcher(
+        self,
+        client: &ClientArgs,
+        environment: &Environment,
+    ) -> Result<PackCharts, Failure> {
+        let runtime = runtime()?;
+        let charts = Charts::new(
+            client.client(environment, Progress::default())?,
+            runtime.handle().clone(),
+            environment.cache.clone(),
+            self.offline,
+        );
+        Ok(PackCharts {
+            charts,
+            choice: if self.locked {
+                Choice::Locked
+            } else {
+                Choice::Keep
+            },
+            _runtime: runtime,
+        })
+    }
+}
+
+/// Fetches the charts of packs, on a runtime of its own.
+pub(crate) struct PackCharts {
+    pub(crate) charts: Charts,
+    pub(crate) choice: Choice,
+    _runtime: Runtime,
+}
+
+impl PackCharts {
+    /// A pack with all its charts.
+    pub(crate) fn complete(&self, tree: FileTree) -> Result<FileTree, InputError> {
+        self.charts.complete(tree, self.choice)
+    }
+}
+
+/// The code of what cannot be had without a network.
+pub(crate) const OFFLINE: &str = "offline";
+
+/// The versions of charts, by repository and name.
+type KnownVersions = HashMap<(ChartRepository, ChartName), Arc<[ChartVersion]>>;
+
+/// Charts from repositories and from the cache.
+pub(crate) struct Charts {
+    client: Client,
+    runtime: Handle,
+    cache: ChartCache,
+    /// No network is used.
+    offline: bool,
+    /// What repositories said they have.
+    known: Mutex<KnownVersions>,
+}
+
+impl Charts {
+    pub(crate) fn new(
+        client: Client,
+        runtime: Handle,
+        cache: Option<PathBuf>,
+        offline: bool,
+    ) -> Self {
+        Self {
+            client,
+            runtime,
+            cache: ChartCache { folder: cache },
+            offline,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The versions of a chart that a repository has.
+    pub(crate) fn versions(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+    ) -> Result<Vec<Version>, InputError> {
+        let found = self.find(repository, chart)?;
+        Ok(found.iter().map(|found| found.version.clone()).collect())
+    }
+
+    /// The archive of a chart, from the cache if its digest is known.
+    pub(crate) fn fetch(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        digest: Option<&Digest>,
+    ) -> Result<FetchedChart, InputError> {
+        if let Some(digest) = digest
+            && let Some(archive) = self.cache.get(digest)
+        {
+            return Ok(FetchedChart {
+                archive,
+                digest: digest.clone(),
+            });
+        }
+        if self.offline {
+            return Err(offline(&format!(
+                "the chart `{chart}` {version} of {repository} is not in the cache"
+            )));
+        }
+        let bytes = self.download(repository, chart, version, digest)?;
+        let digest = Digest::sha256(&bytes);
+        self.cache.put(&digest, &bytes);
+        Ok(FetchedChart {
+            archive: bytes.to_vec().into(),
+            digest,
+        })
+    }
+
+    fn download(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        digest: Option<&Digest>,
+    ) -> Result<bytes::Bytes, InputError> {
+        if let Some(digest) = digest {
+            let found = charts::fetch_by_digest(&self.client, repository, chart, digest);
+            let found = self.runtime.block_on(found);
+            if let Some(bytes) = found.map_err(|error| failed(repository, &error))? {
+                return Ok(bytes);
+            }
+        }
+        let found = self.find(repository, chart)?;
+        let Some(found) = found.iter().find(|found| found.version == *version) else {
+            return Err(InputError::new(
+                "chart-version",
+                format!("{repository} has no version {version} of the chart `{chart}` any more"),
+            )
+            .hint("choose another version, or ask the repository's owner"));
+        };
+        let fetched = charts::fetch(&self.client, repository, chart, found, digest);
+        self.runtime
+            .block_on(fetched)
+            .map_err(|error| failed(repository, &error))
+    }
+
+    fn find(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+    ) -> Result<Arc<[ChartVersion]>, InputError> {
+        if self.offline {
+            return Err(offline(&format!(
+                "which versions of the chart `{chart}` {repository} has is not known"
+            )));
+        }
+        let key = (repository.clone(), chart.clone());
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(&key) {
+            return Ok(Arc::clone(found));
+        }
+        let found: Arc<[ChartVersion]> = self
+            .runtime
+            .block_on(charts::versions(&self.client, repository, chart))
+            .map_err(|error| failed(repository, &error))?
+            .into();
+        known().insert(key, Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// A pack with the charts that it wants of repositories, each in `charts/` and in `pack.lock`.
+    pub(crate) fn complete(&self, tree: FileTree, choice: Choice) -> Result<FileTree, InputError> {
+        let ChartsToFetch { wanted, locked } = charts_to_fetch(&tree);
+        if wanted.is_empty() {
+            return Ok(tree);
+        }
+        let mut fetched = Vec::new();
+        let mut lock = Vec::new();
+        for chart in &wanted {
+            let known = chart.locked(&locked);
+            if known.is_none() && choice == Choice::Locked {
+                return Err(InputError::new(
+                    "lock-stale",
+                    format!("`pack.lock` has no version of the chart `{}` for `{}`, and `--locked` forbids to choose one", chart.name, chart.range),
+                )
+                .hint("run `cairn pack build` without `--locked` and commit `pack.lock`"));
+            }
+            let (entry, archive) = self.chosen(chart, known)?;
+            fetched.push((chart.path(&entry.version), archive));
+            lock.push(entry);
+        }
+        lock.sort_by(|a, b| a.name.cmp(&b.name));
+        let lock = lock_text(lock);
+        let mut whole = FileTree::new();
+        let add = |whole: &mut FileTree, path: &str, file: File| {
+            let added = path.parse().and_then(|path| whole.insert(path, file));
+            added.map_err(|error| InputError::new("file", error.to_string()))
+        };
+        for (path, file) in tree.iter() {
+            if path.as_str() != LOCK {
+                add(&mut whole, path.as_str(), file.clone())?;
+            }
+        }
+        for (path, bytes) in fetched
+            .into_iter()
+            .chain([(LOCK.to_owned(), lock.into_bytes().into())])
+        {
+            let file = File {
+                bytes,
+                executable: false,
+            };
+            add(&mut whole, &path, file)?;
+        }
+        Ok(whole)
+    }
+
+    fn chosen(
+        &self,
+        chart: &WantedPackChart,
+        known: Option<&LockedChart>,
+    ) -> Result<(LockedChart, Arc<[u8]>), InputError> {
+        let (version, digest) = match known {
+            Some(known) => (known.version.clone(), Some(&known.digest)),
+            None => (self.highest(chart)?, chart.digest.as_ref()),
+        };
+        let fetched = self.fetch(&chart.repository, &chart.name, &version, digest)?;
+        let entry = LockedChart {
+            name: chart.name.clone(),
+            version,
+            repository: chart.repository.clone(),
+            range: chart.range.clone(),
+            digest: fetched.digest,
+            required_by: Vec::new(),
+        };
+        Ok((entry, fetched.archive))
+    }
+
+    fn highest(&self, chart: &WantedPackChart) -> Result<Version, InputError> {
+        // A whole version needs nobody to choose it, so that a pinned chart in the cache will do.
+        if let (Ok(version), Some(_)) = (chart.range.as_str().parse::<Version>(), &chart.digest)
+            && chart.range.matches(&version)
+        {
+            return Ok(version);
+        }
+        let versions = self.versions(&chart.repository, &chart.name)?;
+        chart.range.highest(&versions).cloned().ok_or_else(|| {
+            let message = format!(
+                "no version of the chart `{}` at {} matches `{}`",
+                chart.name, chart.repository, chart.range
+            );
+            InputError::new("chart-version", message).hint(cairn_compiler::newest(&versions))
+        })
+    }
+}
+
+/// How versions of a pack's charts are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// What is locked and fits is kept, the rest is chosen.
+    Keep,
+    /// Nothing is chosen: what is not locked is an error.
+    Locked,
+}
+
+/// The name of a pack's lock.
+pub(crate) const LOCK: &str = "pack.lock";
+
+/// Writes the lock of a pack that was completed beside its manifest.
+pub(crate) fn write_lock(folder: &Path, tree: &FileTree) -> anyhow::Result<()> {
+    let Some(lock) = tree.get(LOCK) else {
+        return Ok(());
+    };
+    let path = folder.join(LOCK);
+    if fs::read(&path).is_ok_and(|old| old == *lock.bytes) {
+        return Ok(());
+    }
+    write_file(&path, &lock.bytes)
+}
+
+fn lock_text(charts: Vec<LockedChart>) -> String {
+    let lock = PackLock {
+        api_version: ApiVersion,
+        kind: PackLockKind,
+        charts,
+    };
+    let json = serde_json::to_value(&lock).unwrap_or_default();
+    format!(
+        "# Written by `cairn pack build`; commit it.\n{}",
+        write_manifest(&Node::from(json).value)
+    )
+}
+
+/// Archives by their digests. What is in there is checked when it is read; without a folder, nothing
+/// is kept.
+struct ChartCache {
+    folder: Option<PathBuf>,
+}
+
+impl ChartCache {
+    fn path(&self, digest: &Digest) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        let algorithm = digest.algorithm().as_str();
+        Some(folder.join("charts").join(algorithm).join(digest.hex()))
+    }
+
+    fn get(&self, digest: &Digest) -> Option<Arc<[u8]>> {
+        let path = self.path(digest)?;
+        let size = fs::metadata(&path).ok()?.len();
+        if size > charts::MAX_CHART_BYTES as u64 {
+            return None;
+        }
+        let bytes = fs::read(&path).ok()?;
+        digest.matches(&bytes).then(|| bytes.into())
+    }
+
+    /// A cache that cannot be written to is as good as none.
+    fn put(&self, digest: &Digest, bytes: &[u8]) {
+        let Some(path) = self.path(digest) else {
+            return;
+        };
+        if let Err(error) = write_file(&path, bytes) {
+            tracing::debug!("the cache of charts cannot be written to: {error:#}");
+        }
+    }
+}
+
+fn offline(message: &str) -> InputError {
+    InputError::new(
+        OFFLINE,
+        format!("{message}, and `--offline` forbids to ask"),
+    )
+    .hint("run it once without `--offline`")
+}
+
+fn failed(repository: &ChartRepository, error: &Error) -> InputError {
+    let code = match error {
+        Error::Content { .. } => "chart-digest",
+        Error::NotFound { .. } => "chart-missing",
+        _ => "chart-repository",
+    };
+    let made = InputError::new(
+        code,
+        format!("failed to fetch from {repository}: {}", chain(error)),
+    );
+    match (error, error.hint()) {
+        (Error::Content { .. }, _) => made.hint("the repository has other content under this version now: do not use it unless its owner says why"),
+        (_, Some(hint)) => made.hint(hint),
+        (_, None) => made.hint("check the address of the repository, and the network"),
+    }
+}

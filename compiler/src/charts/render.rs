@@ -1,0 +1,200 @@
+//! Renders a chart of a layer: its objects, definitions and hooks.
+
+use cairn_chart::{
+    Capabilities, ChartHost, Dialect, Hook, KubeVersion, RenderOptions, UnnamedCalls, render,
+};
+use cairn_spec::{Diagnostic, LayerName, LeftOut, Node};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    LoadedChart, ServedApis,
+    hooks::{Fate, fate_of},
+    values::helm_values,
+};
+use crate::{
+    Session,
+    go_templates::RenderedText,
+    object::{self, CustomScopes, Scope},
+    render::{LayerOutput, Target},
+};
+
+/// The namespace of releases whose layer has none, as for Helm.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
+
+/// A chart that is ready to render.
+pub(crate) struct ChartInput<'a> {
+    pub(crate) loaded: &'a LoadedChart,
+    pub(crate) layer: &'a LayerName,
+    pub(crate) release: &'a str,
+    pub(crate) namespace: Option<&'a str>,
+    /// What is written for it, merged.
+    pub(crate) values: Option<&'a Node>,
+    pub(crate) target: &'a Target,
+    /// What definitions of this layer and of those below add to the cluster's APIs.
+    pub(crate) apis: &'a ServedApis,
+}
+
+/// Renders a chart. Problems are reported; what could be rendered is added to `output`.
+pub(crate) fn render_chart(
+    input: &ChartInput<'_>,
+    output: &mut LayerOutput,
+    session: &mut Session,
+) {
+    let Some(capabilities) = capabilities(input, session) else {
+        return;
+    };
+    let namespace = input.namespace.unwrap_or(DEFAULT_NAMESPACE);
+    let host = ChartHost {
+        release: input.release.to_owned(),
+        namespace: namespace.to_owned(),
+        seed: seed(input),
+        values: input.loaded.generated.clone(),
+        unnamed_calls: UnnamedCalls::Refused,
+        ..ChartHost::default()
+    };
+    let options = RenderOptions {
+        namespace: namespace.to_owned(),
+        capabilities,
+        dialect: Dialect::Helm4,
+        host: &host,
+        ..RenderOptions::new(input.release)
+    };
+    let values = helm_values(input.values);
+    let chart = input.loaded.chart.clone();
+    let Session {
+        sources, origins, ..
+    } = &mut *session;
+    let release = match render(chart, &values, &options, sources, origins) {
+        Ok(release) => release,
+        Err(error) => {
+            let diagnostic = error.into_diagnostic();
+            let is_placed = !diagnostic.labels.is_empty();
+            session.report(if is_placed {
+                diagnostic.label(input.loaded.place, "of this chart")
+            } else {
+                diagnostic.at(input.loaded.place)
+            });
+            return;
+        }
+    };
+    for warning in release.warnings {
+        session.report(warning);
+    }
+    for crd in &release.crds {
+        let text = RenderedText {
+            title: &crd.path,
+            bytes: &crd.bytes,
+            place: &|_| None,
+        };
+        for document in text.documents(session) {
+            output.objects.extend(object::expand(document, session));
+        }
+    }
+    for document in &release.documents {
+        let title = format!("{} (rendered)", document.path());
+        let text = RenderedText {
+            title: &title,
+            bytes: document.bytes(),
+            place: &|offset| Some(document.origin_at(offset)?.place),
+        };
+        for node in text.documents(session) {
+            output.objects.extend(object::expand(node, session));
+        }
+    }
+    add_hooks(&release.hooks, output, session);
+    drop_idle_namespaces(output);
+}
+
+fn add_hooks(hooks: &[Hook], output: &mut LayerOutput, session: &mut Session) {
+    for hook in hooks {
+        let document = &hook.document;
+        let fate = fate_of(hook);
+        if matches!(fate, Fate::Test) {
+            continue;
+        }
+        let title = format!("{} (rendered)", document.path());
+        let text = RenderedText {
+            title: &title,
+            bytes: document.bytes(),
+            place: &|offset| Some(document.origin_at(offset)?.place),
+        };
+        for node in text.documents(session) {
+            for node in object::expand(node, session) {
+                match &fate {
+                    Fate::Planned(hook) => output.hooks.push((node, hook.clone())),
+                    Fate::LeftOut(events) => output.left_out.push(LeftOut {
+                        id: object::identify(&node),
+                        events: events.clone(),
+                    }),
+                    Fate::Test => {}
+                }
+            }
+        }
+    }
+}
+
+fn capabilities(input: &ChartInput<'_>, session: &mut Session) -> Option<Capabilities> {
+    let mut capabilities = Capabilities::default_of_helm(Dialect::Helm4);
+    let version = format!("v{}", input.target.kubernetes);
+    match KubeVersion::parse(&version) {
+        Ok(version) => capabilities.kube_version = version,
+        Err(error) => {
+            session.report(
+                Diagnostic::error(
+                    "kubernetes-version",
+                    format!("charts cannot be rendered for Kubernetes {version}: {error}"),
+                )
+                .at(input.loaded.place),
+            );
+            return None;
+        }
+    }
+    for api in input.apis.iter() {
+        if !capabilities.api_versions.contains(api) {
+            capabilities.api_versions.push(api.clone());
+        }
+    }
+    Some(capabilities)
+}
+
+/// Kubernetes drops the namespace of an object that belongs to the cluster; charts rely on it.
+fn drop_idle_namespaces(output: &mut LayerOutput) {
+    let mut scopes = CustomScopes::default();
+    for node in &output.objects {
+        scopes.learn(node);
+    }
+    let hooks = output.hooks.iter_mut().map(|(node, _)| node);
+    for node in output.objects.iter_mut().chain(hooks) {
+        let id = object::identify(node);
+        if id.namespace.is_some()
+            && scopes.scope(id.group(), &id.kind) == Scope::Cluster
+            && let Some(map) = node.as_map_mut()
+            && let Some(metadata) = map.get_mut("metadata").and_then(Node::as_map_mut)
+        {
+            metadata.remove("namespace");
+        }
+    }
+}
+
+/// Separates these hashes from all others.
+const SEED_DOMAIN: &str = "cairn.dev/compile/v1";
+
+/// The seed of a layer: it stays from version to version of a profile, and differs from cluster to
+/// cluster. Anybody can compute it (`spec/chart.md` §1).
+fn seed(input: &ChartInput<'_>) -> [u8; 32] {
+    let name = |node: &Node| {
+        let name = node.get("name").and_then(Node::as_str);
+        name.unwrap_or_default().to_owned()
+    };
+    let mut hash = Sha256::new();
+    for part in [
+        SEED_DOMAIN,
+        &name(&input.target.profile),
+        &name(&input.target.cluster),
+        input.layer.as_str(),
+    ] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
