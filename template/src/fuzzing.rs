@@ -119,8 +119,8 @@ fn rendered(text: &str, provenance: bool) -> Result<Vec<u8>, go::Error> {
 }
 
 /// YAML: what is read can be written, and reads as the same again, as far as it does in Go. There, a
-/// block that begins with a tab is refused after `toYamlPretty`, and line breaks of Unicode are
-/// written as they are, and read as blanks.
+/// block that begins with a tab is refused after `toYamlPretty`, and line breaks of Unicode come back
+/// as blanks.
 pub fn go_yaml(data: &[u8]) {
     let options = go_yaml::ReadOptions::default();
     let Ok(node) = go_yaml::read(data, &options, &mut Origins::new()) else {
@@ -130,7 +130,8 @@ pub fn go_yaml(data: &[u8]) {
     let Ok(text) = go_yaml::write(&node, &mut ()) else {
         return;
     };
-    if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+    let breaks = ['\u{85}', '\u{2028}', '\u{2029}'];
+    if node.to_json().to_string().contains(breaks) {
         return;
     }
     let again = go_yaml::read(text.as_bytes(), &options, &mut Origins::new());
