@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use cairn_spec::{Node, OriginId, Value};
-use cairn_template::go_yaml::text_of;
+use cairn_template::{go_json::go_kind, go_yaml::text_of};
 
 /// A value of a wrong kind, in Go's words.
 #[derive(Debug, Clone)]
@@ -33,14 +33,7 @@ impl Decoder {
         if self.first_mistake.is_some() {
             return;
         }
-        let kind = match node.value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Int(_) | Value::Float(_) => "number",
-            Value::String(_) => "string",
-            Value::List(_) => "array",
-            Value::Map(_) => "object",
-        };
+        let kind = go_kind(&node.value);
         let target = if self.path.is_empty() {
             "Go value".to_owned()
         } else {

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use cairn_spec::{Map, Node, Origins, Value};
-use cairn_template::go_yaml::{self, ErrorPlace, Numbers, ReadOptions, text_of};
+use cairn_template::{
+    go_json::go_kind,
+    go_yaml::{self, ErrorPlace, Numbers, ReadOptions, text_of},
+};
 
 use super::document::Head;
 
@@ -128,14 +131,7 @@ impl Reader {
     }
 
     fn mistyped(&mut self, value: &Value, target: &str, go_type: &str) {
-        let kind = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Int(_) | Value::Float(_) => "number",
-            Value::String(_) => "string",
-            Value::List(_) => "array",
-            Value::Map(_) => "object",
-        };
+        let kind = go_kind(value);
         self.mistake.get_or_insert_with(|| {
             format!("cannot unmarshal {kind} into {target} of type {go_type}")
         });

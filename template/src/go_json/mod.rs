@@ -5,8 +5,9 @@ mod reader;
 mod writer;
 
 pub(crate) use number::{format_general, format_general_32, write_json_float};
-pub(crate) use reader::go_kind;
-pub use reader::{JsonReadError, Places, read, read_list, read_map, read_placed, read_prefix};
+pub use reader::{
+    JsonReadError, Places, go_kind, read, read_list, read_map, read_placed, read_prefix,
+};
 pub use writer::{JsonStyle, JsonWriteError, write};
 
 /// The longest text that is read, in bytes.

@@ -107,7 +107,7 @@ fn mistyped(value: &Value, go_type: &str) -> JsonReadError {
 }
 
 /// What Go calls a JSON value that has the wrong type.
-pub(crate) fn go_kind(value: &Value) -> &'static str {
+pub fn go_kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
