@@ -11,7 +11,7 @@ use cairn_template::{
 
 use crate::{
     Chart, ChartType, Dialect, Error, RenderOptions, chart_object::chart_object, files::Files,
-    manifest::RenderedFile,
+    go_path::base, manifest::RenderedFile,
 };
 
 /// Notes are rendered like all else, and so may fail, but they are no manifests.
@@ -190,8 +190,4 @@ fn release(options: &RenderOptions<'_>) -> Value {
         ("Revision", Value::from(1)),
         ("Service", Value::from("Helm")),
     ])
-}
-
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
