@@ -13,6 +13,7 @@ pub mod dependencies;
 mod dialect;
 mod engine;
 mod error;
+pub mod explain;
 mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -32,6 +33,7 @@ mod manifest;
 mod metadata;
 mod release;
 mod release_name;
+mod release_object;
 mod render;
 pub mod schema;
 mod show;

@@ -9,7 +9,9 @@ use cairn_template::{
 use crate::{
     Capabilities, Chart, ChartType, Dialect, Error, Release, dependencies, engine,
     manifest::{self, Sorted, Unsorted},
-    release_name, schema, values,
+    release_name,
+    release_object::ReleaseObject,
+    schema, values,
 };
 
 /// How a chart is rendered.
@@ -101,14 +103,15 @@ pub fn render(
         schema::validate(&chart, &values, origins)?;
     }
     check_kube_version(&chart, &options.capabilities)?;
-    let mut sorted = manifests(&chart, &values, options, sources, origins);
+    let object = ReleaseObject::new(options, sources, origins);
+    let mut sorted = manifests(&chart, &values, &object, options, (sources, origins));
     if sorted.is_err() && !options.provenance {
         // Who looks for a mistake wants to know which values led to it.
         let options = RenderOptions {
             provenance: true,
             ..options.clone()
         };
-        sorted = manifests(&chart, &values, &options, sources, origins);
+        sorted = manifests(&chart, &values, &object, &options, (sources, origins));
     }
     Ok(Release::new(&chart, sorted?, dialect, warnings))
 }
@@ -116,11 +119,11 @@ pub fn render(
 fn manifests(
     chart: &Chart,
     values: &Node,
+    release: &ReleaseObject,
     options: &RenderOptions<'_>,
-    sources: &mut Sources,
-    origins: &Origins,
+    (sources, origins): (&mut Sources, &Origins),
 ) -> Result<Sorted, Error> {
-    let files = engine::execute(chart, values, options, sources, origins)?;
+    let files = engine::execute(chart, values, release, options, (sources, origins))?;
     manifest::sort(files, options.dialect).map_err(|unsorted| invalid(unsorted, sources))
 }
 

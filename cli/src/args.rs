@@ -3,15 +3,15 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
-    pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_authz_explain, registry_check, registry_doctor, registry_export,
-    registry_fsck, registry_gc, registry_healthcheck, registry_import, registry_login,
-    registry_logout, registry_quota, registry_rebuild, registry_retention, registry_serve,
-    registry_sync, registry_token_create, registry_token_list, registry_token_revoke,
-    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
-    registry_webhooks_retry, sign, verify,
+    bench_registry, bundle_verify, chart_explain, chart_show, chart_template, completion,
+    key_generate, pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint,
+    pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
+    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
+    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
+    registry_webhooks_list, registry_webhooks_retry, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -140,6 +140,8 @@ pub(crate) enum Import {
 pub(crate) enum Chart {
     /// Render a chart, byte for byte as `helm template` does
     Template(Box<chart_template::ChartTemplate>),
+    /// Say where a field of what a chart renders came from
+    Explain(Box<chart_explain::ChartExplain>),
     /// Show a part of a chart
     Show(chart_show::ChartShow),
 }

@@ -10,6 +10,7 @@ mod config;
 mod diagnostics;
 mod embedded;
 mod exit;
+mod explanation;
 mod files;
 mod generated;
 mod output;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::{
-    spans::{Class, Mark, OriginSet, Tracker},
+    spans::{CauseId, Class, Mark, OriginSet, Tracker},
     unicode::runes,
 };
 
@@ -25,6 +25,18 @@ pub(crate) struct Text {
     /// What decided what is in the text and what is not, beyond what the marks tell: a
     /// condition that was false left no bytes to mark.
     shape: Vec<Shape>,
+    /// Where nothing was written, in the order of the text.
+    gaps: Vec<Gap>,
+}
+
+/// A place in a text where something might have been written and was not: a condition was false,
+/// or a value empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) at: u32,
+    pub(crate) cause: CauseId,
+    /// What is missing would have begun with a line break.
+    pub(crate) is_of_lines: bool,
 }
 
 /// What decided what is in a text.
@@ -50,7 +62,7 @@ impl Text {
         Self {
             bytes,
             runs,
-            shape: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -71,8 +83,36 @@ impl Text {
         self.bytes.is_empty()
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Run>) {
-        (self.bytes, self.runs)
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Run>, Vec<Gap>) {
+        (self.bytes, self.runs, self.gaps)
+    }
+
+    /// Remembers that nothing was written at the end of the text.
+    pub(crate) fn add_gap(&mut self, cause: CauseId, is_of_lines: bool) {
+        let at = end(self.bytes.len());
+        self.push_gap(Gap {
+            at,
+            cause,
+            is_of_lines,
+        });
+    }
+
+    fn push_gap(&mut self, gap: Gap) {
+        if self.gaps.last() != Some(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    pub(crate) fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Puts the gaps of another text into this one: `position` says where.
+    fn take_gaps(&mut self, of: &[Gap], mut position: impl FnMut(u32) -> u32) {
+        for gap in of {
+            let at = position(gap.at);
+            self.push_gap(Gap { at, ..*gap });
+        }
     }
 
     pub(crate) fn push(&mut self, text: impl AsRef<[u8]>, mark: Mark) {
@@ -99,6 +139,7 @@ impl Text {
             }
         }
         self.runs.extend(runs);
+        self.take_gaps(&other.gaps, |at| before.saturating_add(at));
     }
 
     /// Appends a text that becomes a part of this value.
@@ -174,6 +215,12 @@ impl Text {
             part.push(&self.bytes[start..end], run.mark);
             start = end;
         }
+        let (first, last) = (end(range.start), end(range.end));
+        let within = self.gaps.partition_point(|gap| gap.at < first);
+        let after = self.gaps.partition_point(|gap| gap.at <= last);
+        if let Some(gaps) = self.gaps.get(within..after) {
+            part.take_gaps(gaps, |at| at - first);
+        }
         part.with_shape_of(self)
     }
 
@@ -193,14 +240,19 @@ impl Text {
         } else if let Some(last) = self.runs.last_mut() {
             last.end = last.end.min(end(length));
         }
+        let kept = self.gaps.partition_point(|gap| gap.at <= end(length));
+        self.gaps.truncate(kept);
     }
 
     /// The same text with every piece rewritten; the marks stay.
     pub(crate) fn map<T: AsRef<[u8]>>(&self, mut rewrite: impl FnMut(&[u8]) -> T) -> Self {
         let mut mapped = Self::new();
+        let mut moved = Moved::new(self);
         for (piece, mark) in self.pieces() {
+            moved.before(piece, &mut mapped);
             mapped.push(rewrite(piece), mark);
         }
+        moved.rest(&mut mapped);
         mapped.with_shape_of(self)
     }
 
@@ -221,6 +273,9 @@ impl Text {
         if let Some(last) = run {
             mapped.push(&rewritten, last.mark);
         }
+        // Hardly a character changes its length, so the places are near enough.
+        let length = end(mapped.len());
+        mapped.take_gaps(&self.gaps, |at| at.min(length));
         mapped.with_shape_of(self)
     }
 
@@ -228,6 +283,14 @@ impl Text {
     pub(crate) fn remark(mut self, mut change: impl FnMut(Mark) -> Mark) -> Self {
         for run in &mut self.runs {
             run.mark = change(run.mark);
+        }
+        self
+    }
+
+    /// The same text with the cause of every gap changed.
+    pub(crate) fn with_gaps_because(mut self, mut change: impl FnMut(CauseId) -> CauseId) -> Self {
+        for gap in &mut self.gaps {
+            gap.cause = change(gap.cause);
         }
         self
     }
@@ -243,9 +306,11 @@ impl Text {
     /// Each line that is not empty starts with `padding`.
     pub(crate) fn indented(&self, padding: &str) -> Self {
         let mut indented = Self::new();
+        let mut moved = Moved::new(self);
         let mut at_line_start = true;
         for (piece, mark) in self.pieces() {
             for line in piece.split_inclusive(|&byte| byte == b'\n') {
+                moved.before(line, &mut indented);
                 if at_line_start && !matches!(line, b"\n" | b"\r\n") {
                     indented.push(padding, mark);
                 }
@@ -253,6 +318,7 @@ impl Text {
                 at_line_start = line.ends_with(b"\n");
             }
         }
+        moved.rest(&mut indented);
         indented.with_shape_of(self)
     }
 
@@ -276,9 +342,11 @@ impl Text {
     /// The first line, and after each line break, `padding` and what follows.
     pub(crate) fn padded(&self, padding: &str) -> Self {
         let mut padded = Self::new();
+        let mut moved = Moved::new(self);
         let mut pads = true;
         for (piece, mark) in self.pieces() {
             for line in piece.split_inclusive(|&byte| byte == b'\n') {
+                moved.before(line, &mut padded);
                 if pads {
                     padded.push(padding, mark);
                 }
@@ -286,6 +354,7 @@ impl Text {
                 pads = line.ends_with(b"\n");
             }
         }
+        moved.rest(&mut padded);
         if pads && let Some(last) = self.marks().next_back() {
             padded.push(padding, last);
         }
@@ -297,6 +366,41 @@ impl Text {
         match self.runs.last_mut() {
             Some(last) if last.mark == mark => last.end = end,
             _ => self.runs.push(Run { end, mark }),
+        }
+    }
+}
+
+/// The gaps of a text that is copied piece by piece into another.
+struct Moved<'t> {
+    gaps: std::slice::Iter<'t, Gap>,
+    /// How much was copied.
+    at: usize,
+}
+
+impl<'t> Moved<'t> {
+    fn new(text: &'t Text) -> Self {
+        Self {
+            gaps: text.gaps.iter(),
+            at: 0,
+        }
+    }
+
+    /// Moves what stands before a piece that is copied next.
+    fn before(&mut self, piece: &[u8], into: &mut Text) {
+        self.move_to(self.at, into);
+        self.at += piece.len();
+    }
+
+    fn rest(&mut self, into: &mut Text) {
+        self.move_to(usize::MAX, into);
+    }
+
+    fn move_to(&mut self, at: usize, into: &mut Text) {
+        while let Some(gap) = self.gaps.as_slice().first()
+            && gap.at as usize <= at
+        {
+            into.add_gap(gap.cause, gap.is_of_lines);
+            self.gaps.next();
         }
     }
 }

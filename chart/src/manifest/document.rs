@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use cairn_template::{Piece, Spans};
+use cairn_template::{Absence, Piece, Spans};
 
 /// What one template rendered.
 #[derive(Debug)]
@@ -47,6 +47,11 @@ impl Document {
         &self.file.bytes[self.range.clone()]
     }
 
+    /// Where it begins in what its template rendered.
+    pub fn offset(&self) -> usize {
+        self.range.start
+    }
+
     /// Such as `apps/v1`.
     pub fn api_version(&self) -> &str {
         &self.head.api_version
@@ -67,6 +72,21 @@ impl Document {
         &self.head.namespace
     }
 
+    /// `KIND/NAME`, or `KIND/NAMESPACE/NAME` where the object names its namespace.
+    pub fn name_for_people(&self) -> String {
+        let Head {
+            kind,
+            name,
+            namespace,
+            ..
+        } = &self.head;
+        if namespace.is_empty() {
+            format!("{kind}/{name}")
+        } else {
+            format!("{kind}/{namespace}/{name}")
+        }
+    }
+
     /// Where a byte of the document came from; none past its end.
     pub fn origin_at(&self, offset: usize) -> Option<Piece<'_>> {
         let offset = self.range.start.checked_add(offset)?;
@@ -74,6 +94,19 @@ impl Document {
             return None;
         }
         self.file.spans.at(offset)
+    }
+
+    /// The places from the start of a range of the document to its end where something is missing.
+    pub fn absences(&self, range: Range<usize>) -> impl Iterator<Item = Absence<'_>> {
+        let start = self.range.start;
+        let end = range.end.min(self.range.len());
+        self.file
+            .spans
+            .absences(start + range.start.min(end)..start + end)
+            .map(move |mut absence| {
+                absence.offset -= start;
+                absence
+            })
     }
 
     /// Where the bytes of a range of the document came from, in order.

@@ -132,8 +132,14 @@ fn index_one(call: &mut Call<'_, '_>, item: &Value, index: &Value) -> Outcome<Va
         Data::Map(map) => match (index.as_str(), &index.data) {
             (Some(key), _) => Ok(match map.get(&key) {
                 Some(found) => found,
-                None if map.of == MapType::String => Value::from(""),
-                None => Value::nil(),
+                None => {
+                    call.uses_deletion(item, &key);
+                    if map.of == MapType::String {
+                        Value::from("")
+                    } else {
+                        Value::nil()
+                    }
+                }
             }),
             (None, Data::Nil | Data::Missing) => {
                 Err(call.failure("value is nil; should be of type string"))

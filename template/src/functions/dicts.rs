@@ -43,7 +43,7 @@ fn keys(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut keys = Vec::new();
     for index in 0..call.count() {
         for (key, entry) in entries(call, index)?.iter() {
-            keys.push(Value::scalar(Arc::clone(key), entry.key));
+            keys.push(entry.key_value(key));
         }
     }
     Ok(call.chosen(Value::typed_list(keys, ElementType::String)))
@@ -111,10 +111,7 @@ fn dig(call: &mut Call<'_, '_>) -> Outcome<Value> {
         let Some(found) = map.get(name) else {
             let default = call.value(keys)?;
             call.state().read_shallow(&value);
-            if let Some(origin) = map.deletion(name) {
-                let deleted = call.state().tracker.single(origin);
-                call.uses_origins(deleted);
-            }
+            call.uses_deletion(&value, name);
             let default = call.chosen_by(because, default);
             return Ok(call.chosen(default));
         };

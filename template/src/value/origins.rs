@@ -74,9 +74,9 @@ impl Value {
             return Rc::clone(text);
         }
         let outer = state.cause_of(self.because, place);
-        if text
-            .marks()
-            .all(|mark| state.tracker.is_inside(mark.cause, outer))
+        let is_inside = |cause| state.tracker.is_inside(cause, outer);
+        if text.marks().all(|mark| is_inside(mark.cause))
+            && text.gaps().iter().all(|gap| is_inside(gap.cause))
         {
             return Rc::clone(text);
         }
@@ -90,6 +90,7 @@ impl Value {
             last = Some((mark.cause, cause));
             Mark { cause, ..mark }
         });
+        let explained = explained.with_gaps_because(|cause| state.tracker.rebase(cause, outer));
         state.charge(state.tracker.cause_count() - count);
         Rc::new(explained)
     }
