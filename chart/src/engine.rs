@@ -10,8 +10,12 @@ use cairn_template::{
 };
 
 use crate::{
-    Chart, ChartType, Dialect, Error, RenderOptions, chart_object::{Part, chart_object}, files::Files,
-    go_path::base, manifest::RenderedFile, release_object::ReleaseObject,
+    Chart, ChartType, Dialect, Error, RenderOptions,
+    chart_object::{Part, chart_object},
+    files::Files,
+    go_path::base,
+    manifest::RenderedFile,
+    release_object::ReleaseObject,
 };
 
 /// Notes are rendered like all else, and so may fail, but they are no manifests.

@@ -54,7 +54,7 @@ pub use ignore::Ignore;
 pub use kube_version::{KubeVersion, KubeVersionError};
 pub use limits::{ChartLimits, MAX_CHART_DEPTH, MAX_LOADED_BYTES, MAX_LOADED_FILES};
 pub use load::{load, load_archive};
-pub use manifest::{Document, Hook, HookEvent};
+pub use manifest::{Document, Hook, HookEvent, RenderedFile};
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
 pub use release::{Crd, ManifestOptions, PrintedHooks, Release, print_document};
 pub use render::{RenderOptions, render};

@@ -169,7 +169,8 @@ pub fn missing_in(document: &Document, value: Range<usize>) -> impl Iterator<Ite
     let text = bytes.get(value.clone()).unwrap_or_default();
     let takes_lines = matches!(text, [] | [b'|' | b'>', ..]);
     let rest = bytes.get(value.end..).unwrap_or_default();
-    let blanks = rest.iter().take_while(|&&byte| byte == b' ').count();
+    let is_blank = |byte: u8| byte == b' ' || text.is_empty() && byte.is_ascii_whitespace();
+    let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
     document
         .absences(value.start..value.end + blanks)
         .filter(move |absence| takes_lines || !absence.is_of_lines)

@@ -4,15 +4,32 @@ use std::{ops::Range, sync::Arc};
 
 use cairn_template::{Absence, Piece, Spans};
 
-/// What one template rendered.
+/// What one template rendered: documents, or nothing.
 #[derive(Debug)]
-pub(crate) struct RenderedFile {
+pub struct RenderedFile {
     /// The template's path from the root chart: `demo/charts/db/templates/service.yaml`.
     pub(crate) path: Arc<str>,
     /// All that it rendered.
     pub(crate) bytes: Vec<u8>,
     /// Where each byte came from.
     pub(crate) spans: Spans,
+}
+
+impl RenderedFile {
+    /// The template's path from the root chart: `demo/charts/db/templates/service.yaml`.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// All that it rendered.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each byte came from, and where something is missing.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
+    }
 }
 
 /// A document of a rendered file.

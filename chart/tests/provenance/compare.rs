@@ -3,7 +3,11 @@
 //! Lists, and the documents of a template, are compared item by item: of all ways to pair the items
 //! of both renders that one counts which leaves the fewest moves that nothing explains.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use cairn_chart::explain::{self, Fields};
 use cairn_spec::{Node, OriginId, Value};
@@ -11,6 +15,7 @@ use cairn_template::{Class, Piece};
 
 use crate::{
     leaf::{Change, Leaf},
+    lines::{Text, lines_are_named},
     render::{Part, Rendered},
 };
 
@@ -25,8 +30,11 @@ pub(crate) enum How {
     Controlled,
     /// Bytes were generated, with it among what went in.
     Opaque,
-    /// Only the second render says so: in the first, nothing stands where the leaf would show.
+    /// Only the second render says so.
     Absent,
+    /// Its text says nothing, but that of all lines that came or went around it does: it is a part
+    /// of something else now.
+    Context,
 }
 
 /// A scalar that changed, appeared or vanished.
@@ -68,7 +76,6 @@ struct Spot<'r> {
 const HOOK: &str = "helm.sh/hook";
 
 impl<'r> Spot<'r> {
-
     /// What leads to a value that is there before and after explains nothing of it.
     fn stays(self) -> Self {
         Self { led: None, ..self }
@@ -115,7 +122,7 @@ impl<'r> Comparison<'r> {
         let (first, second) = (&self.first.files, &self.second.files);
         let paths: BTreeSet<&Arc<str>> = first.keys().chain(second.keys()).collect();
         for path in paths {
-            let parts = |files: &'r std::collections::BTreeMap<Arc<str>, Vec<Part>>| {
+            let parts = |files: &'r BTreeMap<Arc<str>, Vec<Part>>| {
                 let parts = files.get(path).map(Vec::as_slice).unwrap_or_default();
                 parts.iter().collect::<Vec<_>>()
             };
@@ -127,14 +134,38 @@ impl<'r> Comparison<'r> {
                 continue;
             }
             let spots = |side: Side, parts: Vec<&'r Part>| {
-                let parts = parts.into_iter();
-                parts.map(|part| self.document(side, part)).collect::<Vec<_>>()
+                let parts = parts.into_iter().filter(|part| !part.is_blank());
+                parts
+                    .map(|part| self.document(side, part))
+                    .collect::<Vec<_>>()
             };
             let first = spots(Side::First, first);
             let second = spots(Side::Second, second);
-            moves.extend(self.lists(&first, &second, path));
+            let mut moved = self.lists(&first, &second, path);
+            if moved.iter().any(|it| it.how.is_none()) && self.lines_are_named(path) {
+                for one in moved.iter_mut().filter(|it| it.how.is_none()) {
+                    one.how = Some(How::Context);
+                }
+            }
+            moves.append(&mut moved);
         }
         moves
+    }
+
+    /// All lines of a template's text that came or went name the leaf, or stand where the other
+    /// text says that something is missing because of it.
+    fn lines_are_named(&self, path: &str) -> bool {
+        let text = |rendered: &'r Rendered, side: Side| {
+            rendered.texts.get(path).map(|file| Text {
+                file,
+                is_named: Box::new(move |of: &[OriginId]| self.is_named(side, of)),
+            })
+        };
+        let first = text(self.first, Side::First);
+        let second = text(self.second, Side::Second);
+        first
+            .zip(second)
+            .is_some_and(|(first, second)| lines_are_named(&first, &second))
     }
 
     fn pair(&self, first: Spot<'r>, second: Spot<'r>, path: &str) -> Vec<Move> {

@@ -2,7 +2,9 @@
 //! rendered again, and all that moved must be what the tracker had named the leaf for.
 
 mod compare;
+mod explain;
 mod leaf;
+mod lines;
 mod proof;
 mod render;
 
@@ -19,10 +21,11 @@ fn whatever_moves_was_named() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let folder = tests.join("testdata");
     let mut proof = Proof::default();
-    proof.add("shop", load_chart(&tests.join("provenance/shop")));
+    proof.add("shop", load_chart(&tests.join("provenance/shop"), "shop"));
     for entry in sorted(&folder) {
         if entry.join("Chart.yaml").exists() {
-            proof.add(&entry.display().to_string(), load_chart(&entry));
+            let name = entry.file_name().unwrap_or_default().to_string_lossy();
+            proof.add(&name, load_chart(&entry, &name));
         }
     }
     println!("{proof}");
@@ -39,7 +42,8 @@ fn whatever_moves_in_other_charts_was_named() {
     let mut proof = Proof::default();
     for folder in std::env::split_paths(&folders) {
         for chart in charts_below(&folder) {
-            proof.add(&chart.display().to_string(), load_chart(&chart));
+            let name = chart.display().to_string();
+            proof.add(&name, load_chart(&chart, &name));
         }
     }
     println!("{proof}");
@@ -69,18 +73,17 @@ fn charts_below(folder: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-fn load_chart(path: &Path) -> Result<(Chart, Sources, Origins), String> {
+fn load_chart(path: &Path, name: &str) -> Result<(Chart, Sources, Origins), String> {
     let (mut sources, mut origins) = (Sources::new(), Origins::new());
-    let name = path.display().to_string();
     let chart = if path.is_dir() {
         let ignored = fs::read(path.join(".helmignore")).unwrap_or_default();
         let ignore = Ignore::parse(&ignored).map_err(|error| error.to_string())?;
         let mut files = Vec::new();
         add_files(path, "", &ignore, &mut files);
-        load(files, &name, &mut sources, &mut origins)
+        load(files, name, &mut sources, &mut origins)
     } else {
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
-        load_archive(&bytes, &name, &mut sources, &mut origins)
+        load_archive(&bytes, name, &mut sources, &mut origins)
     };
     let chart = chart.map_err(|error| error.to_string())?;
     Ok((chart, sources, origins))

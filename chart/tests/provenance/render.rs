@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cairn_chart::{Chart, Document, Error, RenderOptions, explain::Fields, render};
-use cairn_spec::{Map, Node, Origins, Sources};
+use cairn_chart::{
+    Chart, Document, Error, Release, RenderOptions, RenderedFile, explain::Fields, render,
+};
+use cairn_spec::{Map, Node, Origins, Sources, Value};
 use cairn_template::{GeneratedCall, Generation, Host, LookupQuery};
 
 /// The same for each call, whatever was called before it.
@@ -36,6 +38,8 @@ impl Host for Constant {
 /// What a chart rendered, by the paths of its templates.
 pub(crate) struct Rendered {
     pub(crate) files: BTreeMap<Arc<str>, Vec<Part>>,
+    /// All that each template rendered.
+    pub(crate) texts: BTreeMap<Arc<str>, Arc<RenderedFile>>,
     pub(crate) origins: Origins,
 }
 
@@ -46,10 +50,35 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// There is nothing but comments in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.fields()
+            .is_some_and(|fields| fields.root().value == Value::Null)
+    }
+
     pub(crate) fn fields(&self) -> Option<&Fields> {
         let read = || Fields::of(&self.document).ok();
         self.fields.get_or_init(read).as_ref()
     }
+}
+
+/// A chart with its defaults.
+pub(crate) fn release(
+    chart: Chart,
+    sources: &mut Sources,
+    origins: &mut Origins,
+) -> Result<Release, Error> {
+    let options = RenderOptions {
+        host: &Constant,
+        ..RenderOptions::new("demo")
+    };
+    render(
+        chart,
+        &Node::generated(Map::new()),
+        &options,
+        sources,
+        origins,
+    )
 }
 
 pub(crate) fn rendered(
@@ -57,13 +86,10 @@ pub(crate) fn rendered(
     sources: &Sources,
     origins: &Origins,
 ) -> Result<Rendered, Error> {
-    let options = RenderOptions {
-        host: &Constant,
-        ..RenderOptions::new("demo")
-    };
     let (mut sources, mut origins) = (sources.clone(), origins.clone());
-    let values = Node::generated(Map::new());
-    let release = render(chart, &values, &options, &mut sources, &mut origins)?;
+    let release = release(chart, &mut sources, &mut origins)?;
+    let texts = release.files.into_iter();
+    let texts = texts.map(|file| (Arc::clone(file.path()), file)).collect();
     let hooks = release.hooks.into_iter().map(|hook| hook.document);
     let mut files: BTreeMap<Arc<str>, Vec<Part>> = BTreeMap::new();
     for document in release.documents.into_iter().chain(hooks) {
@@ -76,5 +102,9 @@ pub(crate) fn rendered(
     for documents in files.values_mut() {
         documents.sort_by_key(|one| one.document.offset());
     }
-    Ok(Rendered { files, origins })
+    Ok(Rendered {
+        files,
+        texts,
+        origins,
+    })
 }

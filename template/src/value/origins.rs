@@ -27,7 +27,18 @@ impl Value {
         };
         state.read_whole(self);
         let mark = self.mark(place, state);
-        Some(Rc::new(Text::marked(text.into_owned(), mark)))
+        Some(Rc::new(self.marked(text.into_owned(), mark, state)))
+    }
+
+    /// Bytes that are this value; where there are none, it is known what left them out.
+    fn marked(&self, bytes: impl Into<Vec<u8>>, mark: Mark, state: &mut State<'_>) -> Text {
+        let mut text = Text::marked(bytes, mark);
+        if text.is_empty() && self.source.origins != OriginSet::EMPTY {
+            let origins = self.source.origins;
+            text.add_shape(origins);
+            text.add_gap(state.cause_of(origins, mark.place), false);
+        }
+        text
     }
 
     /// The value as Go prints it, each byte with where it came from.
@@ -37,7 +48,7 @@ impl Value {
             Data::Str(text) => {
                 state.read_whole(self);
                 let mark = self.mark(place, state);
-                return Ok(Rc::new(Text::marked(&**text, mark)));
+                return Ok(Rc::new(self.marked(&**text, mark, state)));
             }
             _ => {}
         }
