@@ -455,8 +455,8 @@ fn begins_line(program: &Program, list: List, depth: usize) -> bool {
             Kind::Action(pipe) => {
                 let pipe = program.pipe_of(pipe);
                 if pipe.variables.length == 0 {
-                    let last = program.children(pipe.commands).last();
-                    return last.is_some_and(|&command| calls(program, command, "nindent"));
+                    let command = program.children(pipe.commands).last();
+                    return command.is_some_and(|&command| calls(program, command, "nindent"));
                 }
             }
             Kind::If(control) | Kind::With(control) | Kind::Range(control) => {
