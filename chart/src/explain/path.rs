@@ -222,11 +222,11 @@ impl Step {
             (Self::Item(index), None) => *index == child.index,
             (Self::Item(index), Some(key)) => index.to_string() == key,
             (Self::Where(key, wanted), None) => {
-                let value = child.node.get(key).map(|node| &node.value);
-                value.is_some_and(|value| match value {
-                    Value::String(text) => &**text == wanted,
-                    other => other.to_json().to_string() == *wanted,
-                })
+                let found = child.node.get(key).map(|node| match &node.value {
+                    Value::String(text) => text.to_string(),
+                    other => other.to_json().to_string(),
+                });
+                found.as_ref() == Some(wanted)
             }
             (Self::Where(..), Some(_)) => false,
         }

@@ -75,7 +75,7 @@ struct Spot<'r> {
 
 const HOOK: &str = "helm.sh/hook";
 
-impl<'r> Spot<'r> {
+impl Spot<'_> {
     /// What leads to a value that is there before and after explains nothing of it.
     fn stays(self) -> Self {
         Self { led: None, ..self }
@@ -141,13 +141,13 @@ impl<'r> Comparison<'r> {
             };
             let first = spots(Side::First, first);
             let second = spots(Side::Second, second);
-            let mut moved = self.lists(&first, &second, path);
-            if moved.iter().any(|it| it.how.is_none()) && self.lines_are_named(path) {
-                for one in moved.iter_mut().filter(|it| it.how.is_none()) {
+            let mut found = self.lists(&first, &second, path);
+            if found.iter().any(|it| it.how.is_none()) && self.lines_are_named(path) {
+                for one in found.iter_mut().filter(|it| it.how.is_none()) {
                     one.how = Some(How::Context);
                 }
             }
-            moves.append(&mut moved);
+            moves.append(&mut found);
         }
         moves
     }

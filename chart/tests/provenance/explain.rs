@@ -180,8 +180,10 @@ struct Shop {
 impl Shop {
     fn rendered() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provenance/shop");
-        let (chart, mut sources, mut origins) = load_chart(&folder, "shop").unwrap();
-        let release = render::release(chart, &mut sources, &mut origins).unwrap();
+        let (chart, mut sources, mut origins) =
+            load_chart(&folder, "shop").expect("the chart loads");
+        let release = render::release(chart, &mut sources, &mut origins);
+        let release = release.expect("the chart renders");
         Self {
             release,
             sources,
@@ -190,10 +192,11 @@ impl Shop {
     }
 
     fn explained(&self, object: &str, path: &str) -> String {
-        let document = self.release.find_object(object).unwrap();
-        let fields = Fields::of(document).unwrap();
-        let path = FieldPath::parse(path).unwrap();
-        let found = path.find(&fields, document).unwrap();
+        let document = self.release.find_object(object);
+        let document = document.expect("the object is there");
+        let fields = Fields::of(document).expect("it is YAML");
+        let path = FieldPath::parse(path).expect("it is a path");
+        let found = path.find(&fields, document).expect("the field is there");
         let value = fields.bytes_of(found.node);
         let explanation = Explanation::of(document, value, &found.leads);
         let mut said = explanation.kind.to_string();

@@ -1,6 +1,6 @@
 //! The leaves of a chart's values, and the changes that are made to them.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use cairn_chart::Chart;
 use cairn_spec::{Map, Node, OriginId, Origins, Span, Value};
@@ -40,13 +40,13 @@ impl Leaf {
     pub(crate) fn shown(&self) -> String {
         let mut shown = String::new();
         for number in &self.chart {
-            shown.push_str(&format!("charts[{number}]:"));
+            let _ = write!(shown, "charts[{number}]:");
         }
         for step in &self.path {
-            match step {
-                Step::Key(key) => shown.push_str(&format!(".{key}")),
-                Step::Item(index) => shown.push_str(&format!("[{index}]")),
-            }
+            let _ = match step {
+                Step::Key(key) => write!(shown, ".{key}"),
+                Step::Item(index) => write!(shown, "[{index}]"),
+            };
         }
         shown
     }

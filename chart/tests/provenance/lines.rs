@@ -10,8 +10,11 @@ use cairn_spec::OriginId;
 /// What one template rendered, and which origins are the leaf.
 pub(crate) struct Text<'r> {
     pub(crate) file: &'r RenderedFile,
-    pub(crate) is_named: Box<dyn Fn(&[OriginId]) -> bool + 'r>,
+    pub(crate) is_named: IsNamed<'r>,
 }
+
+/// Whether one of some origins is the leaf.
+pub(crate) type IsNamed<'r> = Box<dyn Fn(&[OriginId]) -> bool + 'r>;
 
 /// More differing lines than this are not compared.
 const MAX_LINES: usize = 1_500;
@@ -78,10 +81,10 @@ pub(crate) fn lines_are_named(first: &Text<'_>, second: &Text<'_>) -> bool {
     let new: Vec<bool> = (0..columns)
         .map(|column| second.names(&right[start + column]))
         .collect();
-    let missing_here: Vec<bool> = (0..=rows)
+    let gaps_of_first: Vec<bool> = (0..=rows)
         .map(|row| first.misses_before(&left, start + row))
         .collect();
-    let missing_there: Vec<bool> = (0..=columns)
+    let gaps_of_second: Vec<bool> = (0..=columns)
         .map(|column| second.misses_before(&right, start + column))
         .collect();
     let mut ways = vec![vec![false; columns + 1]; rows + 1];
@@ -92,9 +95,9 @@ pub(crate) fn lines_are_named(first: &Text<'_>, second: &Text<'_>) -> bool {
                 && column < columns
                 && first.line(&left[start + row]) == second.line(&right[start + column])
                 && ways[row + 1][column + 1];
-            let goes = row < rows && (gone[row] || missing_there[column]) && ways[row + 1][column];
+            let goes = row < rows && (gone[row] || gaps_of_second[column]) && ways[row + 1][column];
             let comes =
-                column < columns && (new[column] || missing_here[row]) && ways[row][column + 1];
+                column < columns && (new[column] || gaps_of_first[row]) && ways[row][column + 1];
             ways[row][column] |= stays || goes || comes;
         }
     }

@@ -43,7 +43,7 @@ fn whatever_moves_in_other_charts_was_named() {
     for folder in std::env::split_paths(&folders) {
         for chart in charts_below(&folder) {
             let name = chart.display().to_string();
-            proof.add(&name, load_chart(&chart, &name));
+            println!("{}", proof.add(&name, load_chart(&chart, &name)));
         }
     }
     println!("{proof}");

@@ -23,13 +23,17 @@ pub(crate) struct Proof {
     moves: BTreeMap<How, usize>,
     /// Moves that nothing had named.
     pub(crate) misses: Vec<String>,
-    /// Charts that do not render with their defaults, and why.
-    skipped: Vec<String>,
+    /// Charts that do not render with their defaults.
+    skipped: usize,
 }
 
 impl Proof {
-    /// Perturbs a chart.
-    pub(crate) fn add(&mut self, name: &str, loaded: Result<(Chart, Sources, Origins), String>) {
+    /// Perturbs a chart, and says what came of it.
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        loaded: Result<(Chart, Sources, Origins), String>,
+    ) -> String {
         let (chart, sources, origins) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => return self.skip(name, &error),
@@ -71,16 +75,15 @@ impl Proof {
             }
         }
         self.leaves += count;
-        let missed = self.misses.len() - missed;
-        println!("{name}: {count} leaves, {missed} misses");
-        for miss in self.misses.iter().rev().take(missed) {
-            println!("  {miss}");
-        }
+        let misses = self.misses.get(missed..).unwrap_or_default();
+        let heading = format!("{name}: {count} leaves, {} misses", misses.len());
+        [&[heading][..], misses].concat().join("\n  ")
     }
 
-    fn skip(&mut self, name: &str, reason: &str) {
+    fn skip(&mut self, name: &str, reason: &str) -> String {
         let line = reason.lines().next().unwrap_or_default();
-        self.skipped.push(format!("{name}: {line}"));
+        self.skipped += 1;
+        format!("{name}: skipped: {line}")
     }
 }
 
@@ -89,11 +92,7 @@ impl fmt::Display for Proof {
         writeln!(
             f,
             "{} charts, {} leaves, {} renders and {} refused, {} skipped",
-            self.charts,
-            self.leaves,
-            self.renders,
-            self.refused,
-            self.skipped.len()
+            self.charts, self.leaves, self.renders, self.refused, self.skipped
         )?;
         let all: usize = self.moves.values().sum::<usize>() + self.misses.len();
         for (how, count) in &self.moves {
