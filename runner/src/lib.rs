@@ -3,4 +3,5 @@
 //! What decides is pure: files, objects, facts and the time come in, decisions go out.
 
 pub mod bundle;
+pub mod cluster;
 pub mod health;
