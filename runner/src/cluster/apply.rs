@@ -6,9 +6,10 @@ use http::Method;
 use serde_json::Value;
 
 use super::{
-    Cluster, ClusterError, Conflict, FIELD_MANAGER,
+    Cluster, ClusterError, Conflict,
     request::{Call, JSON},
 };
+use crate::inventory::FIELD_MANAGER;
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

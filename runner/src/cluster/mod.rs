@@ -28,7 +28,7 @@ pub use discovery::{Kinds, Resource};
 pub use error::{ClusterError, Conflict, Refusal};
 pub use follow::{Follow, Place, Seen};
 pub use objects::{Deletion, Judged, Listed, Propagation};
-pub use ownership::{FIELD_MANAGER, Manager, owned_fields, owner_of};
+pub use ownership::owned_fields;
 pub use propose::{Presence, Proposal, presence_of};
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};
 pub use watch::{Event, Watch};

@@ -1,9 +1,13 @@
 //! Proposals, applies and deletions.
 
 use anyhow::{Context as _, Result, bail};
-use cairn_runner::cluster::{
-    Applied, Conflict, Deletion, Force, Judged, Listed, Mode, Propagation, Proposal, owned_fields,
-    owner_of,
+use cairn_runner::{
+    bundle::Secrets,
+    cluster::{
+        Applied, Conflict, Deletion, Force, Judged, Listed, Mode, Propagation, Proposal,
+        owned_fields,
+    },
+    diff::{Options, changes},
 };
 use serde_json::{Value, json};
 
@@ -104,8 +108,19 @@ async fn who_else_writes_is_seen_and_named() -> Result<()> {
         manager: "theirs".to_owned(),
     };
     assert_eq!(conflicts, std::slice::from_ref(&conflict));
-    let owner = owner_of(&live, &["data", "a"]).context("nobody")?;
-    assert_eq!((owner.name.as_str(), owner.applies), ("theirs", false));
+    let options = Options {
+        ignore: &[],
+        secrets: &Secrets::default(),
+    };
+    let changes = changes(&live, &after, &options);
+    let owners: Vec<_> = changes.iter().map(|change| &change.owner).collect();
+    let [Some(owner)] = owners.as_slice() else {
+        bail!("{changes:?}");
+    };
+    assert_eq!(
+        (owner.manager.as_str(), owner.operation.as_str()),
+        ("theirs", "Update")
+    );
 
     let asked = world
         .cluster
