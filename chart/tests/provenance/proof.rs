@@ -75,9 +75,9 @@ impl Proof {
             }
         }
         self.leaves += count;
-        let misses = self.misses.get(missed..).unwrap_or_default();
-        let heading = format!("{name}: {count} leaves, {} misses", misses.len());
-        [&[heading][..], misses].concat().join("\n  ")
+        let found = self.misses.get(missed..).unwrap_or_default();
+        let heading = format!("{name}: {count} leaves, {} misses", found.len());
+        [&[heading][..], found].concat().join("\n  ")
     }
 
     fn skip(&mut self, name: &str, reason: &str) -> String {

@@ -33,10 +33,9 @@ impl Value {
     /// Bytes that are this value; where there are none, it is known what left them out.
     fn marked(&self, bytes: impl Into<Vec<u8>>, mark: Mark, state: &mut State<'_>) -> Text {
         let mut text = Text::marked(bytes, mark);
-        if text.is_empty() && self.source.origins != OriginSet::EMPTY {
-            let origins = self.source.origins;
-            text.add_shape(origins);
-            text.add_gap(state.cause_of(origins, mark.place), false);
+        if text.is_empty() {
+            let origins = state.tracker.union(self.source.origins, self.because);
+            left_out(&mut text, origins, mark.place, state);
         }
         text
     }
@@ -83,6 +82,14 @@ impl Value {
     ) -> Rc<Text> {
         if state.tracker.is_off() {
             return Rc::clone(text);
+        }
+        if text.is_empty() {
+            if self.because == OriginSet::EMPTY {
+                return Rc::clone(text);
+            }
+            let mut empty = Text::clone(text);
+            left_out(&mut empty, self.because, place, state);
+            return Rc::new(empty);
         }
         let outer = state.cause_of(self.because, place);
         let is_inside = |cause| state.tracker.is_inside(cause, outer);
@@ -183,6 +190,14 @@ impl Value {
         }
         let origins = state.tracker.origins(self.source.origins);
         state.origins.span(*origins.first()?)
+    }
+}
+
+/// There is nothing to mark in a text that is empty because of something.
+fn left_out(text: &mut Text, because: OriginSet, place: Span, state: &mut State<'_>) {
+    if because != OriginSet::EMPTY {
+        text.add_shape(because);
+        text.add_gap(state.cause_of(because, place), false);
     }
 }
 
