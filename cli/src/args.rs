@@ -72,6 +72,7 @@ pub(crate) enum Color {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Try it all: registry, keys, packs and an example cluster's bundle, on this machine
     Quickstart(quickstart::Quickstart),
@@ -106,6 +107,7 @@ pub(crate) enum Command {
 
 /// Write, check and publish packs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Pack {
     /// Start a new pack
     New(pack_new::PackNew),
@@ -128,6 +130,7 @@ pub(crate) enum Pack {
 
 /// Make a pack of something else.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Import {
     /// Wrap a Helm chart as a pack
     Helm(pack_import_helm::PackImportHelm),
@@ -137,6 +140,7 @@ pub(crate) enum Import {
 
 /// Render Helm charts.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Chart {
     /// Render a chart, byte for byte as `helm template` does
     Template(Box<chart_template::ChartTemplate>),
@@ -146,6 +150,7 @@ pub(crate) enum Chart {
 
 /// Build bundles from profiles.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Profile {
     /// Build a bundle: manifests, plan, host files, images, lock
     Build(profile_build::ProfileBuild),
@@ -159,6 +164,7 @@ pub(crate) enum Profile {
 
 /// Check bundles.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Bundle {
     /// Check that a bundle is whole, and that rebuilding it gives the same bytes
     Verify(bundle_verify::BundleVerify),
@@ -166,6 +172,7 @@ pub(crate) enum Bundle {
 
 /// Serve packs and any other OCI content.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Registry {
     /// Serve a registry
     Serve(registry_serve::RegistryServe),
@@ -211,6 +218,7 @@ pub(crate) enum Registry {
 
 /// Manage the users in a password file.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum User {
     /// Add a user, or change a password
     Add(registry_user_add::RegistryUserAdd),
@@ -220,6 +228,7 @@ pub(crate) enum User {
 
 /// Manage API tokens.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Token {
     /// Create a token; its secret is printed once
     Create(registry_token_create::RegistryTokenCreate),
@@ -231,6 +240,7 @@ pub(crate) enum Token {
 
 /// Ask an access policy.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Authz {
     /// Say whether something is allowed, and which rule decides
     Explain(registry_authz_explain::RegistryAuthzExplain),
@@ -238,6 +248,7 @@ pub(crate) enum Authz {
 
 /// Look after events that webhooks did not take.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Webhooks {
     /// List the events that webhooks never took
     List(registry_webhooks_list::RegistryWebhooksList),
@@ -249,6 +260,7 @@ pub(crate) enum Webhooks {
 
 /// Measure how fast something is.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Bench {
     /// Measure a registry, alone or beside others
     Registry(bench_registry::BenchRegistry),
@@ -256,6 +268,7 @@ pub(crate) enum Bench {
 
 /// Make keys to sign with.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Key {
     /// Generate a key pair
     Generate(key_generate::KeyGenerate),
