@@ -32,6 +32,8 @@ pub struct Ignore {
 #[derive(Debug, Clone)]
 struct Rule {
     pattern: String,
+    /// The pattern has no characters that mean anything but themselves.
+    is_literal: bool,
     /// What the pattern is held against: the file's name, or its whole path.
     whole_path: bool,
     /// The rule begins with `!`: all that does *not* match is ignored.
@@ -117,8 +119,10 @@ impl Rule {
         let folder = rule.strip_suffix('/');
         let rule = folder.unwrap_or(rule);
         let from_top = rule.strip_prefix('/');
+        let pattern = from_top.unwrap_or(rule);
         Ok(Some(Self {
-            pattern: from_top.unwrap_or(rule).to_owned(),
+            pattern: pattern.to_owned(),
+            is_literal: !pattern.contains(['*', '?', '[', '\\']),
             whole_path: rule.contains('/'),
             negated: negated.is_some(),
             folders_only: folder.is_some(),
@@ -127,6 +131,9 @@ impl Rule {
 
     fn matches(&self, path: &str) -> bool {
         let name = if self.whole_path { path } else { base(path) };
+        if self.is_literal {
+            return self.pattern == name;
+        }
         matches(&self.pattern, name).unwrap_or(false)
     }
 }

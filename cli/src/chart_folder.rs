@@ -106,7 +106,8 @@ impl FolderReader<'_> {
     fn entry(&mut self, path: &Path, below: &str) -> Result<(), Error> {
         let metadata =
             fs::symlink_metadata(path).map_err(|error| go_error("lstat", path, &error))?;
-        let (real, metadata) = if metadata.is_symlink() {
+        let is_link = metadata.is_symlink();
+        let (real, metadata) = if is_link {
             follow(path)?
         } else {
             (path.to_owned(), metadata)
@@ -115,7 +116,11 @@ impl FolderReader<'_> {
             return Ok(());
         }
         if metadata.is_dir() {
-            let real = fs::canonicalize(&real).map_err(|error| go_error("lstat", path, &error))?;
+            // What is no link lies where its folder does: nobody need ask for each part of the path.
+            let real = match (self.around.last(), path.file_name()) {
+                (Some(folder), Some(name)) if !is_link => folder.join(name),
+                _ => real,
+            };
             return self.folder(path, below, &real);
         }
         if !metadata.is_file() {
@@ -126,10 +131,11 @@ impl FolderReader<'_> {
                 format!("cannot load irregular file {path} as it has file mode type bits set");
             return Err(Error::new(message, diagnostic));
         }
-        self.file(path, below, &real)
+        self.file(path, below, &real, metadata.len())
     }
 
-    fn file(&mut self, path: &Path, below: &str, real: &Path) -> Result<(), Error> {
+    /// `size` is how large the file was a moment ago.
+    fn file(&mut self, path: &Path, below: &str, real: &Path, size: u64) -> Result<(), Error> {
         let unreadable = |error: io::Error| {
             let message = format!("error reading {below}: {}", go_text("open", path, &error));
             let diagnostic =
@@ -138,11 +144,9 @@ impl FolderReader<'_> {
         };
         let limit = self.limits.file_bytes;
         let file = fs::File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        if let Ok(metadata) = file.metadata() {
-            // One byte more shows the end of the file without another allocation.
-            bytes.reserve_exact(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
-        }
+        // One byte more shows the end of the file without another allocation.
+        let mut bytes =
+            Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 1);
         file.take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
