@@ -154,10 +154,15 @@ pub(super) fn unquote(literal: &str) -> Option<Vec<u8>> {
     if literal.starts_with('`') {
         return Some(inner.bytes().filter(|&byte| byte != b'\r').collect());
     }
+    let quote = literal.as_bytes()[0];
+    let is_plain = |byte: u8| !matches!(byte, b'\\' | b'\n') && byte != quote;
+    if inner.bytes().all(is_plain) {
+        return Some(inner.as_bytes().to_vec());
+    }
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner;
     while !rest.is_empty() {
-        rest = unquote_char(rest, literal.as_bytes()[0], &mut bytes)?.1;
+        rest = unquote_char(rest, quote, &mut bytes)?.1;
     }
     Some(bytes)
 }
