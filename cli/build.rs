@@ -2,6 +2,10 @@
 //! at a fixed address, so that it starts without 75,000 pointers being moved first
 //! (`ARCHITECTURE.md`, "Decisions").
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Cargo tells build scripts of the target in the environment"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=../packs");
     println!("cargo::rerun-if-changed=../examples");
