@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::writer::find;
+
 /// One token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
@@ -172,7 +174,7 @@ impl<'t> Lexer<'t> {
 
     fn text(&mut self) -> Token {
         loop {
-            let Some(found) = find_left_delim(self.rest_bytes()) else {
+            let Some(found) = find(self.rest_bytes(), LEFT.as_bytes()) else {
                 self.at = self.text.len();
                 let kind = if self.at > self.start {
                     TokenKind::Text
@@ -484,15 +486,4 @@ fn is_alphanumeric(char: char) -> bool {
 fn has_left_trim_marker(text: &str) -> bool {
     text.strip_prefix('-')
         .is_some_and(|rest| rest.starts_with(is_space))
-}
-
-fn find_left_delim(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == b'{')?;
-        if bytes.get(at + 1) == Some(&b'{') {
-            return Some(at);
-        }
-        at += 1;
-    }
 }
