@@ -1,6 +1,8 @@
 //! The command line's shape.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::env;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::command::{
     bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
@@ -27,6 +29,44 @@ pub(crate) struct Cairn {
     pub(crate) output: OutputArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cairn {
+    /// The command line of this process.
+    pub(crate) fn read() -> Self {
+        let first = env::args_os().nth(1);
+        let may_be_short = first.is_some_and(|first| first == "chart" || first == "--version");
+        if may_be_short {
+            match Short::try_parse() {
+                Ok(Short { output, command }) => {
+                    let ShortCommand::Chart(chart) = command;
+                    let command = Command::Chart(chart);
+                    return Self { output, command };
+                }
+                Err(error) if error.kind() == ErrorKind::DisplayVersion => error.exit(),
+                // Whoever asks for help or is mistaken gets the answer that knows all commands.
+                Err(_) => {}
+            }
+        }
+        Self::parse()
+    }
+}
+
+/// The part of [`Cairn`] that renders charts, which is called in loops. To make all commands with
+/// all their arguments takes a millisecond, half as long as to render a small chart.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, propagate_version = true)]
+struct Short {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: ShortCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ShortCommand {
+    #[command(subcommand)]
+    Chart(Chart),
 }
 
 /// How results are printed.
@@ -72,7 +112,6 @@ pub(crate) enum Color {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Command {
     /// Try it all: registry, keys, packs and an example cluster's bundle, on this machine
     Quickstart(quickstart::Quickstart),
@@ -107,7 +146,6 @@ pub(crate) enum Command {
 
 /// Write, check and publish packs.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Pack {
     /// Start a new pack
     New(pack_new::PackNew),
@@ -130,7 +168,6 @@ pub(crate) enum Pack {
 
 /// Make a pack of something else.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Import {
     /// Wrap a Helm chart as a pack
     Helm(pack_import_helm::PackImportHelm),
@@ -140,7 +177,6 @@ pub(crate) enum Import {
 
 /// Render Helm charts.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Chart {
     /// Render a chart, byte for byte as `helm template` does
     Template(Box<chart_template::ChartTemplate>),
@@ -150,7 +186,6 @@ pub(crate) enum Chart {
 
 /// Build bundles from profiles.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Profile {
     /// Build a bundle: manifests, plan, host files, images, lock
     Build(profile_build::ProfileBuild),
@@ -164,7 +199,6 @@ pub(crate) enum Profile {
 
 /// Check bundles.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Bundle {
     /// Check that a bundle is whole, and that rebuilding it gives the same bytes
     Verify(bundle_verify::BundleVerify),
@@ -172,7 +206,6 @@ pub(crate) enum Bundle {
 
 /// Serve packs and any other OCI content.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Registry {
     /// Serve a registry
     Serve(registry_serve::RegistryServe),
@@ -218,7 +251,6 @@ pub(crate) enum Registry {
 
 /// Manage the users in a password file.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum User {
     /// Add a user, or change a password
     Add(registry_user_add::RegistryUserAdd),
@@ -228,7 +260,6 @@ pub(crate) enum User {
 
 /// Manage API tokens.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Token {
     /// Create a token; its secret is printed once
     Create(registry_token_create::RegistryTokenCreate),
@@ -240,7 +271,6 @@ pub(crate) enum Token {
 
 /// Ask an access policy.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Authz {
     /// Say whether something is allowed, and which rule decides
     Explain(registry_authz_explain::RegistryAuthzExplain),
@@ -248,7 +278,6 @@ pub(crate) enum Authz {
 
 /// Look after events that webhooks did not take.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Webhooks {
     /// List the events that webhooks never took
     List(registry_webhooks_list::RegistryWebhooksList),
@@ -260,7 +289,6 @@ pub(crate) enum Webhooks {
 
 /// Measure how fast something is.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Bench {
     /// Measure a registry, alone or beside others
     Registry(bench_registry::BenchRegistry),
@@ -268,7 +296,6 @@ pub(crate) enum Bench {
 
 /// Make keys to sign with.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(crate) enum Key {
     /// Generate a key pair
     Generate(key_generate::KeyGenerate),
