@@ -122,7 +122,7 @@ fn add(path: &Path, texts: &mut Texts) -> Result<SourceId, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digest as _, Sha256, seed};
+    use super::*;
 
     #[test]
     fn the_seed_of_nothing_is_its_digest() {
