@@ -91,7 +91,7 @@ def growth(rows, start_ms):
             continue
         ours, theirs, ratio = (statistics.median(row[key] for row in group) for key in ("cairn_ms", "helm_ms", "ratio"))
         beside = statistics.median(beside_start(row, start_ms) for row in group)
-        name = f"below {high} KiB" if high != float("inf") else f"{low} KiB and more"
+        name = f"{low} KiB and more" if high == float("inf") else f"{low} to {high} KiB" if low else f"below {high} KiB"
         print(f"| {name} | {len(group)} | {ours:.1f} ms | {theirs:.1f} ms | {ratio:.1f}× | {beside:.1f}× |")
 
 
