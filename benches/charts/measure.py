@@ -8,6 +8,7 @@ import sys
 import tarfile
 import time
 
+TIMED = pathlib.Path(__file__).with_name("timed.py")
 # A run that takes longer is a failure, in seconds.
 TIMEOUT_S = 60
 # Charts are grouped by how many bytes of templates they hold, up to these.
@@ -54,17 +55,12 @@ def started(command):
     return process
 
 
-def measured(command):
-    """Milliseconds and MiB of one run whose output nobody reads."""
-    began = time.perf_counter()
-    _, _, usage = os.wait4(started(command), 0)
-    return (time.perf_counter() - began) * 1000, usage.ru_maxrss / 1024
-
-
 def medians(ours, theirs, runs):
     """Of runs in turn: the median of milliseconds and the most MiB of each."""
-    pairs = [(measured(ours), measured(theirs)) for _ in range(runs)]
-    return [(statistics.median(pair[i][0] for pair in pairs), max(pair[i][1] for pair in pairs)) for i in (0, 1)]
+    command = [sys.executable, "-I", "-S", str(TIMED), str(runs), *ours, "--", *theirs]
+    ran = subprocess.run(command, capture_output=True, check=True, text=True)
+    rounds = [[float(figure) for figure in line.split()] for line in ran.stdout.splitlines()]
+    return [(statistics.median(row[i] for row in rounds), max(row[i + 1] for row in rounds)) for i in (0, 2)]
 
 
 def per_second(commands):
