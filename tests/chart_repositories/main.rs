@@ -5,6 +5,7 @@
 
 mod locks;
 mod mirrors;
+mod public_packs;
 mod refusals;
 mod site;
 
