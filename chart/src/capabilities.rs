@@ -187,6 +187,8 @@ impl HelmVersion {
     }
 }
 
+const KUBE_VERSION_FIELDS: [&str; 3] = ["Version", "Major", "Minor"];
+
 #[derive(Debug)]
 struct KubeVersionObject {
     version: KubeVersion,
@@ -248,11 +250,12 @@ impl Object for KubeVersionObject {
     }
 
     fn to_value(&self) -> Value {
-        Value::map(
-            ["Version", "Major", "Minor"]
-                .into_iter()
-                .filter_map(|name| Some((name, self.field(name)?))),
-        )
+        let fields = KUBE_VERSION_FIELDS.into_iter();
+        Value::map(fields.filter_map(|name| Some((name, self.field(name)?))))
+    }
+
+    fn field_order(&self) -> Option<Vec<&'static str>> {
+        Some(KUBE_VERSION_FIELDS.to_vec())
     }
 
     fn as_any(&self) -> &dyn Any {

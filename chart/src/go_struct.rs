@@ -93,6 +93,10 @@ impl Object for GoStruct {
         Value::map(self.json_fields())
     }
 
+    fn field_order(&self) -> Option<Vec<&'static str>> {
+        Some(self.fields.iter().map(|field| field.json).collect())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -16,6 +16,9 @@ use crate::{
     writer::Text,
 };
 
+/// Texts of this length and more are counted in what a render holds.
+const LONG_TEXT_BYTES: usize = 1024;
+
 /// What calls a function: a template language.
 pub(crate) trait Caller<'a> {
     /// Evaluates an argument; the index is below the count that was promised.
@@ -198,14 +201,18 @@ impl<'c, 'a> Call<'c, 'a> {
 
     /// A text result, computed as a whole from all arguments that were looked at.
     pub(crate) fn computed_text(&mut self, text: String) -> Outcome<Value> {
-        self.state().check_length(text.len())?;
-        Ok(self.computed(text))
+        self.computed_bytes(text.into_bytes())
     }
 
     /// The same of bytes.
     pub(crate) fn computed_bytes(&mut self, bytes: Vec<u8>) -> Outcome<Value> {
         self.state().check_length(bytes.len())?;
-        Ok(self.computed(bytes))
+        if bytes.len() < LONG_TEXT_BYTES {
+            return Ok(self.computed(bytes));
+        }
+        let (source, span) = (self.source(), self.span);
+        let mark = self.state().mark(span, source.class, source.origins);
+        Ok(Text::marked(bytes, mark).into())
     }
 
     /// A text result whose bytes know where they came from.

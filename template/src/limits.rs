@@ -13,6 +13,9 @@ pub struct Limits {
     /// How much of the thread's stack Go templates may use, in bytes. Inclusion that goes deeper
     /// ends in the same error as at [`Self::partial_depth`].
     pub stack_bytes: usize,
+    /// How much the values and texts of a render may hold at a time, in bytes. It is looked at
+    /// now and then, so some megabytes more may be held for a moment.
+    pub memory_bytes: usize,
 }
 
 /// 16 MiB: far above the 1.5 MiB that Kubernetes accepts for one object.
@@ -29,6 +32,11 @@ pub const DEFAULT_GO_STEPS: u64 = 200_000_000;
 /// Half of what the threads of Rust's standard library have; in release builds enough for some
 /// hundreds of nested inclusions.
 pub const DEFAULT_STACK_BYTES: usize = 1024 * 1024;
+
+/// 512 MiB: the largest charts hold some dozens.
+pub const DEFAULT_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+/// How often it is looked at how much a render holds.
+pub(crate) const STEPS_BETWEEN_CHECKS: u64 = 4096;
 
 /// How deep blocks, partials and calls may nest altogether while rendering: keeps the stack of
 /// a thread with 2 MiB safe.
@@ -50,6 +58,7 @@ impl Default for Limits {
             steps: DEFAULT_STEPS,
             partial_depth: DEFAULT_PARTIAL_DEPTH,
             stack_bytes: DEFAULT_STACK_BYTES,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
         }
     }
 }
@@ -61,5 +70,6 @@ impl Limits {
         steps: DEFAULT_GO_STEPS,
         partial_depth: DEFAULT_INCLUDE_DEPTH,
         stack_bytes: DEFAULT_STACK_BYTES,
+        memory_bytes: DEFAULT_MEMORY_BYTES,
     };
 }

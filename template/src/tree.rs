@@ -11,6 +11,11 @@ use crate::value::{Data, IntKind, Value};
 pub trait Tree: Sized {
     /// Shows the value to `read`; a closure, so that a value may be borrowed from a cell.
     fn with_shape<R>(&self, read: impl FnOnce(Shape<'_, Self>) -> R) -> R;
+
+    /// The order in which JSON writes the fields of a struct; maps are sorted.
+    fn field_order(&self) -> Option<Vec<&'static str>> {
+        None
+    }
 }
 
 /// What a value is, one level deep.
@@ -101,6 +106,13 @@ impl Tree for Value {
                 ))
             }
             Data::Object(object) => object.to_value().with_shape(read),
+        }
+    }
+
+    fn field_order(&self) -> Option<Vec<&'static str>> {
+        match &self.data {
+            Data::Object(object) => object.field_order(),
+            _ => None,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::{
+    memory::Held,
     spans::{Class, Mark, OriginSet, Tracker},
     unicode::runes,
 };
@@ -25,6 +26,7 @@ pub(crate) struct Text {
     /// What decided what is in the text and what is not, beyond what the marks tell: a
     /// condition that was false left no bytes to mark.
     shape: Vec<Shape>,
+    held: Held,
 }
 
 /// What decided what is in a text.
@@ -47,10 +49,12 @@ impl Text {
             0 => Vec::new(),
             end => vec![Run { end, mark }],
         };
+        let held = Held::new(bytes.len());
         Self {
             bytes,
             runs,
             shape: Vec::new(),
+            held,
         }
     }
 
@@ -82,6 +86,13 @@ impl Text {
         }
         self.bytes.extend_from_slice(text);
         self.close_run(mark);
+        self.count();
+    }
+
+    /// Counts what the text holds.
+    fn count(&self) {
+        let runs = self.runs.capacity().saturating_mul(size_of::<Run>());
+        self.held.set(self.bytes.capacity().saturating_add(runs));
     }
 
     /// Appends a text for good: what shaped it no longer matters.
@@ -99,6 +110,7 @@ impl Text {
             }
         }
         self.runs.extend(runs);
+        self.count();
     }
 
     /// Appends a text that becomes a part of this value.

@@ -117,7 +117,13 @@ fn sort_alpha(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut texts = strings(call, 0)?;
     call.uses(&value);
     texts.sort_by(|left, right| left.as_bytes().cmp(right.as_bytes()));
-    Ok(string_list(call, texts))
+    let sorted = string_list(call, texts);
+    if let (Data::List(list), Data::List(of)) = (&value.data, &sorted.data)
+        && list.of == ElementType::String
+    {
+        list.sort(of.items().to_vec());
+    }
+    Ok(sorted)
 }
 
 /// A `[]string` that depends on all that was looked at.

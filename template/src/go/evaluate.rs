@@ -111,7 +111,7 @@ impl Renderer<'_> {
 
     /// A pipeline in parentheses.
     pub(super) fn nested_pipeline(&mut self, frame: &mut Frame, id: NodeId) -> Outcome<Value> {
-        if !self.has_stack() {
+        if !self.has_stack_for_blocks() {
             return Err(too_deep(frame));
         }
         self.pipeline(frame, id)

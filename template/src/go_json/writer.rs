@@ -84,6 +84,10 @@ impl<R> Writer<'_, R> {
             }
             Shape::Map(mut entries) if !entries.is_empty() => {
                 entries.sort_unstable_by_key(|(key, _)| *key);
+                if let Some(order) = value.field_order() {
+                    let place = |key: &[u8]| order.iter().position(|name| name.as_bytes() == key);
+                    entries.sort_by_key(|(key, _)| place(key));
+                }
                 self.enter('{')?;
                 self.report.enter(value);
                 for (index, (key, item)) in entries.into_iter().enumerate() {

@@ -209,6 +209,32 @@ impl Value {
         }
     }
 
+    /// Takes over the maps that another map has where this one has maps, too, `depth` maps below:
+    /// what is changed in one is then changed in both.
+    pub fn share_maps(&self, with: &Self, depth: usize) {
+        let (Data::Map(map), Data::Map(with)) = (&self.data, &with.data) else {
+            return;
+        };
+        for (key, entry) in map.entries().iter() {
+            let other = with.get(key);
+            let Some(other) = other.filter(|other| matches!(other.data, Data::Map(_))) else {
+                continue;
+            };
+            if !matches!(entry.value.data, Data::Map(_)) {
+                continue;
+            }
+            if depth > 0 {
+                entry.value.share_maps(&other, depth - 1);
+                continue;
+            }
+            let shared = Entry {
+                key: entry.key,
+                value: other,
+            };
+            map.insert(Arc::clone(key), shared);
+        }
+    }
+
     /// The same map under another type, as a conversion in Go gives it; nothing where it is no
     /// map. What is changed in one is changed in both.
     pub fn converted(&self, to: MapType) -> Option<Self> {

@@ -130,6 +130,12 @@ pub trait Object: Debug {
         Value::map::<&str>([])
     }
 
+    /// The order in which JSON writes the fields that [`Self::to_value`] gives, as Go writes those
+    /// of a struct; YAML sorts them.
+    fn field_order(&self) -> Option<Vec<&'static str>> {
+        None
+    }
+
     /// Whether `if` takes it as true: collections are when there is something in them.
     fn is_true(&self) -> bool {
         self.entries().is_none_or(|entries| !entries.is_empty())

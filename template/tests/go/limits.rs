@@ -139,3 +139,29 @@ fn texts_and_patterns_cannot_cost_more_than_the_limits() {
     let deep = message(r#"{{ mustRegexMatch (repeat 101 "(") "" }}"#);
     assert!(deep.contains("expression nests too deeply: `"), "{deep}");
 }
+
+#[test]
+fn what_is_held_at_a_time_is_limited() {
+    let limits = Limits {
+        memory_bytes: 1024 * 1024,
+        ..Limits::GO
+    };
+    let expected = "rendering holds more than 1048576 bytes of values and texts";
+    for hoard in [
+        // Lists, maps, long texts that functions wrote, texts that were included.
+        r"{{ $d := dict }}{{ range $i := until 200 }}{{ $_ := set $d (toString $i) (until 1000) }}{{ end }}",
+        r#"{{ $d := dict }}{{ range $i := until 100000 }}{{ $_ := set $d (printf "key %d" $i) $i }}{{ end }}"#,
+        r#"{{ $d := dict }}{{ range $i := until 2000 }}{{ $_ := set $d (toString $i) (repeat 1000 "x" | b64enc) }}{{ end }}"#,
+        r#"{{ define "x" }}{{ repeat 1000 "x" }}{{ end }}{{ $d := dict }}{{ range $i := until 2000 }}{{ $_ := set $d (toString $i) (include "x" $i) }}{{ end }}"#,
+        r#"{{ $l := list }}{{ range until 2000 }}{{ $l = append $l (repeat 1000 "x") }}{{ end }}"#,
+    ] {
+        assert_eq!(reason(hoard, limits), expected, "{hoard}");
+    }
+    // What is let go may be made again and again.
+    let frugal = r#"{{ range until 5000 }}{{ $x := repeat 1000 "x" | b64enc }}{{ $y := until 1000 }}{{ end }}done"#;
+    let rendered = Chart::new(frugal)
+        .limits(limits)
+        .render()
+        .expect("it holds little");
+    assert_eq!(rendered.bytes, b"done");
+}

@@ -7,9 +7,13 @@ use super::{
 
 impl Printer<'_> {
     /// Writes an integer with one of the verbs that take one; gives whether it is one.
-    pub(super) fn integer(&mut self, value: i64, verb: char) -> bool {
-        let magnitude = value.unsigned_abs();
-        let negative = value < 0;
+    pub(super) fn integer(&mut self, value: i64, is_unsigned: bool, verb: char) -> bool {
+        let negative = value < 0 && !is_unsigned;
+        let magnitude = if is_unsigned {
+            value.cast_unsigned()
+        } else {
+            value.unsigned_abs()
+        };
         match verb {
             'v' | 'd' if self.flags.are_none() => push_decimal(value, self.out),
             'v' | 'd' => self.based(magnitude, negative, 10, verb),
