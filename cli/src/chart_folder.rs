@@ -12,7 +12,7 @@ use cairn_spec::Diagnostic;
 
 use crate::files::tidy;
 
-const IGNORE_FILE: &str = ".helmignore";
+pub(crate) const IGNORE_FILE: &str = ".helmignore";
 const METADATA_FILE: &str = "Chart.yaml";
 /// How deep folders may nest. A link to a folder around it is found before.
 const MAX_FOLDER_DEPTH: usize = 64;
