@@ -1,7 +1,10 @@
 //! Executes the templates of a chart and of all charts in it: what each of them sees, and in which
 //! order Helm comes by them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use cairn_spec::{Node, Origins, SourceId, Sources};
 use cairn_template::{
@@ -17,6 +20,8 @@ use crate::{
 /// Notes are rendered like all else, and so may fail, but they are no manifests.
 const NOTES_SUFFIX: &str = "NOTES.txt";
 
+const GLOBAL: &str = "global";
+
 /// What all templates of a chart rendered, in the order of their paths.
 pub(crate) fn execute(
     chart: &Chart,
@@ -25,13 +30,60 @@ pub(crate) fn execute(
     sources: &Sources,
     origins: &Origins,
 ) -> Result<Vec<RenderedFile>, Error> {
+    run(chart, values, options, (sources, origins), None)
+}
+
+/// What comes of all templates when those that fail are passed over.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    pub(crate) files: Vec<RenderedFile>,
+    pub(crate) failures: Vec<Error>,
+    /// JSON Pointers to what of the values was read.
+    pub(crate) read: BTreeSet<String>,
+}
+
+/// As [`execute`], but goes on after failures.
+pub(crate) fn execute_all(
+    chart: &Chart,
+    values: &Node,
+    options: &RenderOptions<'_>,
+    sources: &Sources,
+    origins: &Origins,
+) -> Tried {
+    let mut tried = Tried::default();
+    // What ends the render is among the failures.
+    let files = run(chart, values, options, (sources, origins), Some(&mut tried));
+    tried.files = files.unwrap_or_default();
+    tried
+}
+
+/// Where all templates are tried, a failure is only noted, unless it is of a limit: what one
+/// template has spent, none after it has.
+fn note(error: Error, tried: &mut Option<&mut Tried>) -> Result<(), Error> {
+    let Some(tried) = tried else {
+        return Err(error);
+    };
+    let is_over_limit = error.diagnostic().code == "template-limit";
+    tried.failures.push(error.clone());
+    if is_over_limit { Err(error) } else { Ok(()) }
+}
+
+fn run(
+    chart: &Chart,
+    tree: &Node,
+    options: &RenderOptions<'_>,
+    (sources, origins): (&Sources, &Origins),
+    mut tried: Option<&mut Tried>,
+) -> Result<Vec<RenderedFile>, Error> {
     let mut files = TemplateFiles::default();
     files.add(chart, chart.name());
     let mut names: Vec<&str> = files.by_path.keys().map(|path| &**path).collect();
     helm_order(&mut names);
     let mut templates = Templates::new();
     for name in &names {
-        templates.add(name, sources, files.by_path[*name].source)?;
+        if let Err(error) = templates.add(name, sources, files.by_path[*name].source) {
+            note(error.into(), &mut tried)?;
+        }
     }
     let go_options = Options {
         limits: options.limits,
@@ -41,13 +93,13 @@ pub(crate) fn execute(
     };
     let mut renderer = templates.renderer(origins, &go_options);
     let values_type = values_type(options.dialect);
-    let values = renderer.typed_value(values, values_type);
-    let contexts = Contexts::new(chart, values, options);
+    let values = renderer.typed_value(tree, values_type);
+    let contexts = Contexts::new(chart, values.clone(), options);
 
     let mut outputs = Vec::new();
     let mut paths = Vec::new();
     for name in names {
-        if base(name).starts_with('_') {
+        if base(name).starts_with('_') || !templates.contains(name) {
             continue;
         }
         let file = &files.by_path[name];
@@ -57,11 +109,20 @@ pub(crate) fn execute(
             ("BasePath", Value::from(file.base_path.as_str())),
         ];
         context.insert("Template", Value::typed_map(template, values_type));
-        let output = renderer.render(name, context)?;
+        let output = match renderer.render(name, context) {
+            Ok(output) => output,
+            Err(error) => {
+                note(error.into(), &mut tried)?;
+                continue;
+            }
+        };
         if !name.ends_with(NOTES_SUFFIX) {
             paths.push(Arc::from(name));
             outputs.push(output);
         }
+    }
+    if let Some(tried) = tried {
+        tried.read = renderer.read(tree, &values);
     }
     let outputs = renderer.finish(outputs).into_iter();
     let mut files: Vec<RenderedFile> = outputs
@@ -151,6 +212,7 @@ impl Contexts {
         let subcharts = Value::map::<&str>([]);
         for child in &chart.dependencies {
             let child_values = table(&values, child.name(), self.dialect);
+            share_globals(&values, &child_values);
             let context = self.add(child, child_values, false);
             subcharts.insert(child.name(), context);
         }
@@ -179,6 +241,14 @@ fn table(values: &Value, name: &str, dialect: Dialect) -> Value {
     name.split('.')
         .try_fold(values.clone(), |table, key| table.get(key)?.converted(of))
         .unwrap_or_else(|| Value::typed_map::<&str>([], of))
+}
+
+/// A chart has a copy of the globals above it and of the maps in them, but maps in those are the
+/// same: what templates change in one they see in the other.
+fn share_globals(above: &Value, below: &Value) {
+    if let (Some(above), Some(below)) = (above.get(GLOBAL), below.get(GLOBAL)) {
+        below.share_maps(&above, 1);
+    }
 }
 
 fn release(options: &RenderOptions<'_>) -> Value {

@@ -37,6 +37,20 @@ impl Error {
         &self.diagnostic
     }
 
+    /// What is wrong, with Helm's words as a note where they are others.
+    pub fn into_explained(self) -> Diagnostic {
+        // What Helm does not refuse, it has no words for.
+        let is_ours = ["template-limit", "template-nondeterministic"];
+        let Self {
+            message,
+            diagnostic,
+        } = self;
+        if message == diagnostic.message || is_ours.contains(&diagnostic.code) {
+            return *diagnostic;
+        }
+        diagnostic.note(format!("Helm says: {message}"))
+    }
+
     /// As [`Self::diagnostic`].
     pub fn into_diagnostic(self) -> Diagnostic {
         *self.diagnostic

@@ -141,7 +141,7 @@ fn check_installable(chart: &Chart) -> Result<(), Error> {
 }
 
 /// Only the root chart's constraint counts.
-fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), Error> {
+pub(crate) fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), Error> {
     let constraint = &chart.metadata.kube_version;
     let version = &capabilities.kube_version;
     let is_compatible = constraint.is_empty()

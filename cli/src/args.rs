@@ -3,15 +3,15 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
-    pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_authz_explain, registry_check, registry_doctor, registry_export,
-    registry_fsck, registry_gc, registry_healthcheck, registry_import, registry_login,
-    registry_logout, registry_quota, registry_rebuild, registry_retention, registry_serve,
-    registry_sync, registry_token_create, registry_token_list, registry_token_revoke,
-    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
-    registry_webhooks_retry, sign, verify,
+    bench_registry, bundle_verify, chart_lint, chart_show, chart_template, completion,
+    key_generate, pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint,
+    pack_new, pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
+    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
+    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
+    registry_webhooks_list, registry_webhooks_retry, sign, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -78,7 +78,7 @@ pub(crate) enum Command {
     /// Write, check and publish packs
     #[command(subcommand)]
     Pack(Pack),
-    /// Render Helm charts
+    /// Render and check Helm charts
     #[command(subcommand)]
     Chart(Chart),
     /// Build bundles from profiles
@@ -135,13 +135,15 @@ pub(crate) enum Import {
     Palette(pack_import_palette::PackImportPalette),
 }
 
-/// Render Helm charts.
+/// Render and check Helm charts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chart {
     /// Render a chart, byte for byte as `helm template` does
     Template(Box<chart_template::ChartTemplate>),
     /// Show a part of a chart
     Show(chart_show::ChartShow),
+    /// Find what keeps charts from being installed, and what looks like a mistake
+    Lint(Box<chart_lint::ChartLint>),
 }
 
 /// Build bundles from profiles.

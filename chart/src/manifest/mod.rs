@@ -12,4 +12,4 @@ pub(crate) use document::RenderedFile;
 pub use document::{Document, Hook, HookEvent};
 pub(crate) use show_only::show_only;
 pub(crate) use sort::{Sorted, Unsorted, sort};
-pub(crate) use split::length_without_space;
+pub(crate) use split::{length_without_space, split};

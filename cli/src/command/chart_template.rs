@@ -37,6 +37,9 @@ pub(crate) struct ChartTemplate {
     /// A chart: a folder or a `.tgz`
     #[arg(value_name = "CHART")]
     chart: Option<PathBuf>,
+    /// Call the release `release-name`
+    #[arg(short, long, conflicts_with = "chart")]
+    generate_name: bool,
     #[command(flatten)]
     values: ValueArgs,
     #[command(flatten)]
@@ -53,9 +56,6 @@ pub(crate) struct ReleaseArgs {
     /// The release's namespace
     #[arg(short, long, default_value = "default")]
     namespace: String,
-    /// Call the release `release-name`
-    #[arg(short, long, conflicts_with = "chart")]
-    generate_name: bool,
     /// The release is upgraded, not installed
     #[arg(long)]
     is_upgrade: bool,
@@ -136,7 +136,11 @@ impl ChartTemplate {
 }
 
 impl ReleaseArgs {
-    fn options(&self, name: &str) -> Result<RenderOptions<'static>, Failure> {
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(crate) fn options(&self, name: &str) -> Result<RenderOptions<'static>, Failure> {
         let dialect = Dialect::from(self.dialect);
         let mut capabilities = Capabilities::default_of_helm(dialect);
         if let Some(version) = self.kube_version.as_ref().filter(|it| !it.is_empty()) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
+pub(crate) mod chart_lint;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
 pub(crate) mod completion;
@@ -71,6 +72,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
         Command::Chart(Chart::Template(template)) => template.run(output),
         Command::Chart(Chart::Show(show)) => show.run(output),
+        Command::Chart(Chart::Lint(lint)) => lint.run(output),
         Command::Profile(Profile::Build(build)) => build.run(environment, output),
         Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
