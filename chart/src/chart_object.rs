@@ -238,6 +238,13 @@ struct ChartStruct {
     is_root: bool,
 }
 
+impl ChartStruct {
+    fn fields_of_json(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let is_root = ("IsRoot", Value::from(self.is_root));
+        self.metadata.fields_of_json().chain([is_root])
+    }
+}
+
 impl Object for ChartStruct {
     fn type_name(&self) -> &'static str {
         "struct { chart.Metadata; IsRoot bool }"
@@ -255,8 +262,11 @@ impl Object for ChartStruct {
     }
 
     fn to_value(&self) -> Value {
-        let is_root = ("IsRoot", Value::from(self.is_root));
-        Value::map(self.metadata.json_fields().chain([is_root]))
+        Value::map(self.fields_of_json())
+    }
+
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.fields_of_json().collect())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -29,9 +29,12 @@ pub(crate) fn execute(
     files.add(chart, chart.name());
     let mut names: Vec<&str> = files.by_path.keys().map(|path| &**path).collect();
     helm_order(&mut names);
-    let mut templates = Templates::new();
+    let of_template = |error| Error::of_template(error, options.dialect);
+    let mut templates = Templates::without(unknown_functions(options.dialect));
     for name in &names {
-        templates.add(name, sources, files.by_path[*name].source)?;
+        templates
+            .add(name, sources, files.by_path[*name].source)
+            .map_err(of_template)?;
     }
     let go_options = Options {
         limits: options.limits,
@@ -57,7 +60,7 @@ pub(crate) fn execute(
             ("BasePath", Value::from(file.base_path.as_str())),
         ];
         context.insert("Template", Value::typed_map(template, values_type));
-        let output = renderer.render(name, context)?;
+        let output = renderer.render(name, context).map_err(of_template)?;
         if !name.ends_with(NOTES_SUFFIX) {
             paths.push(Arc::from(name));
             outputs.push(output);
@@ -74,6 +77,14 @@ pub(crate) fn execute(
         .collect();
     files.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(files)
+}
+
+/// Functions of Helm 4 that Helm 3 does not have.
+fn unknown_functions(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Helm4 => &[],
+        Dialect::Helm3 => &["mustToToml", "mustToYaml"],
+    }
 }
 
 /// The name of the type of `.Values`, and of all that a template sees.
@@ -159,7 +170,10 @@ impl Contexts {
                 "Chart",
                 chart_object(&chart.metadata, is_root, self.dialect),
             ),
-            ("Files", Value::object(Files::new(&chart.files))),
+            (
+                "Files",
+                Value::object(Files::new(&chart.files, self.dialect)),
+            ),
             ("Release", self.release.clone()),
             ("Capabilities", self.capabilities.clone()),
             ("Values", values),

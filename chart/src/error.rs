@@ -3,6 +3,9 @@
 use std::fmt;
 
 use cairn_spec::Diagnostic;
+use cairn_template::go;
+
+use crate::Dialect;
 
 /// What is wrong with a chart or its values: in Helm's words, and as a [`Diagnostic`] that points
 /// at the place.
@@ -25,6 +28,23 @@ impl Error {
     pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
+    }
+
+    /// As [`Self::within`], where only Helm 4 says what it was doing.
+    pub(crate) fn within_helm_4(self, context: impl fmt::Display, dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Helm4 => self.within(context),
+            Dialect::Helm3 => self,
+        }
+    }
+
+    /// What is wrong with a template. Helm 4 writes what led there in lines of their own.
+    pub(crate) fn of_template(error: go::Error, dialect: Dialect) -> Self {
+        let message = match dialect {
+            Dialect::Helm4 => error.helm_message(),
+            Dialect::Helm3 => error.helm_3_message(),
+        };
+        Self::new(message, error.into_diagnostic())
     }
 
     /// The message as Helm shows it after `Error: `.
@@ -50,9 +70,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<cairn_template::go::Error> for Error {
-    fn from(error: cairn_template::go::Error) -> Self {
-        Self::new(error.helm_message(), error.into_diagnostic())
-    }
-}

@@ -48,7 +48,7 @@ pub use host::{ChartHost, UnnamedCalls};
 pub use ignore::Ignore;
 pub use kube_version::{KubeVersion, KubeVersionError};
 pub use limits::{ChartLimits, MAX_CHART_DEPTH, MAX_LOADED_BYTES, MAX_LOADED_FILES};
-pub use load::{load, load_archive};
+pub use load::{load, load_archive, load_archive_as, load_as};
 pub use manifest::{Document, Hook, HookEvent};
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
 pub use release::{Crd, ManifestOptions, PrintedHooks, Release, print_document};

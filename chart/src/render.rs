@@ -54,6 +54,9 @@ impl RenderOptions<'_> {
     }
 }
 
+/// The code of what reached a limit, which it would reach again.
+const LIMIT: &str = "template-limit";
+
 /// Renders a chart with the user's values: merges them with the charts' own, switches dependencies
 /// on and off, executes all templates, and sorts what they rendered.
 ///
@@ -92,17 +95,20 @@ pub fn render(
     let dialect = options.dialect;
     let mut warnings = Vec::new();
     check_installable(&chart)?;
-    dependencies::check(&chart)?;
-    release_name::check(&options.release_name)?;
+    dependencies::check(&chart, dialect)?;
+    release_name::check(&options.release_name, dialect)?;
     dependencies::process(&mut chart, values, dialect, origins, &mut warnings)
-        .map_err(|error| error.within("chart dependencies processing failed"))?;
+        .map_err(|error| error.within_helm_4("chart dependencies processing failed", dialect))?;
     let values = values::coalesce(&chart, values, dialect, origins, &mut warnings)?;
     if !options.skips_schema {
         schema::validate(&chart, &values, origins)?;
     }
-    check_kube_version(&chart, &options.capabilities)?;
+    check_kube_version(&chart, &options.capabilities, dialect)?;
     let mut sorted = manifests(&chart, &values, options, sources, origins);
-    if sorted.is_err() && !options.provenance {
+    if let Err(error) = &sorted
+        && !options.provenance
+        && error.diagnostic().code != LIMIT
+    {
         // Who looks for a mistake wants to know which values led to it.
         let options = RenderOptions {
             provenance: true,
@@ -141,7 +147,11 @@ fn check_installable(chart: &Chart) -> Result<(), Error> {
 }
 
 /// Only the root chart's constraint counts.
-fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), Error> {
+fn check_kube_version(
+    chart: &Chart,
+    capabilities: &Capabilities,
+    dialect: Dialect,
+) -> Result<(), Error> {
     let constraint = &chart.metadata.kube_version;
     let version = &capabilities.kube_version;
     let is_compatible = constraint.is_empty()
@@ -152,9 +162,12 @@ fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), 
     if is_compatible {
         return Ok(());
     }
+    let shown = match dialect {
+        Dialect::Helm4 => &version.version,
+        Dialect::Helm3 => &version.normalized,
+    };
     let message = format!(
-        "chart requires kubeVersion: {constraint} which is incompatible with Kubernetes {}",
-        version.version
+        "chart requires kubeVersion: {constraint} which is incompatible with Kubernetes {shown}"
     );
     let diagnostic = Diagnostic::error("chart-kube-version", message.clone())
         .hint("choose another version of Kubernetes, or of the chart");

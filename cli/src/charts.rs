@@ -146,15 +146,23 @@ impl Failed {
 }
 
 /// Loads the chart in a folder or a `.tgz`.
-pub(crate) fn load_chart(path: &Path, texts: &mut Texts) -> Result<Chart, Failed> {
+pub(crate) fn load_chart(
+    dialect: Dialect,
+    path: &Path,
+    texts: &mut Texts,
+) -> Result<Chart, Failed> {
     let name = path.display().to_string();
     let (sources, origins) = (&mut texts.sources, &mut texts.origins);
     if path.is_dir() {
         let files = read_chart_folder(path, &ChartLimits::HELM)?;
-        return Ok(cairn_chart::load(files, &name, sources, origins)?);
+        return Ok(cairn_chart::load_as(
+            dialect, files, &name, sources, origins,
+        )?);
     }
     let bytes = read_file(path)?;
-    Ok(cairn_chart::load_archive(&bytes, &name, sources, origins)?)
+    Ok(cairn_chart::load_archive_as(
+        dialect, &bytes, &name, sources, origins,
+    )?)
 }
 
 /// Shows warnings about a chart.

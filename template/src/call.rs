@@ -165,7 +165,7 @@ impl<'c, 'a> Call<'c, 'a> {
             return Err(self.wrong_type(index, "a list", value));
         };
         self.read(value);
-        self.state().step(items.len())?;
+        self.state().make_items(items.len())?;
         Ok(items)
     }
 
@@ -176,7 +176,7 @@ impl<'c, 'a> Call<'c, 'a> {
             return Err(self.wrong_type(index, "a map", &value));
         };
         self.read(&value);
-        self.state().step(entries.len())?;
+        self.state().make_map(entries.len())?;
         Ok(entries)
     }
 
@@ -210,7 +210,7 @@ impl<'c, 'a> Call<'c, 'a> {
 
     /// A text result whose bytes know where they came from.
     pub(crate) fn finished(&mut self, text: Text) -> Outcome<Value> {
-        self.state().check_length(text.len())?;
+        self.state().check_text(&text)?;
         Ok(text.into())
     }
 

@@ -13,9 +13,12 @@ use crate::{
     call::CallSite,
     go_regexp::Patterns,
     host::{Host, NoHost},
-    limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
+    limits::{
+        BYTES_PER_STEP, ENTRY_STEPS, ITEM_STEPS, MAP_STEPS, MAX_RUNS, MAX_VALUE_DEPTH, TEXT_STEPS,
+    },
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
     value::{Data, Value},
+    writer::Text,
 };
 
 /// Why an evaluation has no result.
@@ -145,6 +148,21 @@ impl<'a> State<'a> {
             .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
     }
 
+    /// Counts the making of a list.
+    pub(crate) fn make_items(&mut self, count: usize) -> Outcome<()> {
+        self.step(count.saturating_mul(ITEM_STEPS))
+    }
+
+    /// Counts the making of a list of texts.
+    pub(crate) fn make_texts(&mut self, count: usize) -> Outcome<()> {
+        self.step(count.saturating_mul(ITEM_STEPS + TEXT_STEPS))
+    }
+
+    /// Counts the making of a map.
+    pub(crate) fn make_map(&mut self, count: usize) -> Outcome<()> {
+        self.step(MAP_STEPS.saturating_add(count.saturating_mul(ENTRY_STEPS)))
+    }
+
     /// Refuses a text that is longer than any output may be, and counts the work of making it.
     pub(crate) fn check_length(&mut self, length: usize) -> Outcome<()> {
         if length > self.limits.output_bytes {
@@ -155,6 +173,23 @@ impl<'a> State<'a> {
             ));
         }
         self.step(length / BYTES_PER_STEP)
+    }
+
+    /// As [`Self::check_length`]; and refuses a text that came from more places than can be kept.
+    pub(crate) fn check_text(&mut self, text: &Text) -> Outcome<()> {
+        self.check_length(text.len())?;
+        self.check_runs(text)
+    }
+
+    pub(crate) fn check_runs(&self, text: &Text) -> Outcome<()> {
+        if text.run_count() <= MAX_RUNS {
+            return Ok(());
+        }
+        let message = format!("the text came from more than {MAX_RUNS} places");
+        Err(Failure::limit(
+            Diagnostic::error("template-limit", message)
+                .label(self.place, "the limit was reached here"),
+        ))
     }
 
     /// Refuses values that nest deeper than YAML may.

@@ -46,7 +46,7 @@ pub(crate) fn sort(
                 sorted.documents.push(document(head));
                 continue;
             }
-            match head::read(text) {
+            match head::read(text, dialect) {
                 Ok(FullHead { head, annotations }) => match annotations.get(HOOK) {
                     None => sorted.documents.push(document(head)),
                     // Helm passes over hooks of events that it does not know.

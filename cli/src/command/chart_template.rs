@@ -119,7 +119,7 @@ impl ChartTemplate {
             ..self.release.options(&name)?
         };
         let values = self.values.merge(options.dialect, texts)?;
-        let chart = load_chart(&chart, texts)?;
+        let chart = load_chart(options.dialect, &chart, texts)?;
         if chart.metadata.deprecated {
             output.warning("this chart is deprecated");
         }

@@ -145,6 +145,7 @@ fn index_one(call: &mut Call<'_, '_>, item: &Value, index: &Value) -> Outcome<Va
         },
         Data::Object(object) => match object.entries() {
             Some(entries) => {
+                call.state().check_unfolded(index)?;
                 let wanted = crate::go::format::print(index);
                 Ok(entries
                     .into_iter()
@@ -266,7 +267,7 @@ fn print(call: &mut Call<'_, '_>) -> Outcome<Value> {
         after_text = is_text;
         let printed = printed_argument(call, index, &value)?;
         text.absorb(&printed);
-        call.state().check_length(text.len())?;
+        call.state().check_text(&text)?;
     }
     call.finished(text)
 }
@@ -281,7 +282,7 @@ fn println(call: &mut Call<'_, '_>) -> Outcome<Value> {
         let value = call.value(index)?;
         let printed = printed_argument(call, index, &value)?;
         text.absorb(&printed);
-        call.state().check_length(text.len())?;
+        call.state().check_text(&text)?;
     }
     text.push("\n", mark);
     call.finished(text)
@@ -302,6 +303,9 @@ fn printed_argument(call: &mut Call<'_, '_>, index: usize, value: &Value) -> Out
 fn printf(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let format = call.text(0)?;
     let arguments = call.rest(1)?;
+    for argument in &arguments {
+        call.state().check_unfolded(argument)?;
+    }
     let limit = call.state().limits.output_bytes;
     let Some(segments) = print_formatted(format.as_bytes(), &arguments, limit) else {
         return Err(match call.state().check_length(limit.saturating_add(1)) {

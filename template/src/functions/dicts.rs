@@ -79,7 +79,9 @@ fn pick(call: &mut Call<'_, '_>) -> Outcome<Value> {
 }
 
 fn omit(call: &mut Call<'_, '_>) -> Outcome<Value> {
-    let mut left = Rc::unwrap_or_clone(entries(call, 0)?);
+    let entries = entries(call, 0)?;
+    call.state().make_map(entries.len())?;
+    let mut left = Rc::unwrap_or_clone(entries);
     for index in 1..call.count() {
         left.remove(&key(call, index)?);
     }
@@ -156,6 +158,7 @@ fn copied(call: &mut Call<'_, '_>, value: &Value, depth: usize) -> Outcome<Value
     call.state().step(1)?;
     let data = match &value.data {
         Data::List(list) if !list.items().is_empty() => {
+            call.state().make_items(list.items().len())?;
             let mut items = Vec::with_capacity(list.items().len());
             for item in list.items() {
                 items.push(copied(call, item, depth + 1)?);
@@ -163,6 +166,7 @@ fn copied(call: &mut Call<'_, '_>, value: &Value, depth: usize) -> Outcome<Value
             Data::List(Rc::new(List::new(items, list.of)))
         }
         Data::Map(map) => {
+            call.state().make_map(map.len())?;
             let mut entries = Rc::unwrap_or_clone(map.entries());
             for entry in entries.values_mut() {
                 entry.value = copied(call, &entry.value, depth + 1)?;

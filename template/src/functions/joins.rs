@@ -72,7 +72,7 @@ fn strings(call: &mut Call<'_, '_>, index: usize) -> Outcome<Vec<Rc<Text>>> {
         Data::Nil | Data::Missing => Vec::new(),
         _ => vec![value],
     };
-    call.state().step(items.len())?;
+    call.state().make_texts(items.len())?;
     items
         .iter()
         .filter(|item| !is_nil(item))
@@ -167,7 +167,7 @@ fn parts(call: &mut Call<'_, '_>, index: usize, most: Option<usize>) -> Outcome<
     call.uses_origins(whole.origins);
     call.state().check_length(whole.text.len())?;
     let ranges = part_ranges(whole.bytes(), separator.as_bytes(), most);
-    call.state().step(ranges.len())?;
+    call.state().make_texts(ranges.len())?;
     let mut parts = Vec::with_capacity(ranges.len());
     for range in ranges {
         let mut part = whole.part(range);

@@ -57,7 +57,7 @@ fn items(call: &mut Call<'_, '_>, index: usize, problem: &str) -> Outcome<Vec<Va
     let Some(items) = slice_items(&value) else {
         return Err(no_slice(call, &value, |kind| format!("{problem} {kind}")));
     };
-    call.state().step(items.len())?;
+    call.state().make_items(items.len())?;
     Ok(items)
 }
 

@@ -23,16 +23,17 @@ pub(super) static FUNCTIONS: &[Function] = &functions![
 
 fn list(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let items = call.rest(0)?;
-    call.state().step(items.len())?;
+    call.state().make_items(items.len())?;
     Ok(Value::list_of(items, Source::TEMPLATE))
 }
 
 fn dict(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let count = call.count();
-    call.state().step(count)?;
+    call.state().make_map(count.div_ceil(2))?;
     let mut entries = Entries::new();
     for index in (0..count).step_by(2) {
         let key = call.value(index)?;
+        call.state().check_unfolded(&key)?;
         let name = String::from_utf8_lossy(&print(&key)).into_owned();
         // A key without a value has the empty text.
         let value = if index + 1 < count {

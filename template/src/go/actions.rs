@@ -226,7 +226,8 @@ impl Parser<'_> {
         let value = self.value(token);
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let Some(function) = functions::find(value) else {
+                let known = functions::find(value).filter(|_| !self.unknown.contains(&value));
+                let Some(function) = known else {
                     let name = quote(value.as_bytes());
                     return Err(self.error(format!("function {name} not defined")));
                 };

@@ -63,7 +63,7 @@ impl Renderer<'_> {
     }
 
     /// Counts work, and says where there was too much of it.
-    fn count(&mut self, frame: &Frame, steps: usize) -> Outcome<()> {
+    pub(super) fn count(&mut self, frame: &Frame, steps: usize) -> Outcome<()> {
         match self.state.step(steps) {
             Ok(()) => Ok(()),
             Err(failure) => Err(frame.wrap(failure, "")),
@@ -91,10 +91,12 @@ impl Renderer<'_> {
     }
 
     fn check_output(&mut self, frame: &Frame, out: &Text) -> Outcome<()> {
-        if out.len() <= self.state.limits.output_bytes {
-            return Ok(());
-        }
-        match self.state.check_length(out.len()) {
+        let checked = if out.len() <= self.state.limits.output_bytes {
+            self.state.check_runs(out)
+        } else {
+            self.state.check_length(out.len())
+        };
+        match checked {
             Ok(()) => Ok(()),
             Err(failure) => Err(frame.wrap(failure, "")),
         }
@@ -319,7 +321,11 @@ impl Renderer<'_> {
             }
             _ => {}
         }
-        let shown = String::from_utf8_lossy(&print(value)).into_owned();
+        let mut shown = String::from_utf8_lossy(&print(value)).into_owned();
+        if matches!(value.data, Data::Object(_)) && shown.starts_with('&') {
+            // Go goes through what the pointer points to.
+            shown.remove(0);
+        }
         Err(frame.failure(format!("range can't iterate over {shown}")))
     }
 

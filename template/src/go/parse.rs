@@ -31,15 +31,17 @@ pub(crate) struct ParseError {
 
 pub(super) type Parsed<T> = Result<T, ParseError>;
 
-/// Parses a text.
+/// Parses a text that may not call the functions in `unknown`.
 pub(crate) fn parse(
     name: &str,
     text: &Arc<str>,
     source: Option<SourceId>,
+    unknown: &'static [&'static str],
 ) -> Result<Program, ParseError> {
     let mut parser = Parser {
         lexer: Lexer::new(text),
         text,
+        unknown,
         tokens: [END; 3],
         peeked: 0,
         action_start: None,
@@ -74,6 +76,7 @@ const END: Token = Token {
 pub(super) struct Parser<'t> {
     lexer: Lexer<'t>,
     pub(super) text: &'t str,
+    pub(super) unknown: &'static [&'static str],
     /// The token that was read last, and those that were pushed back behind it.
     tokens: [Token; 3],
     peeked: usize,

@@ -16,6 +16,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Templates {
     by_name: HashMap<Arc<str>, Defined>,
+    /// Functions that no template knows.
+    unknown: &'static [&'static str],
 }
 
 /// Where a template is defined.
@@ -86,6 +88,14 @@ impl Templates {
         Self::default()
     }
 
+    /// No templates, and none may call the functions that are named.
+    pub fn without(functions: &'static [&'static str]) -> Self {
+        Self {
+            unknown: functions,
+            ..Self::default()
+        }
+    }
+
     /// Parses a text and adds what it defines: the text itself under `name`, and each template
     /// in it. Helm adds the files of a chart in [`helm_order`].
     ///
@@ -94,7 +104,7 @@ impl Templates {
     /// The first mistake in the text, in Go's words.
     pub fn add(&mut self, name: &str, sources: &Sources, source: SourceId) -> Result<(), Error> {
         let text = &sources.get(source).text;
-        let program = parse(name, text, Some(source)).map_err(|problem| {
+        let program = parse(name, text, Some(source), self.unknown).map_err(|problem| {
             let offset = u32::try_from(problem.offset).unwrap_or(u32::MAX);
             let span = Span {
                 source,
@@ -123,6 +133,10 @@ impl Templates {
     /// Begins a render. `origins` is the table that the origins of the values belong to.
     pub fn renderer<'a>(&'a self, origins: &'a Origins, options: &Options<'a>) -> Renderer<'a> {
         Renderer::new(self, origins, options)
+    }
+
+    pub(super) fn unknown(&self) -> &'static [&'static str] {
+        self.unknown
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Defined> {

@@ -13,6 +13,7 @@ mod map;
 mod object;
 mod origins;
 mod thaw;
+mod unfolded;
 mod view;
 
 use std::{rc::Rc, sync::Arc};

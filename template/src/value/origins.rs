@@ -41,6 +41,7 @@ impl Value {
             }
             _ => {}
         }
+        state.check_unfolded(self)?;
         let bytes = print(self);
         state.check_length(bytes.len())?;
         let mark = if matches!(self.data, Data::List(_) | Data::Map(_)) {

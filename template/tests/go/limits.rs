@@ -139,3 +139,72 @@ fn texts_and_patterns_cannot_cost_more_than_the_limits() {
     let deep = message(r#"{{ mustRegexMatch (repeat 101 "(") "" }}"#);
     assert!(deep.contains("expression nests too deeply: `"), "{deep}");
 }
+
+#[test]
+fn what_is_shared_is_not_written_out_without_end() {
+    // Of 60 maps, each holds the one before twice: 2^60 once they are written.
+    let maps = r#"{{ $x := dict "a" 1 }}{{ range 60 }}{{ $x = dict "a" $x "b" $x }}{{ end }}"#;
+    let lists = "{{ $x := list 1 }}{{ range 60 }}{{ $x = list $x $x }}{{ end }}";
+    let limits = Limits {
+        output_bytes: 100_000,
+        ..Limits::GO
+    };
+    let length = "the text is longer than 100000 bytes";
+    for action in [
+        "{{ toJson $x }}",
+        "{{ toPrettyJson $x }}",
+        "{{ toRawJson $x }}",
+        "{{ toYaml $x }}",
+        "{{ toYamlPretty $x }}",
+        r#"{{ toToml (dict "x" $x) }}"#,
+        "{{ $x }}",
+        "{{ print $x }}",
+        "{{ printf \"%v\" $x }}",
+        "{{ toString $x }}",
+        "{{ quote $x }}",
+        "{{ cat $x }}",
+        "{{ join \",\" $x }}",
+        "{{ toStrings (list $x) }}",
+        "{{ toDecimal $x }}",
+        "{{ dict $x 1 }}",
+        "{{ index (dict) $x }}",
+        "{{ html $x }}",
+    ] {
+        for value in [maps, lists] {
+            let reason = reason(&format!("{value}{action}"), limits);
+            // A map is no key.
+            let is_key = reason.starts_with("value has type ");
+            assert!(reason == length || is_key, "{action}: {reason}");
+        }
+    }
+    let long = r#"{{ $x := repeat 30000 "a" }}{{ toJson (list $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x) }}"#;
+    assert_eq!(reason(long, limits), length);
+}
+
+#[test]
+fn what_is_kept_in_memory_is_work() {
+    let limits = Limits {
+        steps: 1_000_000,
+        ..Limits::GO
+    };
+    let steps = "rendering takes more than 1000000 evaluation steps";
+    for template in [
+        "{{ $x := list 1 }}{{ range 60 }}{{ $x = concat $x $x }}{{ end }}",
+        r#"{{ $x := dict "a" 1 }}{{ range 60 }}{{ $x = dict "a" $x "b" $x }}{{ end }}{{ deepCopy $x }}"#,
+        r#"{{ $x := repeat 10000 "a" }}{{ range 9 }}{{ splitList "" $x | len }}{{ end }}"#,
+        r#"{{ $x := repeat 10000 "a: b\n" }}{{ range 50 }}{{ fromYaml $x | len }}{{ end }}"#,
+        r#"{{ range 50 }}{{ sortAlpha (until 10000) | len }}{{ end }}"#,
+        "{{ range 1000000 }}{{ $_ := dict }}{{ end }}",
+    ] {
+        assert_eq!(reason(template, limits), steps, "{template}");
+    }
+}
+
+#[test]
+fn a_text_of_too_many_sources_is_refused() {
+    let text = r#"{{ $x := "a" }}{{ range 23 }}{{ $x = cat $x $x }}{{ end }}"#;
+    assert_eq!(
+        reason(text, Limits::GO),
+        "the text came from more than 2000000 places"
+    );
+}
