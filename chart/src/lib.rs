@@ -24,6 +24,9 @@ mod go_struct;
 mod go_time;
 mod host;
 mod ignore;
+#[cfg(test)]
+#[path = "../../fuzz/kept.rs"]
+mod kept;
 mod kube_version;
 mod limits;
 pub mod lint;

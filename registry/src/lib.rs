@@ -40,6 +40,9 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+#[cfg(test)]
+#[path = "../../fuzz/kept.rs"]
+mod kept;
 mod maintenance;
 mod mirror;
 mod operations;

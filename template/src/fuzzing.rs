@@ -172,24 +172,7 @@ fn toml(text: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
-    /// Runs a target on the inputs that are kept for it.
-    fn run(name: &str, target: fn(&[u8])) {
-        // Cargo runs tests in the crate's folder.
-        let root = Path::new("../fuzz");
-        let mut count = 0;
-        for kept in ["corpus", "regressions"] {
-            let Ok(folder) = fs::read_dir(root.join(kept).join(name)) else {
-                continue;
-            };
-            for input in folder {
-                target(&fs::read(input.unwrap().path()).unwrap());
-                count += 1;
-            }
-        }
-        assert!(count > 4, "`fuzz/corpus/{name}` is nearly empty");
-    }
+    use crate::kept::run;
 
     #[test]
     fn kept_templates_are_parsed() {

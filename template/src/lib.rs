@@ -28,6 +28,9 @@ pub mod go_yaml;
 mod handlebars;
 mod helpers;
 mod host;
+#[cfg(test)]
+#[path = "../../fuzz/kept.rs"]
+mod kept;
 mod limits;
 mod set;
 mod spans;

@@ -7,6 +7,9 @@ use std::cell::Cell;
 
 use crate::go_path::decode_char;
 
+/// How many bytes of text a step covers.
+pub(super) const STEP_BYTES: usize = 16;
+
 /// A matcher.
 #[derive(Debug, Clone)]
 pub(super) enum Matcher {
@@ -86,10 +89,9 @@ impl Matcher {
 
     /// Whether it matches the whole text.
     pub(super) fn matches(&self, text: &[u8], steps: &Cell<u32>) -> bool {
-        let Some(left) = steps.get().checked_sub(1) else {
+        if spend(steps, text).is_none() {
             return false;
-        };
-        steps.set(left);
+        }
         match self {
             Self::Any => !text.contains(&b'/'),
             Self::AnyOf(matchers) => matchers.iter().any(|matcher| matcher.matches(text, steps)),
@@ -134,7 +136,7 @@ impl Matcher {
     }
 
     fn find(&self, text: &[u8], steps: &Cell<u32>) -> Found {
-        steps.set(steps.get().checked_sub(1)?);
+        spend(steps, text)?;
         match self {
             Self::Any => {
                 let end = text.iter().position(|byte| *byte == b'/');
@@ -237,6 +239,13 @@ impl Tree {
         }
         false
     }
+}
+
+/// Takes what looking at a text costs, if so much is left.
+fn spend(steps: &Cell<u32>, text: &[u8]) -> Option<()> {
+    let cost = u32::try_from(1 + text.len() / STEP_BYTES).ok()?;
+    steps.set(steps.get().checked_sub(cost)?);
+    Some(())
 }
 
 fn row_matches(matchers: &[Matcher], text: &[u8], steps: &Cell<u32>) -> bool {

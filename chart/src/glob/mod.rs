@@ -15,7 +15,9 @@ use self::matcher::Matcher;
 
 /// The longest pattern, in characters.
 const MAX_PATTERN_LENGTH: usize = 1024;
-/// How many steps a path may take; the library's time can grow with a power of the length.
+/// How many steps a path may take, one for each matcher that is asked and for each
+/// [`matcher::STEP_BYTES`] that it is asked about; the library's time can grow with a power of the
+/// length.
 const MAX_STEPS: u32 = 1_000_000;
 
 /// A pattern of paths.

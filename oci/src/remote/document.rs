@@ -6,7 +6,7 @@ use reqwest::{Response, Url};
 
 use super::{
     Client,
-    transport::{backoff, error_text, may_be_repeated, retry_after, shown},
+    transport::{error_text, shown},
 };
 use crate::{Error, RequestError, limits};
 
@@ -19,32 +19,19 @@ impl Client {
         authorization: Option<&HeaderValue>,
         limit_bytes: usize,
     ) -> Result<Bytes, Error> {
-        let options = &self.inner.options;
-        let mut attempt = 1;
-        loop {
+        let subject = shown(url);
+        let response = self.repeat(&subject, || {
             let mut request = self.inner.http.get(url.clone());
             if let Some(authorization) = authorization {
                 request = request.header(header::AUTHORIZATION, authorization.clone());
             }
-            let sent = Box::pin(request.send()).await;
-            let last = attempt >= options.max_attempts.max(1);
-            let wait = match &sent {
-                Ok(response) if !last && may_be_repeated(response) => backoff(
-                    options.first_backoff,
-                    attempt,
-                    retry_after(response.headers()),
-                ),
-                Err(error) if !last && !error.is_redirect() => {
-                    backoff(options.first_backoff, attempt, None)
-                }
-                _ => {
-                    let response = sent.map_err(|error| failed(url, error))?;
-                    return read(response, limit_bytes).await;
-                }
-            };
-            tokio::time::sleep(wait).await;
-            attempt += 1;
-        }
+            async move {
+                Box::pin(request.send())
+                    .await
+                    .map_err(|error| failed(url, error))
+            }
+        });
+        read(response.await?, limit_bytes).await
     }
 }
 

@@ -117,10 +117,23 @@ impl Client {
         call: Call<'_>,
         request: impl Fn(&reqwest::Client) -> RequestBuilder,
     ) -> Result<Response, Error> {
+        self.repeat(call.subject, || self.send_authorized(call, &request))
+            .await
+    }
+
+    /// Sends again, after a pause, while the answer is a sign of a busy server and attempts are left.
+    pub(super) async fn repeat<F>(
+        &self,
+        subject: &str,
+        send: impl Fn() -> F,
+    ) -> Result<Response, Error>
+    where
+        F: Future<Output = Result<Response, Error>>,
+    {
         let options = &self.inner.options;
         let mut attempt = 1;
         loop {
-            let result = self.send_authorized(call, &request).await;
+            let result = send().await;
             let last = attempt >= options.max_attempts.max(1);
             let wait = match &result {
                 Ok(response) if !last && may_be_repeated(response) => backoff(
@@ -134,11 +147,10 @@ impl Client {
                 _ => return result,
             };
             tracing::debug!(
-                oci.subject = call.subject,
+                oci.subject = subject,
                 attempt,
                 wait_ms = wait.as_millis(),
-                "retrying a request to `{}`",
-                call.origin
+                "asking again after a pause"
             );
             tokio::time::sleep(wait).await;
             attempt += 1;
@@ -267,12 +279,12 @@ fn is_busy(status: StatusCode) -> bool {
 }
 
 /// The registry is busy, and does not ask to be left alone for longer than is waited here.
-pub(super) fn may_be_repeated(response: &Response) -> bool {
+fn may_be_repeated(response: &Response) -> bool {
     let asked = retry_after(response.headers()).unwrap_or_default();
     is_busy(response.status()) && asked <= limits::MAX_BACKOFF
 }
 
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(header::RETRY_AFTER)?
         .to_str()
@@ -284,7 +296,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// Doubles with every attempt, at least what the registry asks for, within the limit. Half to
 /// one and a half times as long, so that clients do not come back all at once.
-pub(super) fn backoff(first: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
+fn backoff(first: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled = first.saturating_mul(1 << (attempt - 1).min(16));
     let jittered = doubled.mul_f64(rand::random_range(0.5..1.5));
     jittered

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use cairn_spec::{Digest, DigestAlgorithm, RepositoryName, media_type};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::{ManifestPush, Reference, Registry};
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
         Chunks, EmbeddedMetadata, FilePayloads, Key, MemoryMetadata, MemoryPayloads, Metadata,
         PayloadKey, Payloads, Prefix,
         faults::{FaultyMetadata, FaultyPayloads, Fuse},
+        home::Home,
         s3::{self, tests::Shelf},
     },
 };
@@ -27,14 +27,7 @@ const ENDLESS: u32 = 10_000;
 struct Machine {
     payloads: Arc<dyn Payloads>,
     metadata: Arc<dyn Metadata>,
-    held: Held,
-}
-
-/// What a machine's stores are, so that a test can look at them from outside.
-enum Held {
-    Memory(Arc<MemoryPayloads>),
-    Directory(TempDir),
-    Bucket(Arc<Shelf>, String),
+    home: Home,
 }
 
 /// Makes one machine after the other, each with nothing in its stores.
@@ -55,7 +48,7 @@ impl Storage {
                 Machine {
                     payloads: Arc::new(payloads),
                     metadata: Arc::new(metadata.unwrap()),
-                    held: Held::Directory(directory),
+                    home: Home::Directory(directory),
                 }
             }
             Self::Bucket(bucket) => {
@@ -64,7 +57,7 @@ impl Storage {
                 Machine {
                     payloads: Arc::new(payloads),
                     metadata: Arc::new(metadata),
-                    held: Held::Bucket(Arc::clone(bucket), prefix),
+                    home: Home::Bucket(Arc::clone(bucket), prefix),
                 }
             }
         }
@@ -77,7 +70,7 @@ impl Default for Machine {
         Self {
             payloads: Arc::clone(&payloads) as Arc<dyn Payloads>,
             metadata: Arc::new(MemoryMetadata::default()),
-            held: Held::Memory(payloads),
+            home: Home::Memory(payloads),
         }
     }
 }
@@ -107,30 +100,6 @@ impl Machine {
 
     async fn names(&self, prefix: &Prefix) -> Vec<String> {
         self.metadata.list(prefix, None, 10_000).await.unwrap()
-    }
-
-    /// All committed payloads.
-    fn committed(&self) -> Vec<PayloadKey> {
-        let key = |name: &str| name.rsplit('/').next()?.parse().ok().map(PayloadKey);
-        match &self.held {
-            Held::Memory(payloads) => payloads.committed(),
-            Held::Directory(directory) => {
-                let shards = std::fs::read_dir(directory.path().join("data")).unwrap();
-                let files =
-                    shards.flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
-                files
-                    .filter_map(|file| key(file.unwrap().file_name().to_str()?))
-                    .collect()
-            }
-            Held::Bucket(bucket, prefix) => {
-                let payloads = format!("{prefix}/data/");
-                let objects = bucket.server.objects().into_iter();
-                objects
-                    .filter(|(name, _)| name.starts_with(&payloads))
-                    .filter_map(|(name, _)| key(&name))
-                    .collect()
-            }
-        }
     }
 }
 
@@ -250,7 +219,7 @@ async fn assert_invariants(machine: &Machine) {
             }
         }
     }
-    for payload in machine.committed() {
+    for payload in machine.home.committed() {
         assert!(known.contains(&payload), "{payload} is lost");
     }
     // Referrers that were listed exist, or a candidate says that this has to be looked at.

@@ -18,6 +18,8 @@ pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod faults;
 #[cfg(test)]
+pub(crate) mod home;
+#[cfg(test)]
 pub(crate) mod turns;
 
 use std::{fmt, ops::Range, sync::Arc};

@@ -196,7 +196,7 @@ async fn content_that_is_pushed_again_survives_a_late_deletion() {
     push_blob(&registry, &a, &layer).await.unwrap();
     let revived = registry.read_any(&key).await.unwrap().unwrap().blob;
     assert_ne!(revived.location, dying.location);
-    assert_eq!(world.committed().len(), 1);
+    assert_eq!(world.home.committed().len(), 1);
     // The deletion that was under way goes on at last.
     registry.delete_condemned(&dying).await.unwrap();
     world.assert_sound().await;

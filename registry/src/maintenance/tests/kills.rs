@@ -93,23 +93,8 @@ async fn kill_requests(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_>)
         }
         world.restart().await;
         told.assert_kept(&world.registry()).await;
-        world.assert_safe().await;
-        world.assert_sound().await;
-        {
-            let registry = &world.registry();
-            let healed = act(&Client {
-                registry,
-                told: &told,
-            })
-            .await;
-            assert!(healed.is_ok(), "{doom:?}: {healed:?}");
-        }
-        told.assert_kept(&world.registry()).await;
-        world.assert_sound().await;
-        if storage.is_collected(kills) || !has_met {
-            world.collect_all().await;
-            world.assert_clean().await;
-        }
+        let is_collected = storage.is_collected(kills) || !has_met;
+        assert_recovers(&world, &told, &act, is_collected, doom).await;
         if !has_met {
             assert!(kills > 3, "{kills} kills");
             return;
@@ -142,27 +127,34 @@ async fn kill_collection(storage: &Storage, at: At, act: impl AsyncFn(&Client<'_
             assert!(has_met || outcome.is_ok(), "{doom:?}: {outcome:?}");
         }
         world.restart().await;
-        world.assert_safe().await;
-        world.assert_sound().await;
-        {
-            let registry = &world.registry();
-            let again = act(&Client {
-                registry,
-                told: &told,
-            })
-            .await;
-            assert!(again.is_ok(), "{doom:?}: {again:?}");
-        }
-        told.assert_kept(&world.registry()).await;
-        world.assert_sound().await;
-        if storage.is_collected(kills) || !has_met {
-            world.collect_all().await;
-            world.assert_clean().await;
-        }
+        let is_collected = storage.is_collected(kills) || !has_met;
+        assert_recovers(&world, &told, &act, is_collected, doom).await;
         if !has_met {
             assert!(kills > 3, "{kills} kills");
             return;
         }
+    }
+}
+
+/// After a restart: all invariants hold, the same requests succeed, and what is left over is
+/// collected.
+async fn assert_recovers(
+    world: &World,
+    told: &Told,
+    act: impl AsyncFn(&Client<'_>) -> Result<()>,
+    is_collected: bool,
+    doom: Doom,
+) {
+    world.assert_safe().await;
+    world.assert_sound().await;
+    let registry = &world.registry();
+    let again = act(&Client { registry, told }).await;
+    assert!(again.is_ok(), "{doom:?}: {again:?}");
+    told.assert_kept(registry).await;
+    world.assert_sound().await;
+    if is_collected {
+        world.collect_all().await;
+        world.assert_clean().await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    path::Path,
     sync::Arc,
 };
 
@@ -11,7 +11,6 @@ use cairn_spec::{Digest, RepositoryName, media_type};
 use cairn_test_s3::Death;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{
@@ -28,6 +27,7 @@ use crate::{
         Chunks, EmbeddedMetadata, Family, FilePayloads, Key, MemoryMetadata, MemoryPayloads,
         Metadata, PayloadKey, Payloads, Prefix,
         faults::{Fault, FaultyMetadata, FaultyPayloads, Fuse},
+        home::Home,
         s3::tests::Shelf,
         turns::{TurnsMetadata, TurnsPayloads},
     },
@@ -44,21 +44,13 @@ const THOROUGH: FsckOptions = FsckOptions {
 };
 
 pub(crate) struct World {
-    home: Home,
+    pub(crate) home: Home,
     pub(crate) payloads: Arc<dyn Payloads>,
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) gc: GcConfig,
     /// What processes are told besides.
     pub(crate) config: Config,
-}
-
-/// Where the stores are, and are found again by another process.
-enum Home {
-    Memory(Arc<MemoryPayloads>),
-    Directory(TempDir),
-    /// Below a prefix of a bucket that others share.
-    Bucket(Arc<Shelf>, String),
 }
 
 /// When a process dies: at which change, and how.
@@ -80,9 +72,9 @@ impl World {
     pub(crate) fn in_directory() -> Self {
         // In memory if the system has such a folder: these tests lose processes, not power.
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let home = Home::Directory(directory.unwrap());
-        let (payloads, metadata) = home.open_files(&Fuse::none()).unwrap();
-        Self::at(home, payloads, metadata)
+        let directory = directory.unwrap();
+        let (payloads, metadata) = open_files(directory.path(), &Fuse::none()).unwrap();
+        Self::at(Home::Directory(directory), payloads, metadata)
     }
 
     /// The same in a bucket.
@@ -120,10 +112,10 @@ impl World {
         let fuse = Fuse::new(doom.changes, doom.fault);
         let (payloads, metadata): (Arc<dyn Payloads>, Arc<dyn Metadata>) = match &self.home {
             Home::Memory(_) => return Some((self.crashing(&fuse), fuse)),
-            Home::Directory(_) => {
+            Home::Directory(directory) => {
                 // The file has one owner at a time.
                 self.metadata = Arc::new(MemoryMetadata::default());
-                self.home.open_files(&fuse).ok()?
+                open_files(directory.path(), &fuse).ok()?
             }
             Home::Bucket(bucket, prefix) => {
                 let death = match doom.fault {
@@ -150,9 +142,10 @@ impl World {
     pub(crate) async fn restart(&mut self) {
         match &self.home {
             Home::Memory(_) => {}
-            Home::Directory(_) => {
+            Home::Directory(directory) => {
                 self.metadata = Arc::new(MemoryMetadata::default());
-                (self.payloads, self.metadata) = self.home.open_files(&Fuse::none()).unwrap();
+                (self.payloads, self.metadata) =
+                    open_files(directory.path(), &Fuse::none()).unwrap();
             }
             Home::Bucket(bucket, prefix) => {
                 bucket.server.revive();
@@ -255,31 +248,8 @@ impl World {
     /// Every committed payload belongs to a blob's record, or is found from an upload's.
     async fn assert_no_payload_is_lost(&self) {
         let known = self.known_payloads().await;
-        for payload in self.committed() {
+        for payload in self.home.committed() {
             assert!(known.contains(&payload), "{payload} is lost");
-        }
-    }
-
-    /// All committed payloads.
-    pub(crate) fn committed(&self) -> Vec<PayloadKey> {
-        let key = |name: &str| name.rsplit('/').next()?.parse().ok().map(PayloadKey);
-        match &self.home {
-            Home::Memory(payloads) => payloads.committed(),
-            Home::Directory(directory) => {
-                let shards = fs::read_dir(directory.path().join("data")).unwrap();
-                let files = shards.flat_map(|shard| fs::read_dir(shard.unwrap().path()).unwrap());
-                files
-                    .filter_map(|file| key(file.unwrap().file_name().to_str()?))
-                    .collect()
-            }
-            Home::Bucket(bucket, prefix) => {
-                let payloads = format!("{prefix}/data/");
-                let objects = bucket.server.objects().into_iter();
-                objects
-                    .filter(|(name, _)| name.starts_with(&payloads))
-                    .filter_map(|(name, _)| key(&name))
-                    .collect()
-            }
         }
     }
 
@@ -355,25 +325,19 @@ impl World {
         assert_eq!(blobs.keys().collect::<BTreeSet<_>>(), digests);
         let uncommitted = self.payloads.uncommitted().await.unwrap();
         assert_eq!(uncommitted, []);
-        assert_eq!(self.committed().len(), blobs.len());
+        assert_eq!(self.home.committed().len(), blobs.len());
         assert_eq!(self.names(&Prefix::Uploads).await, [""; 0]);
         assert_eq!(self.names(&Prefix::Candidates).await, [""; 0]);
     }
 }
 
-impl Home {
-    /// Opens a directory's stores on a disk that may fail.
-    fn open_files(&self, fuse: &Fuse) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
-        let Self::Directory(directory) = self else {
-            unreachable!("it has no files")
-        };
-        let inner = Arc::new(FilePayloads::open(directory.path())?);
-        let fuse = fuse.clone();
-        let database = directory.path().join("metadata.redb");
-        let metadata = EmbeddedMetadata::open_on(&database, fuse.clone())?;
-        let payloads = FaultyPayloads { inner, fuse };
-        Ok((Arc::new(payloads), Arc::new(metadata)))
-    }
+/// Opens a directory's stores on a disk that may fail.
+fn open_files(directory: &Path, fuse: &Fuse) -> Result<(Arc<dyn Payloads>, Arc<dyn Metadata>)> {
+    let inner = Arc::new(FilePayloads::open(directory)?);
+    let fuse = fuse.clone();
+    let metadata = EmbeddedMetadata::open_on(&directory.join("metadata.redb"), fuse.clone())?;
+    let payloads = FaultyPayloads { inner, fuse };
+    Ok((Arc::new(payloads), Arc::new(metadata)))
 }
 
 pub(crate) fn name(text: &str) -> RepositoryName {
