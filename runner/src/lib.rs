@@ -1,6 +1,13 @@
-//! Applies a bundle to a cluster: what to apply in which order, and how far it is.
+//! Applies a bundle to a cluster: what to apply in which order, how far it is, and what may be deleted.
 //!
 //! What decides is pure: files, objects, facts and the time come in, decisions go out.
 
 pub mod bundle;
+pub mod diff;
+pub mod drift;
 pub mod health;
+pub mod hooks;
+pub mod inventory;
+pub mod journal;
+pub mod prune;
+pub mod window;
