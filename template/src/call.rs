@@ -279,6 +279,7 @@ impl<'c, 'a> Call<'c, 'a> {
     /// An argument of which everything matters.
     pub(crate) fn whole(&mut self, index: usize) -> Outcome<Value> {
         let value = self.value(index)?;
+        self.state().check_unfolded(&value)?;
         let origins = value.deep_origins(self.state())?;
         self.uses_origins(origins);
         Ok(value)

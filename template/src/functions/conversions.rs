@@ -49,9 +49,7 @@ fn float64(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 /// The number that the digits of what is printed mean in base eight.
 fn to_decimal(call: &mut Call<'_, '_>) -> Outcome<Value> {
-    let value = call.value(0)?;
-    call.state().check_unfolded(&value)?;
-    call.whole(0)?;
+    let value = call.whole(0)?;
     let printed = print(&value);
     call.state().check_length(printed.len())?;
     let number = parse_int(&printed, 8).unwrap_or(0);
