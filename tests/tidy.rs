@@ -37,9 +37,14 @@ const CRATES: &[Crate] = &[
         column: 0,
         uses: Uses::Only(&[]),
     },
-    // For tests alone: no crate uses it but from its own.
+    // For tests alone: no crate uses these but from its own.
     Crate {
         name: "test-s3",
+        column: 0,
+        uses: Uses::Only(&[]),
+    },
+    Crate {
+        name: "test-kube",
         column: 0,
         uses: Uses::Only(&[]),
     },

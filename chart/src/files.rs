@@ -4,7 +4,9 @@ use std::{any::Any, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use cairn_template::{ElementType, MapType, Method, Object, Parameter, Value, go_yaml};
+use cairn_template::{
+    ElementType, MapType, Method, Object, Parameter, Value, go::print_bytes, go_yaml,
+};
 
 use crate::{ChartFile, Dialect, glob::Pattern};
 
@@ -136,7 +138,22 @@ impl Object for Files {
     }
 
     fn print(&self) -> String {
-        self.to_value().to_string()
+        let mut out = Vec::new();
+        self.print_to(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    fn print_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"map[");
+        for (index, (path, bytes)) in self.by_path.iter().enumerate() {
+            if index > 0 {
+                out.push(b' ');
+            }
+            out.extend_from_slice(path.as_bytes());
+            out.push(b':');
+            print_bytes(bytes, out);
+        }
+        out.push(b']');
     }
 
     fn to_value(&self) -> Value {

@@ -1,8 +1,10 @@
 //! Applies a bundle to a cluster: what to apply in which order, how far it is, and what may be deleted.
 //!
-//! What decides is pure: files, objects, facts and the time come in, decisions go out.
+//! What decides is pure: files, objects, facts and the time come in, decisions go out. Only `cluster`
+//! asks anybody.
 
 pub mod bundle;
+pub mod cluster;
 pub mod diff;
 pub mod drift;
 pub mod health;

@@ -120,8 +120,9 @@ fn rendered(text: &str, provenance: bool) -> Result<Vec<u8>, go::Error> {
 
 /// YAML: what is read can be written, and reads as the same again, as far as it does in Go. There, a
 /// block that begins with a tab is refused after `toYamlPretty`, and line breaks of Unicode come back
-/// as blanks.
+/// as blanks. What is composed from its lines is composed so in full, too.
 pub fn go_yaml(data: &[u8]) {
+    go_yaml::check_composed(data);
     let options = go_yaml::ReadOptions::default();
     let Ok(node) = go_yaml::read(data, &options, &mut Origins::new()) else {
         return;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use cairn_spec::{Map, Node, Origins, Value};
+use cairn_spec::{Map, Node, Value};
 use cairn_template::{
     go_json::go_kind,
-    go_yaml::{self, ErrorPlace, Numbers, ReadOptions, text_of},
+    go_yaml::{self, ErrorPlace, Numbers, text_of},
 };
 
 use super::document::Head;
@@ -28,18 +28,16 @@ pub(crate) struct HeadError {
 
 const METADATA_TYPE: &str = r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#;
 
+const FIELDS: [&str; 3] = ["apiversion", "kind", "metadata"];
+
 /// Reads the head of a document.
 pub(super) fn read(document: &[u8], dialect: Dialect) -> Result<FullHead, HeadError> {
-    let options = ReadOptions {
-        numbers: Numbers::AsWritten,
-        ..ReadOptions::default()
-    };
-    // The values are not kept, and so neither is where they came from.
-    let mut origins = Origins::new();
-    let node = go_yaml::read(document, &options, &mut origins).map_err(|error| HeadError {
-        message: error.to_string(),
-        place: error.place(),
-    })?;
+    let is_field = |key: &str| FIELDS.contains(&folded(key).as_str());
+    let node =
+        go_yaml::read_some(document, Numbers::AsWritten, is_field).map_err(|error| HeadError {
+            message: error.to_string(),
+            place: error.place(),
+        })?;
     let mut reader = Reader::default();
     match &node.value {
         Value::Map(map) => reader.document(map),

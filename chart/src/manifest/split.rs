@@ -76,10 +76,19 @@ fn trim(text: &[u8], range: Range<usize>, dialect: Dialect) -> Range<usize> {
 }
 
 fn space_at_start(text: &[u8]) -> usize {
-    let Some(chunk) = text.utf8_chunks().next() else {
-        return 0;
-    };
-    chunk.valid().len() - chunk.valid().trim_start().len()
+    let mut space = 0;
+    while let Some(first) = first_character(&text[space..])
+        && first.is_whitespace()
+    {
+        space += first.len_utf8();
+    }
+    space
+}
+
+/// The character at the start, where there is one.
+fn first_character(text: &[u8]) -> Option<char> {
+    let first = &text[..text.len().min(4)];
+    first.utf8_chunks().next()?.valid().chars().next()
 }
 
 /// How long the text is without what Unicode takes for space at its end.

@@ -3,14 +3,14 @@
 
 use std::{ops::Range, rc::Rc};
 
-use cairn_spec::{Origins, Span, Value as Tree};
+use cairn_spec::{Span, Value as Tree};
 
 use super::{Function, functions};
 use crate::{
     call::Call,
     go_json::{self, JsonStyle, JsonWriteError},
     go_toml::{self, TomlTable, TomlValue, TomlWriteError},
-    go_yaml::{self, ReadOptions, WriteError},
+    go_yaml::{self, WriteError},
     spans::{CauseId, Mark},
     state::{Outcome, State},
     tree::Report,
@@ -180,6 +180,9 @@ fn finished(
     let place = call.argument_span(0);
     let source = Source::TEMPLATE;
     let mut mark = call.state().mark(place, source.class, source.origins);
+    if ranges.is_empty() {
+        return call.finished(Text::marked(bytes, mark));
+    }
     let mut text = Text::new();
     let mut at = 0;
     for (range, of_range) in ranges {
@@ -201,6 +204,14 @@ struct Marks<'s, 'a> {
     last: Option<(*const Value, Mark)>,
     ranges: Vec<(Range<usize>, Mark)>,
     state: &'s mut State<'a>,
+}
+
+impl Marks<'_, '_> {
+    fn mark(&mut self, range: Range<usize>, mark: Mark) {
+        if !self.state.tracker.is_off() {
+            self.ranges.push((range, mark));
+        }
+    }
 }
 
 impl Report<Value> for Marks<'_, '_> {
@@ -235,26 +246,21 @@ impl Report<Value> for Marks<'_, '_> {
             }
         };
         self.last = Some((value, mark));
-        self.keep(range, mark);
+        self.mark(range, mark);
     }
 
     fn key(&mut self, map: &Value, key: &[u8], range: Range<usize>) {
         self.last = None;
+        if self.state.tracker.is_off() {
+            return;
+        }
         let entries = map.entries();
         let entry = std::str::from_utf8(key)
             .ok()
             .and_then(|key| entries.as_ref()?.get(key));
         let source = entry.map_or(Source::TEMPLATE, |entry| entry.key);
         let mark = self.state.mark(self.place, source.class, source.origins);
-        self.keep(range, mark);
-    }
-}
-
-impl Marks<'_, '_> {
-    fn keep(&mut self, range: Range<usize>, mark: Mark) {
-        if !self.state.tracker.is_off() {
-            self.ranges.push((range, mark));
-        }
+        self.mark(range, mark);
     }
 }
 
@@ -269,20 +275,22 @@ fn text(call: &mut Call<'_, '_>) -> Outcome<Vec<u8>> {
 
 fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    let read = go_yaml::read_map(&text, &ReadOptions::default(), &mut Origins::new());
-    Ok(match read {
-        Ok(node) => Value::from_tree(&node.value, Source::derived(call.used)),
-        Err(error) => error_map(call, error.to_string()),
-    })
+    Ok(
+        match go_yaml::map_value(&text, Source::derived(call.used)) {
+            Ok(value) => value,
+            Err(error) => error_map(call, error.to_string()),
+        },
+    )
 }
 
 fn from_yaml_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    let read = go_yaml::read_list(&text, &ReadOptions::default(), &mut Origins::new());
-    Ok(match read {
-        Ok(node) => Value::from_tree(&node.value, Source::derived(call.used)),
-        Err(error) => error_list(call, error.to_string()),
-    })
+    Ok(
+        match go_yaml::list_value(&text, Source::derived(call.used)) {
+            Ok(value) => value,
+            Err(error) => error_list(call, error.to_string()),
+        },
+    )
 }
 
 fn from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {

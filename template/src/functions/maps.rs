@@ -34,7 +34,7 @@ fn dict(call: &mut Call<'_, '_>) -> Outcome<Value> {
     for index in (0..count).step_by(2) {
         let key = call.value(index)?;
         call.state().check_unfolded(&key)?;
-        let name = String::from_utf8_lossy(&print(&key)).into_owned();
+        let name = key_name(&key);
         // A key without a value has the empty text.
         let value = if index + 1 < count {
             call.value(index + 1)?
@@ -42,9 +42,20 @@ fn dict(call: &mut Call<'_, '_>) -> Outcome<Value> {
             Value::from("")
         };
         let key = key.source(call.state());
-        entries.insert(name.into(), Entry { key, value });
+        entries.insert(name, Entry { key, value });
     }
     Ok(Value::map_of(entries, Source::TEMPLATE))
+}
+
+/// What a value is as a key: charts also pass all of `.` as one, which prints as megabytes.
+fn key_name(key: &Value) -> Arc<str> {
+    if let Data::Str(text) = &key.data {
+        return String::from_utf8_lossy(text).into();
+    }
+    match String::from_utf8(print(key)) {
+        Ok(name) => name.into(),
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into(),
+    }
 }
 
 /// The key that an argument names, which the result depends on.

@@ -47,7 +47,7 @@ mod token;
 pub(crate) mod url;
 
 pub use error::Error;
-pub use format::{is_print, quote, quote_char, show};
+pub use format::{is_print, print_bytes, quote, quote_char, show};
 #[cfg(any(test, fuzzing))]
 pub(crate) use promises::check_parsed;
 pub use render::{Output, Rendered, Renderer};

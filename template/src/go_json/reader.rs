@@ -324,6 +324,9 @@ impl<'t, 'o> Reader<'t, 'o> {
         let start = self.at;
         let mut has_escapes = false;
         loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+            self.at += rest.iter().position(is_special).unwrap_or(rest.len());
             match self.peek()? {
                 b'"' => break,
                 b'\\' => {

@@ -6,16 +6,16 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use cairn_spec::{Field, Map, Node, OriginId, Origins, Span, Value};
+use cairn_spec::Value;
 
 use super::{
-    Dialect, MAX_DEPTH, MAX_NODES, Numbers, ReadOptions,
-    compose::{Content, Document, DocumentNode, NodeId},
+    Dialect, MAX_DEPTH, MAX_NODES, Numbers,
+    build::{Build, Keys, Nothing},
+    compose::{Content, Document, DocumentNode, NodeId, mark_of},
     error::{Failure, ReadError},
     go_syntax::{self, GoValue},
     input::Input,
     scalar::{self, Meaning},
-    scan::Mark,
     through_json,
 };
 use crate::go_json::format_general_32;
@@ -34,82 +34,151 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// Makes the value of the document, with an origin for each key and value.
-pub(super) fn decode(
+/// Makes the value of the document.
+pub(super) fn decode<B: Build>(
     document: &Document<'_>,
     input: &Input<'_>,
-    options: &ReadOptions,
-    origins: &mut Origins,
-) -> Result<Node, ReadError> {
-    let mut decoder = Decoder {
-        document,
-        origins,
-        source: options.source.zip(input.skipped),
-        numbers: options.numbers,
-        expanding: Vec::new(),
-        // The document itself counts.
-        count: 1,
-        aliased: 0,
-        doubtful: None,
+    numbers: Numbers,
+    build: &mut B,
+) -> Result<B::Node, ReadError> {
+    let mut decoder = Decoder::new(document, numbers);
+    let value = match document.root {
+        Some(root) => decoder.node(build, root, 0),
+        None => Ok(build.scalar(Value::Null, B::NOWHERE)),
     };
-    let node = match document.root {
-        Some(root) => decoder.node(root, 0).map_err(Failure::yaml)?,
-        None => Node::generated(Value::Null),
+    decoder.finish(value, input)
+}
+
+/// As [`decode`], but of a map without the entries that `keeps` refuses the keys of. What is wrong
+/// with those is an error all the same.
+pub(super) fn decode_some<B: Build<Key = Arc<str>>>(
+    document: &Document<'_>,
+    input: &Input<'_>,
+    numbers: Numbers,
+    build: &mut B,
+    keeps: impl Fn(&str) -> bool,
+) -> Result<B::Node, ReadError> {
+    let is_simple_map = |root: &NodeId| {
+        matches!(document.node(*root).content, Content::Mapping)
+            && !document
+                .entries(*root)
+                .any(|(key, _)| is_merge(document.node(key)))
     };
-    if let Some((place, root)) = decoder.doubtful.zip(document.root) {
-        // What a later key replaced does not count, so it takes the finished value to tell.
-        let value = GoValue::of(document, root).map_err(Failure::yaml)?;
-        let problem = value
-            .unsupported_key()
-            .or_else(|| value.unsupported_number());
-        if let Some(problem) = problem {
-            return Err(Failure::new(problem).at(place).after_yaml());
-        }
-    }
-    Ok(node)
+    let Some(root) = document.root.filter(is_simple_map) else {
+        return decode(document, input, numbers, build);
+    };
+    let mut decoder = Decoder::new(document, numbers);
+    let value = decoder.some_entries(build, root, keeps);
+    decoder.finish(value, input)
 }
 
 struct Decoder<'d, 't> {
     document: &'d Document<'t>,
-    origins: &'d mut Origins,
-    source: Option<(cairn_spec::SourceId, usize)>,
+    keys: Keys,
     numbers: Numbers,
     /// The aliases that are being expanded.
     expanding: Vec<NodeId>,
     count: usize,
     aliased: usize,
-    /// The first key or number that go-yaml lets through and a later step refuses.
-    doubtful: Option<Mark>,
+    /// Where the first key or number stands that go-yaml lets through and a later step refuses.
+    doubtful: Option<usize>,
 }
 
 impl<'d, 't> Decoder<'d, 't> {
-    fn node(&mut self, id: NodeId, depth: usize) -> Result<Node, Failure> {
+    fn new(document: &'d Document<'t>, numbers: Numbers) -> Self {
+        Self {
+            document,
+            keys: Keys::for_nodes(document.nodes.len()),
+            numbers,
+            expanding: Vec::new(),
+            // The document itself counts.
+            count: 1,
+            aliased: 0,
+            doubtful: None,
+        }
+    }
+
+    /// The value of the document, if nothing that is in it was only let through by go-yaml.
+    fn finish<N>(self, value: Result<N, Failure>, input: &Input<'_>) -> Result<N, ReadError> {
+        let value = value.map_err(|failure| failure.placed(input).yaml())?;
+        let Some((place, root)) = self.doubtful.zip(self.document.root) else {
+            return Ok(value);
+        };
+        // What a later key replaced does not count, so it takes the finished value to tell.
+        let finished =
+            GoValue::of(self.document, root).map_err(|failure| failure.placed(input).yaml())?;
+        let problem = finished
+            .unsupported_key()
+            .or_else(|| finished.unsupported_number());
+        match problem {
+            Some(problem) => Err(Failure::new(problem).at(mark_of(input, place)).after_yaml()),
+            None => Ok(value),
+        }
+    }
+
+    /// A map with only the entries whose keys are kept.
+    fn some_entries<B: Build<Key = Arc<str>>>(
+        &mut self,
+        build: &mut B,
+        id: NodeId,
+        keeps: impl Fn(&str) -> bool,
+    ) -> Result<B::Node, Failure> {
+        let document = self.document;
+        let node = self.visit(id, 0)?;
+        let mut map = B::Map::default();
+        for (key, value) in document.entries(id) {
+            let (name, key_origin) = self.key(build, key, 1)?;
+            match name.filter(|name| keeps(name)) {
+                Some(name) => {
+                    let value = self.node(build, value, 1)?;
+                    B::insert(&mut map, name, key_origin, value);
+                }
+                None => self.node(&mut Nothing, value, 1)?,
+            }
+        }
+        let origin = build.origin(node.range());
+        Ok(build.map(map, origin))
+    }
+
+    fn node<B: Build>(
+        &mut self,
+        build: &mut B,
+        id: NodeId,
+        depth: usize,
+    ) -> Result<B::Node, Failure> {
         let node = self.visit(id, depth)?;
-        let value = match &node.content {
+        match &node.content {
             Content::Alias { name, target } => {
                 self.expand(id, name)?;
-                let expanded = self.node(*target, depth + 1);
+                let expanded = self.node(build, *target, depth + 1);
                 self.expanding.pop();
-                return expanded;
+                expanded
             }
-            Content::Scalar { .. } => {
+            Content::Scalar { text, .. } => {
                 let meaning = resolve(node)?;
-                self.scalar(node, meaning)
+                let origin = build.origin(node.range());
+                Ok(match meaning {
+                    Resolved::Text => build.text(text, origin),
+                    Resolved::Owned(text) => build.text(&text, origin),
+                    meaning => build.scalar(self.scalar(node, &meaning), origin),
+                })
             }
-            Content::Sequence(items) => Value::List(
-                items
-                    .iter()
-                    .map(|item| self.node(*item, depth + 1))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Content::Mapping(entries) => {
-                let mut map = Map::new();
-                self.mapping(entries, &mut map, depth + 1)?;
-                Value::Map(map)
+            Content::Sequence => {
+                let document = self.document;
+                let items = document.children(id);
+                let items = items
+                    .map(|item| self.node(build, item, depth + 1))
+                    .collect::<Result<_, _>>()?;
+                let origin = build.origin(node.range());
+                Ok(build.list(items, origin))
             }
-        };
-        let origin = self.origin(node);
-        Ok(Node { value, origin })
+            Content::Mapping => {
+                let mut map = B::Map::default();
+                self.mapping(build, id, &mut map, depth + 1)?;
+                let origin = build.origin(node.range());
+                Ok(build.map(map, origin))
+            }
+        }
     }
 
     /// Counts a node as go-yaml does, and refuses what only aliases blow up.
@@ -122,13 +191,13 @@ impl<'d, 't> Decoder<'d, 't> {
             && self.count > ALL_VALUES
             && ratio(self.aliased, self.count) > allowed_alias_ratio(self.count)
         {
-            return Err(Failure::new("document contains excessive aliasing").at(node.start));
+            return Err(Failure::new("document contains excessive aliasing").at_offset(node.start));
         }
         if self.count > MAX_NODES {
-            return Err(Failure::too_many_nodes().at(node.start));
+            return Err(Failure::too_many_nodes().at_offset(node.start));
         }
         if depth > MAX_DEPTH {
-            return Err(Failure::too_deep().at(node.start));
+            return Err(Failure::too_deep().at_offset(node.start));
         }
         Ok(node)
     }
@@ -137,7 +206,7 @@ impl<'d, 't> Decoder<'d, 't> {
         if self.expanding.contains(&alias) {
             return Err(
                 Failure::new(format!("anchor '{name}' value contains itself"))
-                    .at(self.document.node(alias).start),
+                    .at_offset(self.document.node(alias).start),
             );
         }
         self.expanding.push(alias);
@@ -145,66 +214,90 @@ impl<'d, 't> Decoder<'d, 't> {
     }
 
     /// Adds entries to a map; a later key replaces an earlier one, also one that was merged.
-    fn mapping(&mut self, entries: &[NodeId], map: &mut Map, depth: usize) -> Result<(), Failure> {
-        for entry in entries.chunks_exact(2) {
-            let (key, value) = (entry[0], entry[1]);
+    fn mapping<B: Build>(
+        &mut self,
+        build: &mut B,
+        id: NodeId,
+        map: &mut B::Map,
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let document = self.document;
+        for (key, value) in document.entries(id) {
             if is_merge(self.document.node(key)) {
-                self.merge(value, map, depth)?;
+                self.merge(build, value, map, depth)?;
                 continue;
             }
-            let (name, key_origin) = self.key(key, depth)?;
-            let node = self.node(value, depth)?;
+            let (name, key_origin) = self.key(build, key, depth)?;
+            let node = self.node(build, value, depth)?;
             if let Some(name) = name {
-                map.insert_field(name, Field { key_origin, node });
+                B::insert(map, name, key_origin, node);
             }
         }
         Ok(())
     }
 
-    fn merge(&mut self, value: NodeId, map: &mut Map, depth: usize) -> Result<(), Failure> {
+    fn merge<B: Build>(
+        &mut self,
+        build: &mut B,
+        value: NodeId,
+        map: &mut B::Map,
+        depth: usize,
+    ) -> Result<(), Failure> {
         let document = self.document;
         let node = document.node(value);
         match &node.content {
-            Content::Sequence(items) => {
-                for item in items.iter().rev() {
-                    self.merge_one(*item, map, depth)?;
-                }
-                Ok(())
+            Content::Sequence => {
+                let items: Vec<NodeId> = document.children(value).collect();
+                items
+                    .into_iter()
+                    .rev()
+                    .try_for_each(|item| self.merge_one(build, item, map, depth))
             }
-            _ => self.merge_one(value, map, depth),
+            _ => self.merge_one(build, value, map, depth),
         }
     }
 
-    fn merge_one(&mut self, id: NodeId, map: &mut Map, depth: usize) -> Result<(), Failure> {
+    fn merge_one<B: Build>(
+        &mut self,
+        build: &mut B,
+        id: NodeId,
+        map: &mut B::Map,
+        depth: usize,
+    ) -> Result<(), Failure> {
         let document = self.document;
         let node = document.node(id);
         match &node.content {
-            Content::Mapping(entries) => {
+            Content::Mapping => {
                 self.visit(id, depth)?;
-                self.mapping(entries, map, depth + 1)
+                self.mapping(build, id, map, depth + 1)
             }
             Content::Alias { name, target } => {
-                let Content::Mapping(_) = document.node(*target).content else {
-                    return Err(Failure::new(INVALID_MERGE).at(node.start));
+                let Content::Mapping = document.node(*target).content else {
+                    return Err(Failure::new(INVALID_MERGE).at_offset(node.start));
                 };
                 self.visit(id, depth)?;
                 self.expand(id, name)?;
-                let merged = self.merge_one(*target, map, depth + 1);
+                let merged = self.merge_one(build, *target, map, depth + 1);
                 self.expanding.pop();
                 merged
             }
-            _ => Err(Failure::new(INVALID_MERGE).at(node.start)),
+            _ => Err(Failure::new(INVALID_MERGE).at_offset(node.start)),
         }
     }
 
     /// The text of a key; none when it is one that a later step refuses.
-    fn key(&mut self, id: NodeId, depth: usize) -> Result<(Option<Arc<str>>, OriginId), Failure> {
+    fn key<B: Build>(
+        &mut self,
+        build: &mut B,
+        id: NodeId,
+        depth: usize,
+    ) -> Result<(Option<B::Key>, B::Origin), Failure> {
         let document = self.document;
         let node = document.node(id).start;
         if is_collection(document, id) {
-            self.node(id, depth)?;
+            self.node(&mut Nothing, id, depth)?;
             let shown = go_syntax::show(&GoValue::shown(document, id)?);
-            return Err(Failure::new(format!("invalid map key: {shown}")).at(node));
+            return Err(Failure::new(format!("invalid map key: {shown}")).at_offset(node));
         }
         self.visit(id, depth)?;
         let mut target = document.node(id);
@@ -219,31 +312,28 @@ impl<'d, 't> Decoder<'d, 't> {
         }
         self.expanding.truncate(self.expanding.len() - aliases);
         let Content::Scalar { text, .. } = &target.content else {
-            return Ok((None, OriginId::GENERATED));
+            return Ok((None, B::NOWHERE));
         };
         let meaning = resolve(target)?;
-        let name: Arc<str> = match meaning {
-            Resolved::Text => text.as_ref().into(),
-            Resolved::Owned(text) => text.into(),
-            Resolved::Bool(value) => if value { "true" } else { "false" }.into(),
-            Resolved::Int(value) => value.to_string().into(),
-            Resolved::Float(value) => float_key(value).into(),
+        let keys = &mut self.keys;
+        let name = match meaning {
+            Resolved::Text => B::key(keys, text),
+            Resolved::Owned(text) => B::key(keys, &text),
+            Resolved::Bool(value) => B::key(keys, if value { "true" } else { "false" }),
+            Resolved::Int(value) => B::key(keys, &value.to_string()),
+            Resolved::Float(value) => B::key(keys, &float_key(value)),
             Resolved::Null | Resolved::Uint(_) => {
                 self.doubtful.get_or_insert(node);
-                return Ok((None, OriginId::GENERATED));
+                return Ok((None, B::NOWHERE));
             }
         };
-        Ok((Some(name), self.origin(target)))
+        Ok((Some(name), build.origin(target.range())))
     }
 
-    fn scalar(&mut self, node: &DocumentNode<'t>, meaning: Resolved) -> Value {
-        let Content::Scalar { text, .. } = &node.content else {
-            return Value::Null;
-        };
-        match meaning {
-            Resolved::Text => Value::String(text.as_ref().into()),
-            Resolved::Owned(text) => Value::from(text),
-            Resolved::Null => Value::Null,
+    /// What a scalar is that is no text.
+    fn scalar(&mut self, node: &DocumentNode<'t>, meaning: &Resolved) -> Value {
+        match *meaning {
+            Resolved::Text | Resolved::Owned(_) | Resolved::Null => Value::Null,
             Resolved::Bool(value) => Value::Bool(value),
             Resolved::Int(value) => match self.numbers {
                 Numbers::Floats => Value::Float(int_to_float(value)),
@@ -257,18 +347,6 @@ impl<'d, 't> Decoder<'d, 't> {
                 Value::Float(value)
             }
         }
-    }
-
-    fn origin(&mut self, node: &DocumentNode<'t>) -> OriginId {
-        let Some((source, skipped)) = self.source else {
-            return OriginId::GENERATED;
-        };
-        let bound = |offset: usize| u32::try_from(offset + skipped).unwrap_or(u32::MAX);
-        self.origins.add_span(Span {
-            source,
-            start: bound(node.start.offset),
-            end: bound(node.end.max(node.start.offset)),
-        })
     }
 }
 
@@ -317,7 +395,7 @@ fn float_key(value: f64) -> String {
 fn is_collection(document: &Document<'_>, id: NodeId) -> bool {
     match &document.node(id).content {
         Content::Scalar { .. } => false,
-        Content::Sequence(_) | Content::Mapping(_) => true,
+        Content::Sequence | Content::Mapping => true,
         Content::Alias { target, .. } => is_collection(document, *target),
     }
 }
@@ -326,7 +404,9 @@ pub(super) fn is_merge(node: &DocumentNode<'_>) -> bool {
     matches!(
         &node.content,
         Content::Scalar { text, tag, implicit }
-            if text == "<<" && (*implicit || tag.strip_prefix(LONG_TAG) == Some("merge"))
+            if text == "<<"
+                && (*implicit
+                    || tag.as_deref().and_then(|tag| tag.strip_prefix(LONG_TAG)) == Some("merge"))
     )
 }
 
@@ -354,7 +434,7 @@ pub(super) fn resolve(node: &DocumentNode<'_>) -> Result<Resolved, Failure> {
     else {
         return Ok(Resolved::Null);
     };
-    if tag.is_empty() {
+    let Some(tag) = tag else {
         if !implicit {
             return Ok(Resolved::Text);
         }
@@ -366,7 +446,7 @@ pub(super) fn resolve(node: &DocumentNode<'_>) -> Result<Resolved, Failure> {
             Meaning::Float(value) => Resolved::Float(value),
             Meaning::Timestamp | Meaning::Text => Resolved::Text,
         });
-    }
+    };
     let Some(short) = tag.strip_prefix(LONG_TAG) else {
         return Ok(Resolved::Text);
     };
@@ -375,16 +455,15 @@ pub(super) fn resolve(node: &DocumentNode<'_>) -> Result<Resolved, Failure> {
             let encoded: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
             match BASE64.decode(encoded) {
                 Ok(bytes) => Ok(Resolved::Owned(through_json::valid(&bytes).into_owned())),
-                Err(_) => {
-                    Err(Failure::new("!!binary value contains invalid base64 data").at(node.start))
-                }
+                Err(_) => Err(Failure::new("!!binary value contains invalid base64 data")
+                    .at_offset(node.start)),
             }
         }
         "bool" | "int" | "float" | "null" | "timestamp" => {
             let meaning = scalar::meaning(text, short == "timestamp", Dialect::V2);
             tagged(meaning, short).map_err(|found| {
                 let problem = format!("cannot decode !!{found} `{text}` as a !!{short}");
-                Failure::new(problem).at(node.start)
+                Failure::new(problem).at_offset(node.start)
             })
         }
         _ => Ok(Resolved::Text),

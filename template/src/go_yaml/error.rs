@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{MAX_DEPTH, MAX_INPUT_BYTES, MAX_NODES, input::InputError, scan::Mark};
+use super::{
+    MAX_DEPTH, MAX_INPUT_BYTES, MAX_NODES,
+    compose::mark_of,
+    input::{Input, InputError},
+    scan::Mark,
+};
 
 /// Why a value cannot be written. `toYaml` then gives the empty text, `mustToYaml` this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +97,8 @@ struct Mistake {
     context: Mark,
     found_by_scanner: bool,
     place: Option<Mark>,
+    /// As `place`, where only the offset is known.
+    offset: Option<usize>,
 }
 
 impl Failure {
@@ -103,7 +110,21 @@ impl Failure {
             context: Mark::default(),
             found_by_scanner: false,
             place: None,
+            offset: None,
         }))
+    }
+
+    /// A mistake at an offset of the text, which [`Self::placed`] makes a place of.
+    pub(super) fn at_offset(mut self, offset: usize) -> Self {
+        self.0.offset = Some(offset);
+        self
+    }
+
+    pub(super) fn placed(self, input: &Input<'_>) -> Self {
+        match self.0.offset {
+            Some(offset) => self.at(mark_of(input, offset)),
+            None => self,
+        }
     }
 
     pub(super) fn at(mut self, place: Mark) -> Self {

@@ -47,20 +47,20 @@ impl GoValue {
         let node = document.node(id);
         Ok(match &node.content {
             Content::Alias { target, .. } => Self::within(document, *target, left)?,
-            Content::Sequence(items) => Self::List(
-                items
-                    .iter()
-                    .map(|item| Self::within(document, *item, left))
+            Content::Sequence => Self::List(
+                document
+                    .children(id)
+                    .map(|item| Self::within(document, item, left))
                     .collect::<Result<_, _>>()?,
             ),
-            Content::Mapping(entries) => {
+            Content::Mapping => {
                 let mut map = Vec::new();
-                for entry in entries.chunks_exact(2) {
-                    let value = Self::within(document, entry[1], left)?;
-                    if is_merge(document.node(entry[0])) {
+                for (key, value) in document.entries(id) {
+                    let value = Self::within(document, value, left)?;
+                    if is_merge(document.node(key)) {
                         merge(&mut map, value)?;
                     } else {
-                        set(&mut map, Self::within(document, entry[0], left)?, value);
+                        set(&mut map, Self::within(document, key, left)?, value);
                     }
                 }
                 map.sort_by_cached_key(|(key, _)| key.order());

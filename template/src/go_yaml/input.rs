@@ -14,6 +14,8 @@ pub(super) struct Input<'t> {
     pub(super) broken: Option<InputError>,
     /// How many bytes of the original stand before `text`; none when it was converted.
     pub(super) skipped: Option<usize>,
+    /// There are line breaks other than `\n`.
+    pub(super) other_breaks: bool,
 }
 
 /// A byte or character that cannot be read.
@@ -44,13 +46,15 @@ impl<'t> Input<'t> {
                 )
             }
         };
-        let forbidden = forbidden(valid);
+        let survey = survey(valid);
+        let forbidden = survey.forbidden.map(|at| (at, FORBIDDEN));
         let bad = forbidden.or(problem.map(|problem| (valid.len(), problem)));
         let Some((at, problem)) = bad else {
             return Self {
                 text: Cow::Borrowed(valid),
                 broken: None,
                 skipped: Some(skipped),
+                other_breaks: survey.other_breaks,
             };
         };
         let readable = readable(bytes, at, skipped);
@@ -61,6 +65,7 @@ impl<'t> Input<'t> {
                 mark: mark_of(&valid[..at]),
             }),
             skipped: Some(skipped),
+            other_breaks: survey.other_breaks,
         }
     }
 
@@ -81,9 +86,10 @@ impl<'t> Input<'t> {
                 }
             }
         }
-        if let Some((at, forbidden)) = forbidden(&text) {
+        let survey = survey(&text);
+        if let Some(at) = survey.forbidden {
             text.truncate(at);
-            problem = Some(forbidden);
+            problem = Some(FORBIDDEN);
         }
         Self {
             broken: problem.map(|problem| InputError {
@@ -92,6 +98,7 @@ impl<'t> Input<'t> {
             }),
             text: Cow::Owned(text),
             skipped: None,
+            other_breaks: survey.other_breaks,
         }
     }
 }
@@ -123,24 +130,50 @@ fn utf8_problem(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// The first character that YAML does not allow.
-fn forbidden(text: &str) -> Option<(usize, &'static str)> {
+/// What a text holds besides ASCII that YAML always allows.
+#[derive(Debug, Default)]
+struct Survey {
+    /// The first character that YAML does not allow.
+    forbidden: Option<usize>,
+    /// There are line breaks other than `\n`.
+    other_breaks: bool,
+}
+
+const FORBIDDEN: &str = "control characters are not allowed";
+
+fn survey(text: &str) -> Survey {
     let bytes = text.as_bytes();
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
-    let mut at = bytes.iter().position(|byte| !plain(byte))?;
+    let mut survey = Survey::default();
+    let mut at = 0;
     while at < bytes.len() {
-        let wrong = match bytes[at..] {
-            [b'\t' | b'\n' | b'\r' | b' '..=b'~', ..] => false,
-            [0..=0x7f, ..] | [0xef, 0xbf, 0xbe | 0xbf, ..] => true,
-            [0xc2, second, ..] => second < 0xa0 && second != 0x85,
-            _ => false,
-        };
-        if wrong {
-            return Some((at, "control characters are not allowed"));
+        match bytes[at..] {
+            [b'\t' | b'\n' | b' '..=b'~', ..] => at += plain_length(&bytes[at + 1..]),
+            [b'\r', ..] | [0xc2, 0x85, ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..] => {
+                survey.other_breaks = true;
+            }
+            [0..=0x7f, ..] | [0xef, 0xbf, 0xbe | 0xbf, ..] | [0xc2, 0..0xa0, ..] => {
+                survey.forbidden = Some(at);
+                return survey;
+            }
+            _ => {}
         }
         at += 1;
     }
-    None
+    survey
+}
+
+/// How many bytes at the start are printable ASCII and `\n`.
+fn plain_length(bytes: &[u8]) -> usize {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
+    let (chunks, _) = bytes.as_chunks::<32>();
+    let whole = chunks
+        .iter()
+        // Not `all`: to look at each byte is faster than to stop.
+        .take_while(|chunk| chunk.iter().fold(true, |all, byte| all & is_plain(byte)))
+        .count();
+    let plain = whole * 32;
+    let rest = bytes[plain..].iter().take(32);
+    plain + rest.take_while(|byte| is_plain(byte)).count()
 }
 
 /// How many bytes libyaml has read before it meets the one at `bad`.

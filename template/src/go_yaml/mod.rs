@@ -1,5 +1,7 @@
 //! YAML exactly as Helm reads and writes it: go-yaml behind `sigs.k8s.io/yaml`.
 
+mod blocks;
+mod build;
 mod compose;
 mod decode;
 mod error;
@@ -8,6 +10,8 @@ mod input;
 mod order;
 mod output;
 mod parse;
+#[cfg(any(test, fuzzing))]
+mod promises;
 mod reader;
 mod scalar;
 mod scan;
@@ -17,7 +21,10 @@ mod values;
 mod writer;
 
 pub use error::{ErrorPlace, ReadError, WriteError};
-pub use reader::{Numbers, ReadOptions, read, read_list, read_map, text_of};
+#[cfg(any(test, fuzzing))]
+pub(crate) use promises::check_composed;
+pub use reader::{Numbers, ReadOptions, read, read_list, read_map, read_some, text_of};
+pub(crate) use reader::{list_value, map_value};
 pub(crate) use through_json::valid as valid_utf8;
 pub use values::read_values;
 pub use writer::{write, write_pretty};

@@ -6,6 +6,7 @@ use super::Dialect;
 
 /// How far each level is indented.
 pub(super) const INDENT: usize = 2;
+const SPACES: &str = "                                                                ";
 /// `toYaml` breaks texts at the first space behind this column; `toYamlPretty` never does.
 const FOLD_COLUMN: usize = 80;
 
@@ -100,8 +101,7 @@ impl Output {
             self.end_piece();
         }
         if self.column < indent {
-            self.text
-                .extend(std::iter::repeat_n(' ', indent - self.column));
+            self.indent_by(indent - self.column);
             self.column = indent;
         }
         if continues {
@@ -110,6 +110,14 @@ impl Output {
         self.whitespace = true;
         if self.dialect == Dialect::V2 {
             self.indention = true;
+        }
+    }
+
+    fn indent_by(&mut self, mut missing: usize) {
+        while missing > 0 {
+            let spaces = &SPACES[..missing.min(SPACES.len())];
+            self.text.push_str(spaces);
+            missing -= spaces.len();
         }
     }
 

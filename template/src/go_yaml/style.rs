@@ -1,6 +1,6 @@
 //! Scalars on the page: which style libyaml allows for a text, and how each style is written.
 
-use super::{Dialect, output::Output};
+use super::{Dialect, output::Output, scan::break_length};
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,31 @@ const HARMLESS: [bool; 256] = {
     }
     table
 };
+
+/// Whether a text is one line of ASCII without anything that YAML might take for more than text.
+fn is_plain_line(bytes: &[u8]) -> bool {
+    let starts = match bytes {
+        [b'-' | b'?', second, ..] => HARMLESS[usize::from(*second)],
+        [first, ..] if !matches!(first, b'-' | b'?') => {
+            HARMLESS[usize::from(*first)] && !is_indicator(*first)
+        }
+        _ => false,
+    };
+    let is_inner = |at: usize| match bytes.get(at..) {
+        // A blank, which is not the last character, and no `#` behind it.
+        Some([b' ', next, ..]) => *next != b'#',
+        Some([b':', next, ..]) => *next != b' ',
+        Some([b'#', ..]) => true,
+        _ => false,
+    };
+    starts
+        && !bytes.starts_with(b"---")
+        && !bytes.starts_with(b"...")
+        && bytes
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| HARMLESS[usize::from(*byte)] || is_inner(at))
+}
 
 /// Whether a character that starts a plain text is an indicator wherever it stands.
 fn is_indicator(first: u8) -> bool {
@@ -69,25 +94,44 @@ impl Analysis {
         let bytes = text.as_bytes();
         match bytes.first() {
             None => Self {
-                multiline: false,
-                plain: true,
-                single_quoted: true,
                 literal: false,
+                ..Self::ANYTHING
             },
-            Some(first)
-                if !is_indicator(*first)
-                    && !matches!(first, b'-' | b'.' | b'?')
-                    && bytes.iter().all(|byte| HARMLESS[usize::from(*byte)]) =>
-            {
-                Self {
-                    multiline: false,
-                    plain: true,
-                    single_quoted: true,
-                    literal: true,
-                }
-            }
-            Some(_) => Self::in_full(text, dialect),
+            Some(_) if is_plain_line(bytes) => Self::ANYTHING,
+            Some(_) => Self::of_lines(bytes).unwrap_or_else(|| Self::in_full(text, dialect)),
         }
+    }
+
+    /// One line that may be written in any style.
+    const ANYTHING: Self = Self {
+        multiline: false,
+        plain: true,
+        single_quoted: true,
+        literal: true,
+    };
+
+    /// What a text of several lines may be written in, where it has nothing but printable ASCII.
+    fn of_lines(bytes: &[u8]) -> Option<Self> {
+        let mut is_printable = true;
+        let mut multiline = false;
+        for byte in bytes {
+            is_printable &= matches!(byte, b' '..=b'~' | b'\n');
+            multiline |= *byte == b'\n';
+        }
+        if !is_printable || !multiline {
+            return None;
+        }
+        let (mut space_break, mut break_space) = (false, false);
+        for (left, right) in bytes.iter().zip(bytes.iter().skip(1)) {
+            space_break |= *left == b' ' && *right == b'\n';
+            break_space |= *left == b'\n' && *right == b' ';
+        }
+        Some(Self {
+            multiline: true,
+            plain: false,
+            single_quoted: !space_break && !break_space,
+            literal: !space_break && !bytes.ends_with(b" "),
+        })
     }
 
     fn in_full(text: &str, dialect: Dialect) -> Self {
@@ -257,18 +301,32 @@ fn words(out: &mut Output, text: &str, fold: Fold) {
 
 /// How far the text goes on without a space, a break or a quote.
 fn word_length(text: &str, quoted: bool) -> usize {
-    text.char_indices()
-        .skip(1)
-        .find(|(_, c)| *c == ' ' || is_break(*c) || (quoted && *c == '\''))
-        .map_or(text.len(), |(at, _)| at)
+    let bytes = text.as_bytes();
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let ends = |at: &usize| match bytes[*at] {
+        b' ' => true,
+        b'\'' => quoted,
+        b'\n' | b'\r' | 0xc2 | 0xe2 => break_length(&bytes[*at..]) > 0,
+        _ => false,
+    };
+    (first..bytes.len()).find(ends).unwrap_or(bytes.len())
 }
 
 fn double_quoted(out: &mut Output, text: &str, folds: bool) {
     // go-yaml asks whether the text starts with U+FEFF where it means to ask for each character.
     let escapes_all = text.starts_with('\u{feff}');
     let mut spaces = false;
+    let mut plain_until = 0;
     for (at, c) in text.char_indices() {
-        if escapes_all || !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
+        if at < plain_until {
+            continue;
+        }
+        let plain = plain_length(&text[at..]);
+        if plain > 0 && !escapes_all {
+            plain_until = at + plain;
+            out.push(&text[at..plain_until]);
+            spaces = false;
+        } else if escapes_all || !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
             escape(out, c);
             spaces = false;
         } else if c == ' ' {
@@ -286,6 +344,12 @@ fn double_quoted(out: &mut Output, text: &str, folds: bool) {
             spaces = false;
         }
     }
+}
+
+/// How many bytes at the start stand as they are between double quotes, and are no spaces.
+fn plain_length(text: &str) -> usize {
+    let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\');
+    text.bytes().take_while(is_plain).count()
 }
 
 fn escape(out: &mut Output, c: char) {
@@ -335,7 +399,14 @@ fn literal(out: &mut Output, text: &str) {
     out.begin_piece();
     out.indention = true;
     out.whitespace = true;
-    for line in text.split_inclusive(is_break) {
+    if text.is_ascii() && !text.contains('\r') {
+        return literal_lines(out, text.split_inclusive('\n'));
+    }
+    literal_lines(out, text.split_inclusive(is_break));
+}
+
+fn literal_lines<'t>(out: &mut Output, lines: impl Iterator<Item = &'t str>) {
+    for line in lines {
         let ending = line.chars().next_back().filter(|c| is_break(*c));
         let content = &line[..line.len() - ending.map_or(0, char::len_utf8)];
         if !content.is_empty() {

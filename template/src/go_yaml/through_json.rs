@@ -17,7 +17,7 @@ const NEXT_LINE: char = '\u{85}';
 /// The text as go-yaml reads it from JSON.
 pub(super) fn value(text: &[u8]) -> Result<Cow<'_, str>, WriteError> {
     let text = valid(text);
-    if text.bytes().all(|byte| byte < 0x7f) {
+    if text.is_ascii() && !text.as_bytes().contains(&0x7f) {
         return Ok(text);
     }
     let mut folds = false;
@@ -41,7 +41,11 @@ pub(super) fn key(text: &[u8]) -> Result<Cow<'_, str>, WriteError> {
     let key = value(text)?;
     let is_long = text.len() > SIMPLE_KEY_CHARACTERS / LONGEST_ESCAPE
         && escaped_characters(text) > SIMPLE_KEY_CHARACTERS;
-    let lines = valid(text).matches(NEXT_LINE).count();
+    let lines = if text.is_ascii() {
+        0
+    } else {
+        valid(text).matches(NEXT_LINE).count()
+    };
     if is_long || lines > 0 {
         return Err(WriteError::Key { lines });
     }

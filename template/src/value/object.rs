@@ -119,6 +119,11 @@ pub trait Object: Debug {
         format!("{{{}}}", self.type_name())
     }
 
+    /// Prints it to the end of a text, for what prints long.
+    fn print_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.print().as_bytes());
+    }
+
     /// How it prints where an action shows it as it is. Go then calls `String` also where that is
     /// a method of the pointer to it.
     fn print_shown(&self) -> String {

@@ -62,6 +62,11 @@ impl Data {
 }
 
 impl Value {
+    /// A value that is neither a list nor a map.
+    pub(crate) fn of_scalar(scalar: &Tree, source: Source) -> Self {
+        Self::new(Data::of_scalar(scalar), source)
+    }
+
     /// A tree of values that all came from `source`, where nothing more exact is known.
     pub(crate) fn from_tree(tree: &Tree, source: Source) -> Self {
         match tree {
@@ -78,7 +83,7 @@ impl Value {
                 });
                 Self::map_of(entries.collect(), source)
             }
-            scalar => Self::new(Data::of_scalar(scalar), source),
+            scalar => Self::of_scalar(scalar, source),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn start(text: &str) -> Option<Start<'_>> {
             (key, &text[end..])
         }
     };
-    let Some(value) = after.trim_start_matches(' ').strip_prefix(':') else {
+    let Some(value) = scalar::without_spaces(after).strip_prefix(':') else {
         return Some(Start::Scalar);
     };
     if key.len() > MAX_KEY_BYTES {
@@ -43,19 +43,20 @@ pub(super) fn start(text: &str) -> Option<Start<'_>> {
         return Some(Start::Key(key, value));
     }
     let value = value.strip_prefix(' ')?;
-    Some(Start::Key(key, value.trim_start_matches(' ')))
+    Some(Start::Key(key, scalar::without_spaces(value)))
 }
 
 /// Where the `:` stands that ends a plain key.
 fn plain_key_end(text: &str) -> Option<usize> {
-    let found = text.find(": ");
-    found.or_else(|| text.ends_with(':').then(|| text.len() - 1))
+    let bytes = text.as_bytes();
+    (0..bytes.len()).find(|at| matches!(bytes[*at..], [b':'] | [b':', b' ', ..]))
 }
 
 /// A key that is a text, or a number that JSON can show, but not null.
 fn is_plain_key(key: &str) -> bool {
     let bytes = key.as_bytes();
-    if key.contains(" #") || key.contains('\t') || key.eq_ignore_ascii_case("null") {
+    let has_comment = bytes.windows(2).any(|pair| pair == b" #");
+    if has_comment || key.contains('\t') || key.eq_ignore_ascii_case("null") {
         return false;
     }
     match bytes {

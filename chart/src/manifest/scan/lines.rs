@@ -21,9 +21,10 @@ impl<'t> Lines<'t> {
     /// The lines of a document, unless there is a character in it that needs a closer look.
     pub(super) fn new(document: &'t [u8]) -> Option<Self> {
         let text = std::str::from_utf8(document).ok()?;
+        // Not `all`: to look at each byte is faster than to stop.
         let is_simple = document
             .iter()
-            .all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+            .fold(true, |all, byte| all & matches!(byte, b' '..=b'~' | b'\n'));
         if !is_simple && !text.chars().all(is_allowed) {
             return None;
         }
@@ -35,7 +36,7 @@ impl<'t> Lines<'t> {
         loop {
             let line = self.peek()?;
             self.skip(line);
-            let text = line.trim_start_matches(' ');
+            let text = scalar::without_spaces(line);
             if !text.is_empty() && !text.starts_with('#') {
                 return Some(Line {
                     column: line.len() - text.len(),
@@ -117,7 +118,7 @@ impl<'t> Lines<'t> {
         let mut blank = 0;
         let mut content = None;
         while let Some(line) = self.peek() {
-            let text = line.trim_start_matches(' ');
+            let text = scalar::without_spaces(line);
             let column = line.len() - text.len();
             match content {
                 // A blank line before the content may not be longer than what indents it.
@@ -136,9 +137,9 @@ impl<'t> Lines<'t> {
     /// Whether a plain scalar that fills its line goes on in the next one.
     fn is_continued(&self, indent: usize) -> bool {
         let mut lines = self.rest.split('\n');
-        let next = lines.find(|line| !line.trim_start_matches(' ').is_empty());
+        let next = lines.find(|line| !scalar::without_spaces(line).is_empty());
         next.is_some_and(|line| {
-            let text = line.trim_start_matches(' ');
+            let text = scalar::without_spaces(line);
             line.len() - text.len() > indent && !text.starts_with('#')
         })
     }

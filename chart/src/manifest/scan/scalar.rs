@@ -23,16 +23,29 @@ pub(super) fn plain(text: &str) -> Option<&str> {
 
 /// A line of a plain scalar, without a comment behind it.
 pub(super) fn plain_part(text: &str) -> Option<&str> {
-    let text = match text.find(" #") {
-        Some(comment) => text[..comment].trim_end_matches(' '),
-        None => text,
-    };
-    let is_key = text.ends_with(':') || text.contains(": ") || text.contains('\t');
-    (!is_key).then_some(text)
+    let mut before = b'#';
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'#' if before == b' ' => return Some(text[..at].trim_end_matches(' ')),
+            b'\t' => return None,
+            b' ' if before == b':' => return None,
+            _ => before = byte,
+        }
+    }
+    (before != b':').then_some(text)
+}
+
+/// A text without the spaces at its start.
+pub(super) fn without_spaces(text: &str) -> &str {
+    let spaces = text.bytes().take_while(|byte| *byte == b' ').count();
+    &text[spaces..]
 }
 
 /// Infinity or NaN, which JSON cannot hold.
 fn is_no_number(text: &str) -> bool {
+    if !text.starts_with(['.', '+', '-']) {
+        return false;
+    }
     let Some(last) = text
         .len()
         .checked_sub(4)
@@ -40,8 +53,7 @@ fn is_no_number(text: &str) -> bool {
     else {
         return false;
     };
-    text.starts_with(['.', '+', '-'])
-        && (last.eq_ignore_ascii_case(".inf") || last.eq_ignore_ascii_case(".nan"))
+    last.eq_ignore_ascii_case(".inf") || last.eq_ignore_ascii_case(".nan")
 }
 
 /// What stands in quotes.
@@ -89,7 +101,7 @@ pub(super) fn quoted(text: &str, quote: u8) -> Option<Quoted<'_>> {
 
 /// Nothing follows on the line but space and a comment.
 pub(super) fn is_end(after: &str) -> bool {
-    let text = after.trim_start_matches(' ');
+    let text = without_spaces(after);
     text.is_empty() || (text.len() < after.len() && text.starts_with('#'))
 }
 

@@ -11,6 +11,7 @@ impl Printer<'_> {
         let magnitude = value.unsigned_abs();
         let negative = value < 0;
         match verb {
+            'v' | 'd' if self.flags.are_none() => push_decimal(value, self.out),
             'v' | 'd' => self.based(magnitude, negative, 10, verb),
             'b' => self.based(magnitude, negative, 2, verb),
             'o' | 'O' => self.based(magnitude, negative, 8, verb),
@@ -100,6 +101,67 @@ impl Printer<'_> {
         self.pad(text.as_bytes());
         self.flags.zero = zero;
     }
+}
+
+/// Writes a number in decimal.
+fn push_decimal(value: i64, out: &mut Vec<u8>) {
+    // Nineteen digits and a sign.
+    let mut text = [0; 20];
+    let mut start = text.len();
+    let mut rest = value.unsigned_abs();
+    while let Some(slot) = start.checked_sub(1).and_then(|at| text.get_mut(at)) {
+        start -= 1;
+        *slot = digit(rest % 10);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&text[start..]);
+}
+
+fn digit(value: u64) -> u8 {
+    b'0' + u8::try_from(value).unwrap_or_default()
+}
+
+/// How each byte stands in a list of bytes: a space, its digits, and how many bytes that takes.
+const LISTED_BYTES: [([u8; 4], u8); 256] = {
+    let mut table = [([b' '; 4], 0); 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "there are 256 bytes")]
+        let value = byte as u8;
+        let digits = [
+            b'0' + value / 100,
+            b'0' + value / 10 % 10,
+            b'0' + value % 10,
+        ];
+        table[byte] = match value {
+            0..10 => ([b' ', digits[2], 0, 0], 2),
+            10..100 => ([b' ', digits[1], digits[2], 0], 3),
+            100.. => ([b' ', digits[0], digits[1], digits[2]], 4),
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// Writes a `[]byte` as `%v` does: charts print whole files so, when they take `.` for a text.
+pub fn print_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len() * 4 + 2);
+    let open = out.len();
+    for byte in bytes {
+        let (text, length) = &LISTED_BYTES[usize::from(*byte)];
+        out.extend_from_slice(&text[..usize::from(*length)]);
+    }
+    match out.get_mut(open) {
+        Some(space) => *space = b'[',
+        None => out.push(b'['),
+    }
+    out.push(b']');
 }
 
 /// The character of a number; U+FFFD for what is none.

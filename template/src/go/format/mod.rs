@@ -6,6 +6,7 @@ mod printf;
 mod quote;
 mod verb;
 
+pub use integer::print_bytes;
 pub(crate) use printf::{Segment, printf};
 pub(crate) use quote::{can_backquote, escaped};
 pub use quote::{is_print, quote, quote_char};

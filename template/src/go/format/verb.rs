@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::{
     float::float,
+    integer::print_bytes,
     quote::{quote, quote_ascii},
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 const MAX_DEPTH: usize = 256;
 
 /// The flags of one verb.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Flags {
     pub(super) width: Option<usize>,
@@ -31,8 +32,14 @@ pub(crate) struct Flags {
     pub(super) sharp_v: bool,
 }
 
+impl Flags {
+    pub(super) fn are_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
 pub(crate) struct Printer<'o> {
-    out: &'o mut Vec<u8>,
+    pub(super) out: &'o mut Vec<u8>,
     pub(super) flags: Flags,
     depth: usize,
 }
@@ -108,6 +115,10 @@ impl<'o> Printer<'o> {
             }
             Data::Map(map) => {
                 self.map(&value.type_name(), map, verb);
+                true
+            }
+            Data::Object(object) if verb == 'v' && self.flags.are_none() => {
+                object.print_to(self.out);
                 true
             }
             Data::Object(object) => self.string(object.print().as_bytes(), verb),
@@ -218,6 +229,10 @@ impl<'o> Printer<'o> {
     fn bytes(&mut self, bytes: &[u8], verb: char) -> bool {
         if !matches!(verb, 'v' | 'd') {
             return self.string(bytes, verb);
+        }
+        if self.flags.are_none() {
+            print_bytes(bytes, self.out);
+            return true;
         }
         self.out.push(b'[');
         for (index, &byte) in bytes.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Kind, Mark, Scan, Scanner, cursor::line_length};
+use super::{Kind, Mark, Scan, ScannedText, Scanner, cursor::line_length};
 
 /// What becomes of the line breaks at the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,10 +12,24 @@ enum Chomping {
     Keep,
 }
 
-impl Scanner<'_> {
+impl<'t> Scanner<'t> {
     pub(super) fn block_scalar(&mut self, literal: bool) -> Scan<()> {
         self.remove_simple_key()?;
         self.simple_key_allowed = true;
+        let scalar = self.block_text(literal)?;
+        self.tokens.push_back(super::Token {
+            kind: Kind::Scalar {
+                text: scalar.text,
+                plain: false,
+            },
+            start: scalar.start,
+            end: scalar.end,
+        });
+        Ok(())
+    }
+
+    /// Reads a block scalar from its `|` or `>` on, and goes to what follows it.
+    pub(in crate::go_yaml) fn block_text(&mut self, literal: bool) -> Scan<ScannedText<'t>> {
         let start = self.cursor.mark;
         self.cursor.skip();
         let (chomping, increment) = self.block_header(start)?;
@@ -61,15 +75,12 @@ impl Scanner<'_> {
         if chomping == Chomping::Keep {
             text.push_str(&more_breaks);
         }
-        self.tokens.push_back(super::Token {
-            kind: Kind::Scalar {
-                text: Cow::Owned(text),
-                plain: false,
-            },
+        Ok(ScannedText {
+            text: Cow::Owned(text),
             start,
             end,
-        });
-        Ok(())
+            ends_line: true,
+        })
     }
 
     /// Reads `+`, `-` and the number of columns to indent by, in any order.
@@ -111,10 +122,11 @@ impl Scanner<'_> {
         *end = self.cursor.mark;
         let mut deepest = 0;
         loop {
-            while (*indent == 0 || self.cursor.mark.column < *indent) && self.cursor.byte(0) == b' '
-            {
-                self.cursor.skip();
-            }
+            let column = self.cursor.mark.column;
+            self.cursor.skip_spaces_up_to(match *indent {
+                0 => usize::MAX,
+                indent => indent.saturating_sub(column),
+            });
             deepest = deepest.max(self.cursor.mark.column);
             if (*indent == 0 || self.cursor.mark.column < *indent) && self.cursor.byte(0) == b'\t' {
                 let problem = "found a tab character where an indentation space is expected";

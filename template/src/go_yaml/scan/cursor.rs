@@ -20,15 +20,15 @@ pub(in crate::go_yaml) struct Mark {
 }
 
 #[derive(Debug)]
-pub(super) struct Cursor<'t> {
+pub(in crate::go_yaml) struct Cursor<'t> {
     pub(super) text: &'t str,
     bytes: &'t [u8],
-    pub(super) mark: Mark,
+    pub(in crate::go_yaml) mark: Mark,
     broken: Option<&'t InputError>,
 }
 
 impl<'t> Cursor<'t> {
-    pub(super) fn new(input: &'t Input<'_>) -> Self {
+    pub(in crate::go_yaml) fn new(input: &'t Input<'_>) -> Self {
         Self {
             text: &input.text,
             bytes: input.text.as_bytes(),
@@ -38,22 +38,22 @@ impl<'t> Cursor<'t> {
     }
 
     /// The byte `ahead` of here; NUL past the end, which the text itself cannot contain.
-    pub(super) fn byte(&self, ahead: usize) -> u8 {
+    pub(in crate::go_yaml) fn byte(&self, ahead: usize) -> u8 {
         self.bytes
             .get(self.mark.offset + ahead)
             .copied()
             .unwrap_or(0)
     }
 
-    pub(super) fn rest(&self) -> &'t [u8] {
+    pub(in crate::go_yaml) fn rest(&self) -> &'t [u8] {
         &self.bytes[self.mark.offset..]
     }
 
-    pub(super) fn since(&self, start: usize) -> &'t str {
+    pub(in crate::go_yaml) fn since(&self, start: usize) -> &'t str {
         &self.text[start..self.mark.offset]
     }
 
-    pub(super) fn at_end(&self) -> bool {
+    pub(in crate::go_yaml) fn at_end(&self) -> bool {
         self.mark.offset >= self.bytes.len()
     }
 
@@ -66,12 +66,12 @@ impl<'t> Cursor<'t> {
         break_length(self.bytes.get(self.mark.offset + ahead..).unwrap_or(&[]))
     }
 
-    pub(super) fn at_break(&self) -> bool {
+    pub(in crate::go_yaml) fn at_break(&self) -> bool {
         self.break_length(0) > 0
     }
 
     /// A blank, a line break or the end stands `ahead`.
-    pub(super) fn is_blankz(&self, ahead: usize) -> bool {
+    pub(in crate::go_yaml) fn is_blankz(&self, ahead: usize) -> bool {
         matches!(self.byte(ahead), b' ' | b'\t' | 0) || self.break_length(ahead) > 0
     }
 
@@ -80,14 +80,14 @@ impl<'t> Cursor<'t> {
     }
 
     /// `---` or `...` stands here and at the start of a line.
-    pub(super) fn at_document_indicator(&self) -> bool {
+    pub(in crate::go_yaml) fn at_document_indicator(&self) -> bool {
         self.mark.column == 0
             && (self.rest().starts_with(b"---") || self.rest().starts_with(b"..."))
             && self.is_blankz(3)
     }
 
     /// Goes one character on.
-    pub(super) fn skip(&mut self) {
+    pub(in crate::go_yaml) fn skip(&mut self) {
         self.mark.offset += match self.byte(0) {
             0..=0x7f => 1,
             0x80..=0xdf => 2,
@@ -99,7 +99,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes `bytes` on within the line.
-    pub(super) fn skip_bytes(&mut self, bytes: usize) {
+    pub(in crate::go_yaml) fn skip_bytes(&mut self, bytes: usize) {
         let skipped = &self.text[self.mark.offset..self.mark.offset + bytes];
         let characters = if skipped.is_ascii() {
             bytes
@@ -111,6 +111,28 @@ impl<'t> Cursor<'t> {
         self.mark.column += characters;
     }
 
+    /// Goes over all spaces that stand here, or else over one character.
+    pub(super) fn skip_spaces_or_one(&mut self) {
+        if self.skip_spaces() == 0 {
+            self.skip();
+        }
+    }
+
+    /// Goes over all spaces that stand here, and says how many they are.
+    pub(in crate::go_yaml) fn skip_spaces(&mut self) -> usize {
+        self.skip_spaces_up_to(usize::MAX)
+    }
+
+    /// As [`Self::skip_spaces`], but not over more than `most`.
+    pub(super) fn skip_spaces_up_to(&mut self, most: usize) -> usize {
+        let rest = self.rest().iter().take(most);
+        let spaces = rest.take_while(|byte| **byte == b' ').count();
+        self.mark.offset += spaces;
+        self.mark.index += spaces;
+        self.mark.column += spaces;
+        spaces
+    }
+
     pub(super) fn skip_blanks(&mut self) {
         while self.at_blank() {
             self.skip();
@@ -118,7 +140,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes to the end of the line if a comment stands here.
-    pub(super) fn skip_comment(&mut self) {
+    pub(in crate::go_yaml) fn skip_comment(&mut self) {
         if self.byte(0) == b'#' {
             let length = line_length(self.rest());
             self.skip_bytes(length);
@@ -126,7 +148,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes over the line break that stands here, and gives what it is read as.
-    pub(super) fn take_break(&mut self) -> &'static str {
+    pub(in crate::go_yaml) fn take_break(&mut self) -> &'static str {
         let length = self.break_length(0);
         let read_as = match self.rest() {
             [0xe2, 0x80, 0xa8, ..] => "\u{2028}",
@@ -159,7 +181,7 @@ impl<'t> Cursor<'t> {
 }
 
 /// How many bytes the line break at the start has; 0 when there is none.
-pub(super) fn break_length(bytes: &[u8]) -> usize {
+pub(in crate::go_yaml) fn break_length(bytes: &[u8]) -> usize {
     match bytes {
         [b'\r', b'\n', ..] | [0xc2, 0x85, ..] => 2,
         [b'\r' | b'\n', ..] => 1,

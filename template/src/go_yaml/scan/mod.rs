@@ -13,8 +13,7 @@ mod tag;
 
 use std::{borrow::Cow, collections::VecDeque};
 
-use cursor::Cursor;
-pub(super) use cursor::Mark;
+pub(super) use cursor::{Cursor, Mark, break_length};
 
 use super::error::Failure;
 use super::input::Input;
@@ -58,6 +57,16 @@ pub(super) enum Kind<'t> {
     Scalar { text: Cow<'t, str>, plain: bool },
 }
 
+/// The text of a scalar, and where it stands.
+#[derive(Debug)]
+pub(super) struct ScannedText<'t> {
+    pub(super) text: Cow<'t, str>,
+    pub(super) start: Mark,
+    pub(super) end: Mark,
+    /// The scanner went on to a further line behind it.
+    pub(super) ends_line: bool,
+}
+
 /// A place where a key may have started, one for each flow level.
 #[derive(Debug, Clone, Copy, Default)]
 struct SimpleKey {
@@ -73,15 +82,15 @@ type Scan<T> = Result<T, Failure>;
 
 #[derive(Debug)]
 pub(super) struct Scanner<'t> {
-    cursor: Cursor<'t>,
+    pub(super) cursor: Cursor<'t>,
     tokens: VecDeque<Token<'t>>,
     /// How many tokens were handed out.
     taken: usize,
     started: bool,
     /// The column of the current block; none outside of all.
-    indent: Option<usize>,
+    pub(super) indent: Option<usize>,
     indents: Vec<Option<usize>>,
-    flow_level: usize,
+    pub(super) flow_level: usize,
     simple_key_allowed: bool,
     simple_keys: Vec<SimpleKey>,
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Kind, Mark, Scan, Scanner, cursor::break_length};
+use super::{Kind, Mark, Scan, ScannedText, Scanner, cursor::break_length};
 
 /// How the characters of a quoted scalar end.
 enum End {
@@ -11,10 +11,21 @@ enum End {
     EscapedBreak,
 }
 
-impl Scanner<'_> {
+impl<'t> Scanner<'t> {
     pub(super) fn quoted_scalar(&mut self, single: bool) -> Scan<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
+        let scalar = self.quoted_text(single)?;
+        let kind = Kind::Scalar {
+            text: scalar.text,
+            plain: false,
+        };
+        self.push_token(kind, scalar.start);
+        Ok(())
+    }
+
+    /// Reads a quoted scalar with its quotes.
+    pub(in crate::go_yaml) fn quoted_text(&mut self, single: bool) -> Scan<ScannedText<'t>> {
         let start = self.cursor.mark;
         self.cursor.skip();
         let text = match simple_length(self.cursor.rest(), single) {
@@ -23,14 +34,18 @@ impl Scanner<'_> {
                 self.cursor.skip_bytes(length);
                 Cow::Borrowed(self.cursor.since(from))
             }
-            None => Cow::Owned(self.quoted_text(single, start)?),
+            None => Cow::Owned(self.unquoted(single, start)?),
         };
         self.cursor.skip();
-        self.push_token(Kind::Scalar { text, plain: false }, start);
-        Ok(())
+        Ok(ScannedText {
+            text,
+            start,
+            end: self.cursor.mark,
+            ends_line: false,
+        })
     }
 
-    fn quoted_text(&mut self, single: bool, start: Mark) -> Scan<String> {
+    fn unquoted(&mut self, single: bool, start: Mark) -> Scan<String> {
         let mut text = String::new();
         loop {
             if self.cursor.at_document_indicator() {
@@ -98,7 +113,10 @@ impl Scanner<'_> {
                 (b'\\', escape) if !single => self.escape(escape, start, text)?,
                 _ => {
                     let from = self.cursor.mark.offset;
-                    self.cursor.skip();
+                    match text_length(self.cursor.rest()) {
+                        0 => self.cursor.skip(),
+                        length => self.cursor.skip_bytes(length),
+                    }
                     text.push_str(self.cursor.since(from));
                 }
             }
@@ -153,6 +171,17 @@ impl Scanner<'_> {
         self.cursor.skip_bytes(digits);
         Ok(())
     }
+}
+
+/// How many bytes stand here that are nothing but text in any quotes.
+fn text_length(bytes: &[u8]) -> usize {
+    let special = |byte: &u8| {
+        matches!(
+            byte,
+            b' ' | b'\t' | b'\n' | b'\r' | b'\'' | b'"' | b'\\' | 0xc2 | 0xe2
+        )
+    };
+    bytes.iter().position(special).unwrap_or(bytes.len())
 }
 
 /// The length of a scalar on one line without escapes; none when there is more to it.

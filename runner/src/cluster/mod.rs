@@ -1,0 +1,72 @@
+//! The cluster, as its API server shows it: what is there, what an apply would change, what changes.
+//!
+//! Objects are JSON, whatever their kind. Nothing here decides what is to be done with them; each
+//! request is one that may be made twice, so it is tried again until the patience ends.
+
+mod apply;
+mod connect;
+mod discovery;
+mod error;
+mod facts;
+mod follow;
+mod logs;
+mod objects;
+mod ownership;
+mod pods;
+mod propose;
+mod request;
+mod wait;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{RwLock, Semaphore};
+
+pub use apply::{Applied, Force, Mode};
+pub use connect::{Access, ConnectError};
+pub use discovery::{Kinds, Resource};
+pub use error::{ClusterError, Conflict, Refusal};
+pub use follow::{Follow, Place, Seen};
+pub use objects::{Deletion, Judged, Listed, Propagation};
+pub use ownership::owned_fields;
+pub use propose::{Presence, Proposal, presence_of};
+pub use wait::{Awaited, Ended, Unhealthy, Waiting};
+pub use watch::{Event, Watch};
+
+/// How requests are made.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// How many requests are under way at once.
+    pub concurrency: usize,
+    /// How long one attempt may take.
+    pub request_timeout: Duration,
+    /// How long a request is tried again while the API server is away or refuses for now.
+    pub patience: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            concurrency: 8,
+            request_timeout: Duration::from_secs(30),
+            patience: Duration::from_mins(2),
+        }
+    }
+}
+
+/// A cluster, for as long as its API server is there. Clones are the same one.
+#[derive(Clone)]
+pub struct Cluster {
+    client: kube::Client,
+    pace: Pace,
+    places: Arc<Semaphore>,
+    kinds: Arc<RwLock<Option<Arc<Kinds>>>>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
+    }
+}

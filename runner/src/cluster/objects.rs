@@ -1,0 +1,177 @@
+//! Objects that are there: one, those with a label, and the end of one.
+
+use bytes::Bytes;
+use cairn_spec::ObjectId;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    Cluster, ClusterError, Resource,
+    request::{Call, JSON, encoded},
+};
+
+/// How many objects one page of a list holds.
+const PAGE_OBJECTS: usize = 500;
+
+/// A list may become too old while it is read; then it is read anew, not for ever.
+const LIST_ATTEMPTS: u32 = 3;
+
+/// Metadata alone, which holds who owns which field too.
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+/// How much of each object a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// All of it.
+    Whole,
+    /// `metadata`.
+    Metadata,
+}
+
+/// What happens to objects that are owned by one that is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    /// They go afterwards.
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// How a deletion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone, or was gone already.
+    Gone,
+    /// It goes when its finalizers are done.
+    Going,
+    /// It has changed since it was judged, or is another object by now: nothing was deleted.
+    Changed,
+}
+
+impl Cluster {
+    /// An object as it is now.
+    pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
+        let resource = self.resource_of(id).await?;
+        match self.ask(&Call::get(resource.path_of(id))).await {
+            Ok(answer) => Ok(Some(answer.value)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The objects with a label (`name=value`; empty: all), in one namespace or in all of them.
+    /// It fails rather than leave out any.
+    pub async fn list(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        label: &str,
+        how: Listed,
+    ) -> Result<Vec<Value>, ClusterError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.pages(resource, namespace, label, how).await {
+                Err(error) if error.has_code(410) && attempts < LIST_ATTEMPTS => {}
+                listed => return Ok(listed?.objects),
+            }
+        }
+    }
+
+    pub(super) async fn pages(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        label: &str,
+        how: Listed,
+    ) -> Result<List, ClusterError> {
+        let mut list = List::default();
+        let mut next = String::new();
+        loop {
+            let path = format!(
+                "{}?limit={PAGE_OBJECTS}&labelSelector={}&continue={}",
+                resource.path(namespace),
+                encoded(label),
+                encoded(&next),
+            );
+            let mut call = Call::get(path);
+            if how == Listed::Metadata {
+                call.accept = METADATA_LIST;
+            }
+            let mut page = self.ask(&call).await?.value;
+            let Value::Array(items) = page["items"].take() else {
+                return Err(ClusterError::Answer {
+                    request: format!("GET {}", call.path),
+                    problem: "it is no list".to_owned(),
+                });
+            };
+            // Items of a list do not say what they are.
+            list.objects.extend(items.into_iter().map(|mut object| {
+                object["apiVersion"] = json!(resource.api_version());
+                object["kind"] = json!(resource.kind);
+                object
+            }));
+            let text = |key: &str| page["metadata"][key].as_str().unwrap_or_default();
+            text("resourceVersion").clone_into(&mut list.resource_version);
+            text("continue").clone_into(&mut next);
+            if next.is_empty() {
+                return Ok(list);
+            }
+        }
+    }
+
+    /// Deletes the very object that was judged: the one with this uid, at this resource version.
+    pub async fn delete(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        judged: &Judged<'_>,
+        propagation: Propagation,
+    ) -> Result<Deletion, ClusterError> {
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": match propagation {
+                Propagation::Background => "Background",
+                Propagation::Foreground => "Foreground",
+                Propagation::Orphan => "Orphan",
+            },
+            "preconditions": {"uid": judged.uid, "resourceVersion": judged.resource_version},
+        });
+        let call = Call {
+            method: Method::DELETE,
+            path: resource.path_of(id),
+            accept: JSON,
+            content_type: JSON,
+            body: Bytes::from(options.to_string()),
+        };
+        match self.ask(&call).await {
+            // An object that stays for a while is shown; one that is gone is told by a status.
+            Ok(answer) if answer.value["metadata"]["deletionTimestamp"].is_string() => {
+                Ok(Deletion::Going)
+            }
+            Ok(_) => Ok(Deletion::Gone),
+            Err(error) if error.is_not_found() => Ok(Deletion::Gone),
+            Err(error) if error.has_code(409) => Ok(Deletion::Changed),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What was known of an object when it was decided to delete it.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// Its uid.
+    pub uid: &'a str,
+    /// Its resource version.
+    pub resource_version: &'a str,
+}
+
+/// A whole list, and the moment it is of.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    pub(super) objects: Vec<Value>,
+    pub(super) resource_version: String,
+}

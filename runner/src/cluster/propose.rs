@@ -1,0 +1,182 @@
+//! What an apply would do to each object, found out without writing anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_spec::{Digest, ObjectId};
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::{
+    Applied, Cluster, ClusterError, Conflict, Force, Listed, Mode, Refusal, Resource, owned_fields,
+};
+
+/// What an apply would do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proposal {
+    /// The object is new; this is what would be there.
+    Create(Value),
+    /// It cannot be asked yet, since its kind or its namespace is not there: why.
+    Later(String),
+    /// The object is there; it would be merged into, if need be against other managers.
+    Merge {
+        /// What is there.
+        live: Value,
+        /// What would be there.
+        after: Value,
+        /// Fields that would be taken from others.
+        conflicts: Vec<Conflict>,
+    },
+    /// The object is there, and has fields that cannot be changed to what they should be.
+    Immutable {
+        /// What is there.
+        live: Value,
+        /// What the API server says.
+        refusal: Refusal,
+    },
+    /// The API server would refuse it.
+    Refused(Refusal),
+}
+
+/// What metadata says of an object that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// The fields that we hold; none if we hold none.
+    pub owned: Option<Digest>,
+    /// True if it has been deleted and waits for its finalizers.
+    pub is_going: bool,
+}
+
+/// Kind and namespace: what one list covers.
+type Place = (String, String, Option<String>);
+
+impl Cluster {
+    /// Asks for each object, some at a time; the answers are in the order of the objects.
+    pub async fn propose_all(
+        &self,
+        objects: &[(&ObjectId, &Value)],
+    ) -> Result<Vec<Proposal>, ClusterError> {
+        let asked = objects.iter().map(|(id, object)| self.propose(id, object));
+        let mut answers = stream::iter(asked).buffered(self.pace.concurrency.max(1));
+        let mut proposals = Vec::with_capacity(objects.len());
+        while let Some(proposal) = answers.next().await {
+            proposals.push(proposal?);
+        }
+        Ok(proposals)
+    }
+
+    /// Asks what an apply would do.
+    pub async fn propose(&self, id: &ObjectId, object: &Value) -> Result<Proposal, ClusterError> {
+        match self.would_do(id, object).await {
+            Err(ClusterError::UnknownKind { api_version, kind }) => Ok(Proposal::Later(format!(
+                "`{kind}` in `{api_version}` is not known yet"
+            ))),
+            Err(ClusterError::Refused(refusal)) => Ok(Proposal::Refused(*refusal)),
+            answer => answer,
+        }
+    }
+
+    async fn would_do(&self, id: &ObjectId, object: &Value) -> Result<Proposal, ClusterError> {
+        let live = self.get(id).await?;
+        let asked = self.apply(id, object, Mode::DryRun, Force::Ask).await;
+        let Some(live) = live else {
+            return match asked {
+                Ok(Applied::Created(after) | Applied::Merged(after)) => Ok(Proposal::Create(after)),
+                Ok(Applied::Conflicts(_)) => Ok(Proposal::Later("it has just appeared".to_owned())),
+                Err(error) if error.is_not_found() => Ok(Proposal::Later(format!(
+                    "the namespace `{}` is not there yet",
+                    id.namespace.as_deref().unwrap_or_default()
+                ))),
+                Err(error) => Err(error),
+            };
+        };
+        let (asked, conflicts) = match asked {
+            Ok(Applied::Conflicts(conflicts)) => {
+                let taken = self.apply(id, object, Mode::DryRun, Force::Take).await;
+                (taken, conflicts)
+            }
+            asked => (asked, Vec::new()),
+        };
+        match asked {
+            Ok(Applied::Created(after) | Applied::Merged(after)) => Ok(Proposal::Merge {
+                live,
+                after,
+                conflicts,
+            }),
+            // Nothing conflicts with an apply that takes what it wants.
+            Ok(Applied::Conflicts(conflicts)) => Ok(Proposal::Merge {
+                after: live.clone(),
+                live,
+                conflicts,
+            }),
+            Err(ClusterError::Refused(refusal)) if refusal.is_about_immutable_fields() => {
+                Ok(Proposal::Immutable {
+                    live,
+                    refusal: *refusal,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Which of these objects are there, by lists of metadata: one a kind and namespace.
+    ///
+    /// Objects without the label are left out. It fails rather than leave out any other.
+    pub async fn presence(
+        &self,
+        ids: &[ObjectId],
+        label: &str,
+    ) -> Result<BTreeMap<ObjectId, Presence>, ClusterError> {
+        let mut lists: BTreeMap<Place, (Resource, BTreeSet<&ObjectId>)> = BTreeMap::new();
+        for id in ids {
+            let resource = match self.resource_of(id).await {
+                // Without its kind, there is no object.
+                Err(ClusterError::UnknownKind { .. }) => continue,
+                resource => resource?,
+            };
+            let place = (
+                id.api_version.clone(),
+                id.kind.clone(),
+                id.namespace.clone(),
+            );
+            let list = lists.entry(place);
+            list.or_insert_with(|| (resource, BTreeSet::new()))
+                .1
+                .insert(id);
+        }
+        let asked = lists.values().map(async |(resource, ids)| {
+            let namespace = ids.first().and_then(|id| id.namespace.as_deref());
+            let listed = self.list(resource, namespace, label, Listed::Metadata);
+            Ok::<_, ClusterError>((ids, listed.await?))
+        });
+        let mut answers = stream::iter(asked).buffer_unordered(self.pace.concurrency.max(1));
+        let mut present = BTreeMap::new();
+        while let Some(answer) = answers.next().await {
+            let (ids, objects) = answer?;
+            let by_name: BTreeMap<&str, &Value> = objects
+                .iter()
+                .filter_map(|object| Some((object["metadata"]["name"].as_str()?, object)))
+                .collect();
+            for id in ids {
+                if let Some(object) = by_name.get(id.name.as_str()) {
+                    present.insert((*id).clone(), presence_of(object));
+                }
+            }
+        }
+        Ok(present)
+    }
+}
+
+/// What an object's metadata says of it.
+pub fn presence_of(object: &Value) -> Presence {
+    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+    Presence {
+        uid: text("uid").to_owned(),
+        resource_version: text("resourceVersion").to_owned(),
+        owned: owned_fields(object),
+        is_going: object["metadata"]["deletionTimestamp"].is_string(),
+    }
+}
