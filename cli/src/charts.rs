@@ -146,7 +146,12 @@ impl Failed {
 }
 
 /// Loads the chart in a folder or a `.tgz`.
-pub(crate) fn load_chart(
+pub(crate) fn load_chart(path: &Path, texts: &mut Texts) -> Result<Chart, Failed> {
+    load_chart_as(Dialect::default(), path, texts)
+}
+
+/// As [`load_chart`], as a generation of Helm does.
+pub(crate) fn load_chart_as(
     dialect: Dialect,
     path: &Path,
     texts: &mut Texts,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cairn_chart::{ChartPart, Dialect, show};
+use cairn_chart::{ChartPart, show};
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -38,8 +38,8 @@ enum PartArg {
 impl ChartShow {
     pub(crate) fn run(self, output: &Output) -> Outcome {
         let mut texts = Texts::default();
-        let chart = load_chart(Dialect::default(), &self.chart, &mut texts)
-            .map_err(|failed| failed.report(&texts, output))?;
+        let chart =
+            load_chart(&self.chart, &mut texts).map_err(|failed| failed.report(&texts, output))?;
         let part = match self.part {
             PartArg::Values => ChartPart::Values,
             PartArg::Chart => ChartPart::Chart,

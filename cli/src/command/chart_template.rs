@@ -16,7 +16,7 @@ use cairn_spec::TreePath;
 use clap::Args;
 
 use crate::{
-    charts::{DialectArg, Failed, Texts, ValueArgs, load_chart, warn},
+    charts::{DialectArg, Failed, Texts, ValueArgs, load_chart_as, warn},
     exit::{ExitCode, Failure, Outcome},
     generated::GeneratedArgs,
     output::Output,
@@ -119,7 +119,7 @@ impl ChartTemplate {
             ..self.release.options(&name)?
         };
         let values = self.values.merge(options.dialect, texts)?;
-        let chart = load_chart(options.dialect, &chart, texts)?;
+        let chart = load_chart_as(options.dialect, &chart, texts)?;
         if chart.metadata.deprecated {
             output.warning("this chart is deprecated");
         }
