@@ -33,10 +33,12 @@ pub(crate) fn execute(
     files.add(chart, chart.name(), &[]);
     let mut names: Vec<&str> = files.by_path.keys().map(|path| &**path).collect();
     helm_order(&mut names);
+    let texts: Vec<_> = names
+        .iter()
+        .map(|name| (*name, files.by_path[*name].source))
+        .collect();
     let mut templates = Templates::new();
-    for name in &names {
-        templates.add(name, sources, files.by_path[*name].source)?;
-    }
+    templates.add_all(&texts, sources)?;
     let go_options = Options {
         limits: options.limits,
         provenance: options.provenance,

@@ -22,15 +22,13 @@ mod storage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::{args::Cairn, config::Environment, output::Output};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     // One TLS provider for the whole process; a second call would only say that it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let arguments = Cairn::parse();
+    let arguments = Cairn::read();
     let environment = Environment::read();
     let output = Output::new(&arguments.output, &environment);
     output::init_logging(&arguments.output, &environment);

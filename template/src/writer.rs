@@ -414,13 +414,23 @@ fn end(length: usize) -> u32 {
 pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     let first = *wanted.first()?;
     let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|&byte| byte == first) {
+    while let Some(found) = position(&bytes[at..], first) {
         if bytes[at + found..].starts_with(wanted) {
             return Some(at + found);
         }
         at += found + 1;
     }
     None
+}
+
+/// Where a byte occurs first. The standard library looks at many bytes at a time only to tell
+/// whether there is one.
+fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+    const CHUNK_BYTES: usize = 64;
+    let mut chunks = bytes.chunks(CHUNK_BYTES).enumerate();
+    let (index, chunk) = chunks.find(|(_, chunk)| chunk.contains(&wanted))?;
+    let within = chunk.iter().position(|&byte| byte == wanted)?;
+    Some(index * CHUNK_BYTES + within)
 }
 
 /// The bytes as text, up to the first that is not UTF-8.
