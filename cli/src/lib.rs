@@ -2,6 +2,7 @@
 
 mod args;
 mod chart_folder;
+mod chart_mirrors;
 mod chart_source;
 mod charts;
 mod client;

@@ -69,7 +69,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
         Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
         Command::Pack(Pack::Import(Import::Helm(helm))) => helm.run(environment, output),
-        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
+        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(environment, output),
         Command::Chart(Chart::Template(template)) => template.run(output),
         Command::Chart(Chart::Explain(explain)) => explain.run(output),
         Command::Chart(Chart::Show(show)) => show.run(output),
