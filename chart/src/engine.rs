@@ -3,15 +3,19 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use cairn_spec::{Node, Origins, SourceId, Sources};
+use cairn_spec::{Node, OriginId, Origins, SourceId, Sources};
 use cairn_template::{
     MapType, Value,
-    go::{Options, Templates, helm_order},
+    go::{Options, Renderer, Templates, helm_order},
 };
 
 use crate::{
-    Chart, ChartType, Dialect, Error, RenderOptions, chart_object::chart_object, files::Files,
-    go_path::base, manifest::RenderedFile,
+    Chart, ChartType, Dialect, Error, RenderOptions,
+    chart_object::{Part, chart_object},
+    files::Files,
+    go_path::base,
+    manifest::RenderedFile,
+    release_object::ReleaseObject,
 };
 
 /// Notes are rendered like all else, and so may fail, but they are no manifests.
@@ -21,21 +25,21 @@ const NOTES_SUFFIX: &str = "NOTES.txt";
 pub(crate) fn execute(
     chart: &Chart,
     values: &Node,
+    release: &ReleaseObject,
     options: &RenderOptions<'_>,
-    sources: &Sources,
-    origins: &Origins,
+    (sources, origins): (&Sources, &Origins),
 ) -> Result<Vec<RenderedFile>, Error> {
     let mut files = TemplateFiles::default();
-    files.add(chart, chart.name());
+    files.add(chart, chart.name(), &[]);
     let mut names: Vec<&str> = files.by_path.keys().map(|path| &**path).collect();
     helm_order(&mut names);
     let of_template = |error| Error::of_template(error, options.dialect);
+    let texts: Vec<_> = names
+        .iter()
+        .map(|name| (*name, files.by_path[*name].source))
+        .collect();
     let mut templates = Templates::without(unknown_functions(options.dialect));
-    for name in &names {
-        templates
-            .add(name, sources, files.by_path[*name].source)
-            .map_err(of_template)?;
-    }
+    templates.add_all(&texts, sources).map_err(of_template)?;
     let go_options = Options {
         limits: options.limits,
         provenance: options.provenance,
@@ -45,7 +49,7 @@ pub(crate) fn execute(
     let mut renderer = templates.renderer(origins, &go_options);
     let values_type = values_type(options.dialect);
     let values = renderer.typed_value(values, values_type);
-    let contexts = Contexts::new(chart, values, options);
+    let contexts = Contexts::by_chart(chart, values, release, options, &mut renderer);
 
     let mut outputs = Vec::new();
     let mut paths = Vec::new();
@@ -54,13 +58,15 @@ pub(crate) fn execute(
             continue;
         }
         let file = &files.by_path[name];
-        let context = &contexts.by_chart[file.chart];
+        let context = &contexts[file.chart];
         let template = [
             ("Name", Value::from(name)),
             ("BasePath", Value::from(file.base_path.as_str())),
         ];
         context.insert("Template", Value::typed_map(template, values_type));
-        let output = renderer.render(name, context).map_err(of_template)?;
+        let output = renderer
+            .render_because(name, context, &file.because)
+            .map_err(of_template)?;
         if !name.ends_with(NOTES_SUFFIX) {
             paths.push(Arc::from(name));
             outputs.push(output);
@@ -107,16 +113,20 @@ struct TemplateFile {
     base_path: String,
     /// The number of its chart: a chart is counted before those in it.
     chart: usize,
+    /// The values that switched its chart on, and those around it.
+    because: Arc<[OriginId]>,
 }
 
 impl TemplateFiles {
     /// Adds the templates of a chart and of those in it; of two with the same path the last
     /// counts. Of a library only what others may include is a template.
-    fn add(&mut self, chart: &Chart, chart_path: &str) {
+    fn add(&mut self, chart: &Chart, chart_path: &str, outer: &[OriginId]) {
         let number = self.charts;
         self.charts += 1;
+        let because: Arc<[OriginId]> = [outer, &chart.switched_on_by].concat().into();
         for child in &chart.dependencies {
-            self.add(child, &format!("{chart_path}/charts/{}", child.name()));
+            let child_path = format!("{chart_path}/charts/{}", child.name());
+            self.add(child, &child_path, &because);
         }
         let is_library = chart.metadata.chart_type == ChartType::Library;
         for template in &chart.templates {
@@ -127,6 +137,7 @@ impl TemplateFiles {
                 source: template.source,
                 base_path: format!("{chart_path}/templates"),
                 chart: number,
+                because: Arc::clone(&because),
             };
             let path = format!("{chart_path}/{}", template.path);
             self.by_path.insert(path.into(), file);
@@ -135,23 +146,31 @@ impl TemplateFiles {
 }
 
 /// What `.` is in the templates of each chart, by the numbers of the charts.
-struct Contexts {
+struct Contexts<'r, 'a> {
     by_chart: Vec<Value>,
     release: Value,
     capabilities: Value,
     dialect: Dialect,
+    renderer: &'r mut Renderer<'a>,
 }
 
-impl Contexts {
-    fn new(chart: &Chart, values: Value, options: &RenderOptions<'_>) -> Self {
+impl<'r, 'a> Contexts<'r, 'a> {
+    fn by_chart(
+        chart: &Chart,
+        values: Value,
+        release: &ReleaseObject,
+        options: &RenderOptions<'_>,
+        renderer: &'r mut Renderer<'a>,
+    ) -> Vec<Value> {
         let mut contexts = Self {
             by_chart: Vec::new(),
-            release: release(options),
+            release: release.value(renderer),
             capabilities: options.capabilities.to_value(options.dialect),
             dialect: options.dialect,
+            renderer,
         };
         contexts.add(chart, values, true);
-        contexts
+        contexts.by_chart
     }
 
     /// Adds a chart and those in it. Gives what the chart is in `.Subcharts` of the one above: the
@@ -162,13 +181,33 @@ impl Contexts {
         let subcharts = Value::map::<&str>([]);
         for child in &chart.dependencies {
             let child_values = table(&values, child.name(), self.dialect);
+            // Helm puts it there, whoever wrote none.
+            if let Some(global) = child_values.get("global") {
+                let global = self.renderer.because_of(global, &child.switched_on_by);
+                child_values.insert("global", global);
+            }
             let context = self.add(child, child_values, false);
+            let context = self.renderer.because_of(context, &child.switched_on_by);
             subcharts.insert(child.name(), context);
         }
+        let renderer = &mut *self.renderer;
+        let mut known = |part: Part<'_>, value: Value| match part {
+            Part::Field(field) => match chart.metadata_places.get(field) {
+                Some(&origin) => renderer.at_origin(value, origin),
+                None => value,
+            },
+            Part::Dependency(name) => {
+                let mut charts = chart.dependencies.iter();
+                match charts.find(|chart| chart.name() == name) {
+                    Some(chart) => renderer.because_of(value, &chart.switched_on_by),
+                    None => value,
+                }
+            }
+        };
         let context = Value::map([
             (
                 "Chart",
-                chart_object(&chart.metadata, is_root, self.dialect),
+                chart_object(&chart.metadata, is_root, self.dialect, &mut known),
             ),
             (
                 "Files",
@@ -193,15 +232,4 @@ fn table(values: &Value, name: &str, dialect: Dialect) -> Value {
     name.split('.')
         .try_fold(values.clone(), |table, key| table.get(key)?.converted(of))
         .unwrap_or_else(|| Value::typed_map::<&str>([], of))
-}
-
-fn release(options: &RenderOptions<'_>) -> Value {
-    Value::map([
-        ("Name", Value::from(options.release_name.as_str())),
-        ("Namespace", Value::from(options.namespace.as_str())),
-        ("IsUpgrade", Value::from(options.is_upgrade)),
-        ("IsInstall", Value::from(!options.is_upgrade)),
-        ("Revision", Value::from(1)),
-        ("Service", Value::from("Helm")),
-    ])
 }

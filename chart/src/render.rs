@@ -9,7 +9,9 @@ use cairn_template::{
 use crate::{
     Capabilities, Chart, ChartType, Dialect, Error, Release, dependencies, engine,
     manifest::{self, Sorted, Unsorted},
-    release_name, schema, values,
+    release_name,
+    release_object::ReleaseObject,
+    schema, values,
 };
 
 /// How a chart is rendered.
@@ -104,7 +106,8 @@ pub fn render(
         schema::validate(&chart, &values, origins)?;
     }
     check_kube_version(&chart, &options.capabilities, dialect)?;
-    let mut sorted = manifests(&chart, &values, options, sources, origins);
+    let object = ReleaseObject::new(options, sources, origins);
+    let mut sorted = manifests(&chart, &values, &object, options, (sources, origins));
     if let Err(error) = &sorted
         && !options.provenance
         && error.diagnostic().code != LIMIT
@@ -114,7 +117,7 @@ pub fn render(
             provenance: true,
             ..options.clone()
         };
-        sorted = manifests(&chart, &values, &options, sources, origins);
+        sorted = manifests(&chart, &values, &object, &options, (sources, origins));
     }
     Ok(Release::new(&chart, sorted?, dialect, warnings))
 }
@@ -122,11 +125,11 @@ pub fn render(
 fn manifests(
     chart: &Chart,
     values: &Node,
+    release: &ReleaseObject,
     options: &RenderOptions<'_>,
-    sources: &mut Sources,
-    origins: &Origins,
+    (sources, origins): (&mut Sources, &Origins),
 ) -> Result<Sorted, Error> {
-    let files = engine::execute(chart, values, options, sources, origins)?;
+    let files = engine::execute(chart, values, release, options, (sources, origins))?;
     manifest::sort(files, options.dialect).map_err(|unsorted| invalid(unsorted, sources))
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct Environment {
     pub(crate) docker_config: Option<PathBuf>,
     /// `CAIRN_CACHE`, or `cairn` in `XDG_CACHE_HOME` or `~/.cache`: what can be fetched again.
     pub(crate) cache: Option<PathBuf>,
+    /// `CAIRN_CHART_MIRRORS`: where charts are taken from instead of their repositories, as
+    /// `FROM=TO`, several with blanks between them.
+    pub(crate) chart_mirrors: Option<String>,
     /// `CAIRN_KEY_PASSWORD`: the password of an encrypted private key.
     pub(crate) key_password: Option<String>,
     /// `SOURCE_DATE_EPOCH`: the time artifacts say they were made at, in seconds since 1970
@@ -49,6 +52,7 @@ impl Environment {
                 .map(PathBuf::from)
                 .or_else(|| home.as_ref().map(|home| home.join(".docker")))
                 .map(|folder| folder.join("config.json")),
+            chart_mirrors: variable("CAIRN_CHART_MIRRORS"),
             key_password: variable("CAIRN_KEY_PASSWORD"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),
             registry_settings: variables(&[

@@ -103,6 +103,14 @@ impl<'c, 'a> Call<'c, 'a> {
         self.used = self.state().tracker.union(used, origins);
     }
 
+    /// Remembers that a key is not in a map, which somebody may have written there.
+    pub(crate) fn uses_deletion(&mut self, map: &Value, key: &str) {
+        if let Some(origin) = map.deletion(key) {
+            let deleted = self.state().tracker.single(origin);
+            self.uses_origins(deleted);
+        }
+    }
+
     /// An argument of which the result depends on whether it is true.
     pub(crate) fn truth(&mut self, index: usize) -> Outcome<(Value, bool)> {
         let value = self.value(index)?;

@@ -46,5 +46,5 @@ pub use limits::{
     DEFAULT_STACK_BYTES, DEFAULT_STEPS, Limits,
 };
 pub use set::{Rendered, TemplateSet};
-pub use spans::{Cause, CauseKind, Class, Piece, Spans};
+pub use spans::{Absence, Cause, CauseKind, Class, Piece, Spans};
 pub use value::{ElementType, IntKind, MapType, Method, Object, Parameter, Value};

@@ -5,10 +5,12 @@ mod subcharts;
 mod validate;
 mod values;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use cairn_spec::{Diagnostic, Node, OriginId, Origins, SourceId, SourceKind, Sources, Span};
+use cairn_spec::{
+    Diagnostic, Map, Node, OriginId, Origins, SourceId, SourceKind, Sources, Span, Value,
+};
 use cairn_template::go_yaml::{self, Numbers, ReadError, ReadOptions};
 
 use self::chart_yaml::Decoded;
@@ -208,6 +210,8 @@ impl<'l> Loader<'l> {
             templates: parts.templates,
             files: parts.files,
             dependencies,
+            switched_on_by: Vec::new(),
+            metadata_places: root.as_ref().map(places).unwrap_or_default(),
         })
     }
 
@@ -320,6 +324,15 @@ impl<'l> Loader<'l> {
     fn place(&self, origin: Option<OriginId>) -> Option<Span> {
         self.origins.span(origin?)
     }
+}
+
+/// Where the fields of `Chart.yaml` are written that are texts.
+fn places(root: &Node) -> BTreeMap<Arc<str>, OriginId> {
+    let fields = root.as_map().map(Map::iter).into_iter().flatten();
+    fields
+        .filter(|(_, node)| !matches!(node.value, Value::List(_) | Value::Map(_)))
+        .map(|(key, node)| (Arc::clone(key), node.origin))
+        .collect()
 }
 
 /// A text that is being read, and where messages find it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
+pub(crate) mod chart_explain;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
 pub(crate) mod completion;
@@ -68,8 +69,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
         Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
         Command::Pack(Pack::Import(Import::Helm(helm))) => helm.run(environment, output),
-        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
+        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(environment, output),
         Command::Chart(Chart::Template(template)) => template.run(output),
+        Command::Chart(Chart::Explain(explain)) => explain.run(output),
         Command::Chart(Chart::Show(show)) => show.run(output),
         Command::Profile(Profile::Build(build)) => build.run(environment, output),
         Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),

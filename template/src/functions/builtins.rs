@@ -130,11 +130,16 @@ fn index_one(call: &mut Call<'_, '_>, item: &Value, index: &Value) -> Outcome<Va
             byte_at(call, text.as_bytes(), index)
         }
         Data::Map(map) => match (index.as_str(), &index.data) {
-            (Some(key), _) => Ok(match map.get(&key) {
-                Some(found) => found,
-                None if map.of == MapType::String => Value::from(""),
-                None => Value::nil(),
-            }),
+            (Some(key), _) => {
+                if let Some(found) = map.get(&key) {
+                    return Ok(found);
+                }
+                call.uses_deletion(item, &key);
+                Ok(match map.of {
+                    MapType::String => Value::from(""),
+                    _ => Value::nil(),
+                })
+            }
             (None, Data::Nil | Data::Missing) => {
                 Err(call.failure("value is nil; should be of type string"))
             }

@@ -69,6 +69,7 @@ fn get(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let key = key(call)?;
     let Some(mut found) = map.get(&key) else {
         call.read(&map);
+        call.uses_deletion(&map, &key);
         return Ok(call.computed(""));
     };
     found.because = call.state().tracker.union(found.because, map.because);
@@ -83,8 +84,9 @@ fn has_key(call: &mut Call<'_, '_>) -> Outcome<Value> {
         Data::Map(entries) => entries.contains_key(&key),
         _ => false,
     };
-    if let Some(value) = map.get(&key) {
-        call.read(&value);
+    match map.get(&key) {
+        Some(value) => call.read(&value),
+        None => call.uses_deletion(&map, &key),
     }
     Ok(call.computed(found))
 }

@@ -38,6 +38,7 @@ pub(crate) fn parse(
     source: Option<SourceId>,
     unknown: &'static [&'static str],
 ) -> Result<Program, ParseError> {
+    let most_nodes = (text.len() / BYTES_PER_NODE).min(MAX_RESERVED_NODES);
     let mut parser = Parser {
         lexer: Lexer::new(text),
         text,
@@ -52,11 +53,11 @@ pub(crate) fn parse(
             name: name.into(),
             text: Arc::clone(text),
             source,
-            nodes: Vec::new(),
-            children: Vec::new(),
+            nodes: Vec::with_capacity(most_nodes),
+            children: Vec::with_capacity(most_nodes),
             controls: Vec::new(),
-            pipes: Vec::new(),
-            names: Vec::new(),
+            pipes: Vec::with_capacity(most_nodes / 4),
+            names: Vec::with_capacity(most_nodes / 4),
             numbers: Vec::new(),
             strings: Vec::new(),
             slots: Vec::new(),
@@ -66,6 +67,11 @@ pub(crate) fn parse(
     parser.program()?;
     Ok(parser.program)
 }
+
+/// Templates of charts have a node for about so many bytes, or more bytes.
+const BYTES_PER_NODE: usize = 16;
+/// Long texts are mostly no template at all: their nodes get their place when they come.
+const MAX_RESERVED_NODES: usize = 1024;
 
 const END: Token = Token {
     kind: TokenKind::Eof,

@@ -16,6 +16,16 @@ pub(crate) struct Entry {
     pub(crate) value: Value,
 }
 
+impl Entry {
+    /// The key as a value. It is there because of what its value is there for.
+    pub(crate) fn key_value(&self, key: &Arc<str>) -> Value {
+        Value {
+            because: self.value.because,
+            ..Value::scalar(Arc::clone(key), self.key)
+        }
+    }
+}
+
 /// A map, and what it is declared to be.
 #[derive(Debug, Default)]
 pub(crate) struct Map {

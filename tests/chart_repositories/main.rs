@@ -3,115 +3,21 @@
 
 #![cfg(unix)]
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-};
+mod locks;
+mod mirrors;
+mod public_packs;
+mod refusals;
+mod site;
+
+use std::{fmt::Write as _, fs};
 
 use anyhow::{Context as _, Result, ensure};
-use cairn_spec::{Digest, FileTree, gzip, write_tar};
+use cairn_spec::Digest;
 use cairn_tests::{RegistryProcess, Run, Sandbox};
 
+use site::{Site, chart};
+
 const BINARY: &str = env!("CARGO_BIN_EXE_cairn-under-test");
-
-/// A chart of our own, packed.
-fn chart(version: &str) -> Vec<u8> {
-    let mut tree = FileTree::new();
-    tree.put(
-        "web/Chart.yaml",
-        format!("apiVersion: v2\nname: web\nversion: {version}\ndescription: Shows what it was given.\nkubeVersion: \">=1.25.0-0\"\nhome: https://example.com/web\nannotations: {{artifacthub.io/license: MIT}}\nmaintainers: [{{name: Ann, email: ann@example.com}}]\n"),
-    );
-    tree.put(
-        "web/values.yaml",
-        "# How many.\nreplicas: 1\nimage: nginx:1.27.1\n",
-    );
-    tree.put(
-        "web/values.schema.json",
-        r##"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "required": ["image"], "properties": {"replicas": {"$ref": "#/definitions/count"}, "image": {"type": "string"}}, "definitions": {"count": {"type": "integer", "minimum": 1}}}"##,
-    );
-    tree.put(
-        "web/templates/web.yaml",
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: \"{{ .Release.Name }}\"}\nspec:\n  replicas: {{ .Values.replicas }}\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, image: {{ .Values.image | quote }}}]}\n",
-    );
-    gzip(&write_tar(&tree))
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Serves documents by their path, until the process ends.
-struct Site {
-    address: String,
-    pages: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Site {
-    fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let site = Self {
-            address: listener.local_addr()?.to_string(),
-            pages: Arc::default(),
-            asked: Arc::default(),
-        };
-        let (pages, asked) = (Arc::clone(&site.pages), Arc::clone(&site.asked));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
-                let first = lines.next().unwrap_or_default();
-                let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-                while lines.next().is_some_and(|line| !line.is_empty()) {}
-                let body = held(&pages).get(&path).cloned();
-                held(&asked).push(path);
-                let status = if body.is_some() {
-                    "200 OK"
-                } else {
-                    "404 Not Found"
-                };
-                let body = body.unwrap_or_default();
-                let head = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                    body.len()
-                );
-                let mut stream = &stream;
-                let _ = stream.write_all(head.as_bytes());
-                let _ = stream.write_all(&body);
-            }
-        });
-        Ok(site)
-    }
-
-    fn put(&self, path: &str, body: impl Into<Vec<u8>>) {
-        held(&self.pages).insert(path.to_owned(), body.into());
-    }
-
-    fn take_asked(&self) -> Vec<String> {
-        std::mem::take(&mut *held(&self.asked))
-    }
-
-    /// Offers versions of the chart.
-    fn offer(&self, versions: &[&str]) -> Result<()> {
-        let mut index = "apiVersion: v1\nentries:\n  web:\n".to_owned();
-        for version in versions {
-            let archive = chart(version);
-            let digest = Digest::sha256(&archive);
-            writeln!(
-                index,
-                "  - {{name: web, version: {version}, digest: {}, urls: [archives/web-{version}.tgz]}}",
-                digest.hex()
-            )?;
-            self.put(&format!("/stable/archives/web-{version}.tgz"), archive);
-        }
-        self.put("/stable/index.yaml", index);
-        Ok(())
-    }
-}
 
 fn sandbox() -> Result<Sandbox> {
     Sandbox::new(BINARY)
