@@ -3,15 +3,15 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
+    apply, bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
     pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_authz_explain, registry_check, registry_doctor, registry_export,
-    registry_fsck, registry_gc, registry_healthcheck, registry_import, registry_login,
-    registry_logout, registry_quota, registry_rebuild, registry_retention, registry_serve,
-    registry_sync, registry_token_create, registry_token_list, registry_token_revoke,
-    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
-    registry_webhooks_retry, sign, verify,
+    pack_pull, pack_push, pack_test, plan, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
+    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
+    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
+    registry_webhooks_list, registry_webhooks_retry, sign, status, uninstall, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -87,6 +87,14 @@ pub(crate) enum Command {
     /// Check bundles
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Show what applying a bundle would change; nothing is written
+    Plan(plan::Plan),
+    /// Apply a bundle to a cluster, layer by layer
+    Apply(apply::Apply),
+    /// Show the layers of a cluster, their objects, and how healthy they are
+    Status(status::Status),
+    /// Delete what Cairn has applied to a cluster, the last layer first
+    Uninstall(uninstall::Uninstall),
     /// Serve packs and any other OCI content
     #[command(subcommand)]
     Registry(Registry),

@@ -23,6 +23,8 @@ pub(crate) enum ExitCode {
     Conflict = 6,
     /// The input has errors.
     InvalidInput = 7,
+    /// It took too long.
+    Timeout = 8,
     /// Some of it was done.
     Partial = 9,
 }

@@ -1,10 +1,12 @@
 //! The `cairn` command: one file a subcommand under `command/`, which parses, calls and prints.
 
 mod args;
+mod bundles;
 mod chart_folder;
 mod chart_source;
 mod charts;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod diagnostics;
