@@ -1,7 +1,7 @@
 //! YAML, JSON and TOML as Helm's templates read and write them. What is written keeps the origins
 //! of each key and leaf; what is read came from all of the text.
 
-use std::ops::Range;
+use std::{ops::Range, rc::Rc};
 
 use cairn_spec::Span;
 
@@ -260,16 +260,16 @@ impl Report<Value> for Marks<'_, '_> {
 }
 
 /// The text that the first argument is; all that is read depends on it.
-fn text(call: &mut Call<'_, '_>) -> Outcome<Vec<u8>> {
+fn text(call: &mut Call<'_, '_>) -> Outcome<Rc<Text>> {
     let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
-    Ok(text.as_bytes().to_vec())
+    Ok(text)
 }
 
 fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
     Ok(
-        match go_yaml::map_value(&text, Source::derived(call.used)) {
+        match go_yaml::map_value(text.as_bytes(), Source::derived(call.used)) {
             Ok(value) => value,
             Err(error) => error_map(call, error.to_string()),
         },
@@ -279,7 +279,7 @@ fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
 fn from_yaml_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
     Ok(
-        match go_yaml::list_value(&text, Source::derived(call.used)) {
+        match go_yaml::list_value(text.as_bytes(), Source::derived(call.used)) {
             Ok(value) => value,
             Err(error) => error_list(call, error.to_string()),
         },
@@ -288,7 +288,7 @@ fn from_yaml_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    Ok(match go_json::read_map(&text) {
+    Ok(match go_json::read_map(text.as_bytes()) {
         Ok(node) => Value::from_tree(&node.value, Source::derived(call.used)),
         Err(error) => error_map(call, error.to_string()),
     })
@@ -296,7 +296,7 @@ fn from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn from_json_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    Ok(match go_json::read_list(&text) {
+    Ok(match go_json::read_list(text.as_bytes()) {
         Ok(node) => Value::from_tree(&node.value, Source::derived(call.used)),
         Err(error) => error_list(call, error.to_string()),
     })
@@ -304,7 +304,7 @@ fn from_json_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn must_from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    match go_json::read(&text) {
+    match go_json::read(text.as_bytes()) {
         Ok(node) => Ok(Value::from_tree(&node.value, Source::derived(call.used))),
         Err(error) => Err(call.failure(error.to_string())),
     }
@@ -312,7 +312,7 @@ fn must_from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn from_toml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    Ok(match go_toml::read(&text) {
+    Ok(match go_toml::read(text.as_bytes()) {
         Ok(table) => toml_table(table, Source::derived(call.used)),
         Err(error) => error_map(call, error.to_string()),
     })
