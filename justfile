@@ -50,6 +50,11 @@ fuzz SECONDS="30": tools
 quickstart *ARGUMENTS:
     cargo run --locked -p cairn -- quickstart {{ ARGUMENTS }}
 
+# Lints and tests the packs of public charts, which needs the internet, or CAIRN_CHART_MIRRORS.
+public-packs:
+    cargo run --locked -p cairn -- pack lint $(grep -l 'repository: https' packs/*/*/pack.yaml | xargs dirname)
+    cargo run --locked -p cairn -- pack test $(grep -l 'repository: https' packs/*/*/pack.yaml | xargs dirname)
+
 # Writes spec/schemas/ and the tables of docs/registry-configuration.md from the types.
 schemas:
     CAIRN_UPDATE_SCHEMAS=1 cargo test --locked -p cairn-tests --test tidy published_schemas_are_current

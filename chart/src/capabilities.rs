@@ -132,6 +132,7 @@ impl Capabilities {
                 },
             },
             dialect,
+            is_copy: false,
         });
         let api_versions = self.api_versions.iter();
         let api_versions = Value::typed_list(
@@ -141,7 +142,11 @@ impl Capabilities {
         let fields = vec![
             Field::new("KubeVersion", "KubeVersion", kube_version),
             Field::new("APIVersions", "APIVersions", api_versions),
-            Field::new("HelmVersion", "HelmVersion", self.helm_version.to_value()),
+            Field::new(
+                "HelmVersion",
+                "HelmVersion",
+                self.helm_version.to_value(dialect),
+            ),
         ];
         Value::object(GoStruct::pointer(types.capabilities, fields))
     }
@@ -167,30 +172,42 @@ const HELM_3: TypeNames = TypeNames {
 };
 
 impl HelmVersion {
-    fn to_value(&self) -> Value {
+    fn to_value(&self, dialect: Dialect) -> Value {
         let text = |name, json, text: &String| {
             let field = Field::new(name, json, Value::from(text.as_str()));
             field.omitted_when_empty()
         };
-        let fields = vec![
+        let mut fields = vec![
             text("Version", "version", &self.version),
             text("GitCommit", "git_commit", &self.git_commit),
             text("GitTreeState", "git_tree_state", &self.git_tree_state),
             text("GoVersion", "go_version", &self.go_version),
-            Field::new(
+        ];
+        if dialect == Dialect::Helm4 {
+            fields.push(Field::new(
                 "KubeClientVersion",
                 "kube_client_version",
                 Value::from(self.kube_client_version.as_str()),
-            ),
-        ];
+            ));
+        }
         Value::object(GoStruct::new("version.BuildInfo", fields))
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct KubeVersionObject {
     version: KubeVersion,
     dialect: Dialect,
+    /// It was given to a function, and so is no longer the one that `.Capabilities` points to.
+    is_copy: bool,
+}
+
+impl KubeVersionObject {
+    fn fields_of_json(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        ["Version", "Major", "Minor"]
+            .into_iter()
+            .filter_map(|name| Some((name, self.field(name)?)))
+    }
 }
 
 impl Object for KubeVersionObject {
@@ -244,15 +261,25 @@ impl Object for KubeVersionObject {
     }
 
     fn print_shown(&self) -> String {
+        if self.is_copy {
+            return self.print();
+        }
         self.version.normalized.clone()
     }
 
+    fn copied(&self) -> Option<Value> {
+        Some(Value::object(Self {
+            is_copy: true,
+            ..self.clone()
+        }))
+    }
+
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.fields_of_json().collect())
+    }
+
     fn to_value(&self) -> Value {
-        Value::map(
-            ["Version", "Major", "Minor"]
-                .into_iter()
-                .filter_map(|name| Some((name, self.field(name)?))),
-        )
+        Value::map(self.fields_of_json())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,9 +1,9 @@
 //! A chart: what is in its files, and the charts it depends on.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use cairn_spec::{Node, SourceId};
+use cairn_spec::{Node, OriginId, SourceId};
 
 use crate::Metadata;
 
@@ -62,6 +62,10 @@ pub struct Chart {
     /// The charts in `charts/`, in the order of the names of their folders and archives. Helm's
     /// own order is one of chance.
     pub dependencies: Vec<Chart>,
+    /// The values that decided whether this chart is switched on in the one above it.
+    pub switched_on_by: Vec<OriginId>,
+    /// Where `Chart.yaml` says its fields that are texts.
+    pub metadata_places: BTreeMap<Arc<str>, OriginId>,
 }
 
 impl Chart {

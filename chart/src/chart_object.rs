@@ -11,10 +11,24 @@ use crate::{
     go_struct::{Field, GoStruct},
 };
 
-/// The value of `.Chart`.
-pub(crate) fn chart_object(metadata: &Metadata, is_root: bool, dialect: Dialect) -> Value {
+/// A part of `.Chart` of which more is known than its value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'p> {
+    /// A text, by the field of `Chart.yaml` that says it.
+    Field(&'p str),
+    /// A dependency, by its name.
+    Dependency(&'p str),
+}
+
+/// The value of `.Chart`. `known` adds to parts of it what is known of their origin.
+pub(crate) fn chart_object(
+    metadata: &Metadata,
+    is_root: bool,
+    dialect: Dialect,
+    known: &mut dyn FnMut(Part<'_>, Value) -> Value,
+) -> Value {
     match dialect {
-        Dialect::Helm4 => chart_map(metadata, is_root),
+        Dialect::Helm4 => chart_map(metadata, is_root, known),
         Dialect::Helm3 => Value::object(ChartStruct {
             metadata: metadata_struct(metadata),
             is_root,
@@ -22,32 +36,39 @@ pub(crate) fn chart_object(metadata: &Metadata, is_root: bool, dialect: Dialect)
     }
 }
 
-fn chart_map(metadata: &Metadata, is_root: bool) -> Value {
+fn chart_map(
+    metadata: &Metadata,
+    is_root: bool,
+    known: &mut dyn FnMut(Part<'_>, Value) -> Value,
+) -> Value {
     let text = |text: &String| Value::from(text.as_str());
+    let dependencies = metadata.dependencies.iter().flatten().map(|dependency| {
+        let part = Part::Dependency(&dependency.name);
+        known(part, dependency_map(dependency))
+    });
+    let dependencies: Vec<Value> = dependencies.collect();
+    let mut field = |name: &str, value: &String| known(Part::Field(name), text(value));
     let texts = |texts: &Vec<String>| Value::list(texts.iter().map(text));
     Value::map([
-        ("Name", text(&metadata.name)),
-        ("Home", text(&metadata.home)),
+        ("Name", field("name", &metadata.name)),
+        ("Home", field("home", &metadata.home)),
         ("Sources", texts(&metadata.sources)),
-        ("Version", text(&metadata.version)),
-        ("Description", text(&metadata.description)),
+        ("Version", field("version", &metadata.version)),
+        ("Description", field("description", &metadata.description)),
         ("Keywords", texts(&metadata.keywords)),
         (
             "Maintainers",
             Value::list(metadata.maintainers.iter().map(maintainer_map)),
         ),
-        ("Icon", text(&metadata.icon)),
-        ("APIVersion", text(&metadata.api_version)),
-        ("Condition", text(&metadata.condition)),
-        ("Tags", text(&metadata.tags)),
-        ("AppVersion", text(&metadata.app_version)),
+        ("Icon", field("icon", &metadata.icon)),
+        ("APIVersion", field("apiVersion", &metadata.api_version)),
+        ("Condition", field("condition", &metadata.condition)),
+        ("Tags", field("tags", &metadata.tags)),
+        ("AppVersion", field("appVersion", &metadata.app_version)),
         ("Deprecated", metadata.deprecated.into()),
         ("Annotations", annotations(metadata)),
-        ("KubeVersion", text(&metadata.kube_version)),
-        (
-            "Dependencies",
-            Value::list(metadata.dependencies.iter().flatten().map(dependency_map)),
-        ),
+        ("KubeVersion", field("kubeVersion", &metadata.kube_version)),
+        ("Dependencies", Value::list(dependencies)),
         ("Type", Value::from(type_name(metadata.chart_type))),
         ("IsRoot", is_root.into()),
     ])
@@ -238,6 +259,13 @@ struct ChartStruct {
     is_root: bool,
 }
 
+impl ChartStruct {
+    fn fields_of_json(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let is_root = ("IsRoot", Value::from(self.is_root));
+        self.metadata.fields_of_json().chain([is_root])
+    }
+}
+
 impl Object for ChartStruct {
     fn type_name(&self) -> &'static str {
         "struct { chart.Metadata; IsRoot bool }"
@@ -255,8 +283,11 @@ impl Object for ChartStruct {
     }
 
     fn to_value(&self) -> Value {
-        let is_root = ("IsRoot", Value::from(self.is_root));
-        Value::map(self.metadata.json_fields().chain([is_root]))
+        Value::map(self.fields_of_json())
+    }
+
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.fields_of_json().collect())
     }
 
     fn as_any(&self) -> &dyn Any {

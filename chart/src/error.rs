@@ -3,6 +3,9 @@
 use std::fmt;
 
 use cairn_spec::Diagnostic;
+use cairn_template::go;
+
+use crate::Dialect;
 
 /// What is wrong with a chart or its values: in Helm's words, and as a [`Diagnostic`] that points
 /// at the place.
@@ -27,6 +30,23 @@ impl Error {
         self
     }
 
+    /// As [`Self::within`], where only Helm 4 says what it was doing.
+    pub(crate) fn within_helm_4(self, context: impl fmt::Display, dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Helm4 => self.within(context),
+            Dialect::Helm3 => self,
+        }
+    }
+
+    /// What is wrong with a template. Helm 4 writes what led there in lines of their own.
+    pub(crate) fn of_template(error: go::Error, dialect: Dialect) -> Self {
+        let message = match dialect {
+            Dialect::Helm4 => error.helm_message(),
+            Dialect::Helm3 => error.helm_3_message(),
+        };
+        Self::new(message, error.into_diagnostic())
+    }
+
     /// The message as Helm shows it after `Error: `.
     pub fn helm_message(&self) -> &str {
         &self.message
@@ -35,6 +55,20 @@ impl Error {
     /// What is wrong, where, and what to do next.
     pub fn diagnostic(&self) -> &Diagnostic {
         &self.diagnostic
+    }
+
+    /// What is wrong, with Helm's words as a note where they are others.
+    pub fn into_explained(self) -> Diagnostic {
+        // What Helm does not refuse, it has no words for.
+        let is_ours = ["template-limit", "template-nondeterministic"];
+        let Self {
+            message,
+            diagnostic,
+        } = self;
+        if message == diagnostic.message || is_ours.contains(&diagnostic.code) {
+            return *diagnostic;
+        }
+        diagnostic.note(format!("Helm says: {message}"))
     }
 
     /// As [`Self::diagnostic`].
@@ -50,9 +84,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<cairn_template::go::Error> for Error {
-    fn from(error: cairn_template::go::Error) -> Self {
-        Self::new(error.helm_message(), error.into_diagnostic())
-    }
-}

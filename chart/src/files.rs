@@ -8,20 +8,22 @@ use cairn_template::{
     ElementType, MapType, Method, Object, Parameter, Value, go::print_bytes, go_yaml,
 };
 
-use crate::{ChartFile, glob::Pattern};
+use crate::{ChartFile, Dialect, glob::Pattern};
 
 /// Files by their paths.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     by_path: Rc<BTreeMap<Arc<str>, Bytes>>,
+    dialect: Dialect,
 }
 
 impl Files {
-    pub(crate) fn new(files: &[ChartFile]) -> Self {
+    pub(crate) fn new(files: &[ChartFile], dialect: Dialect) -> Self {
         let files = files.iter();
         let by_path = files.map(|file| (Arc::clone(&file.path), file.bytes.clone()));
         Self {
             by_path: Rc::new(by_path.collect()),
+            dialect,
         }
     }
 
@@ -40,6 +42,7 @@ impl Files {
             .map(|(path, bytes)| (Arc::clone(path), bytes.clone()));
         Self {
             by_path: Rc::new(matching.collect()),
+            dialect: self.dialect,
         }
     }
 
@@ -63,6 +66,9 @@ impl Files {
         let Some(bytes) = self.by_path.get(path) else {
             return Ok(Value::typed_list([], ElementType::String));
         };
+        if bytes.is_empty() && self.dialect == Dialect::Helm3 {
+            return Ok(Value::typed_list([], ElementType::String));
+        }
         if bytes.is_empty() {
             return Err("runtime error: index out of range [-1]".to_owned());
         }
@@ -100,6 +106,11 @@ impl Object for Files {
             method("Lines", PATH),
         ];
         METHODS
+    }
+
+    /// Each file is looked at.
+    fn call_steps(&self) -> usize {
+        self.by_path.len()
     }
 
     fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {

@@ -59,7 +59,7 @@ impl GoStruct {
     }
 
     /// What JSON makes of its fields.
-    pub(crate) fn json_fields(&self) -> impl Iterator<Item = (&'static str, Value)> {
+    pub(crate) fn fields_of_json(&self) -> impl Iterator<Item = (&'static str, Value)> {
         self.fields
             .iter()
             .filter(|field| !field.omitted_when_empty || field.value.is_true())
@@ -89,8 +89,17 @@ impl Object for GoStruct {
         format!("{pointer}{{{}}}", values.join(" "))
     }
 
+    /// An action shows what a pointer points to.
+    fn print_shown(&self) -> String {
+        self.print().trim_start_matches('&').to_owned()
+    }
+
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.fields_of_json().collect())
+    }
+
     fn to_value(&self) -> Value {
-        Value::map(self.json_fields())
+        Value::map(self.fields_of_json())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -32,12 +32,34 @@ pub struct Ignore {
 #[derive(Debug, Clone)]
 struct Rule {
     pattern: String,
+    form: Form,
     /// What the pattern is held against: the file's name, or its whole path.
     whole_path: bool,
     /// The rule begins with `!`: all that does *not* match is ignored.
     negated: bool,
     /// The rule ends in `/`.
     folders_only: bool,
+}
+
+/// What of a pattern means anything but itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Nothing: the pattern is a name.
+    Name,
+    /// A star at its start, as in `*.orig`.
+    Ending,
+    Any,
+}
+
+impl Form {
+    fn of(pattern: &str) -> Self {
+        let is_plain = |text: &str| !text.contains(['*', '?', '[', '\\']);
+        match pattern.strip_prefix('*') {
+            _ if is_plain(pattern) => Self::Name,
+            Some(ending) if is_plain(ending) => Self::Ending,
+            _ => Self::Any,
+        }
+    }
 }
 
 impl Default for Ignore {
@@ -117,8 +139,10 @@ impl Rule {
         let folder = rule.strip_suffix('/');
         let rule = folder.unwrap_or(rule);
         let from_top = rule.strip_prefix('/');
+        let pattern = from_top.unwrap_or(rule);
         Ok(Some(Self {
-            pattern: from_top.unwrap_or(rule).to_owned(),
+            pattern: pattern.to_owned(),
+            form: Form::of(pattern),
             whole_path: rule.contains('/'),
             negated: negated.is_some(),
             folders_only: folder.is_some(),
@@ -127,6 +151,12 @@ impl Rule {
 
     fn matches(&self, path: &str) -> bool {
         let name = if self.whole_path { path } else { base(path) };
-        matches(&self.pattern, name).unwrap_or(false)
+        match self.form {
+            Form::Name => self.pattern == name,
+            Form::Ending => name
+                .strip_suffix(&self.pattern[1..])
+                .is_some_and(|start| !start.contains('/')),
+            Form::Any => matches(&self.pattern, name).unwrap_or(false),
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod dependencies;
 mod dialect;
 mod engine;
 mod error;
+pub mod explain;
 mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -35,6 +36,7 @@ mod manifest;
 mod metadata;
 mod release;
 mod release_name;
+mod release_object;
 mod render;
 pub mod schema;
 mod show;
@@ -51,8 +53,8 @@ pub use host::{ChartHost, UnnamedCalls};
 pub use ignore::Ignore;
 pub use kube_version::{KubeVersion, KubeVersionError};
 pub use limits::{ChartLimits, MAX_CHART_DEPTH, MAX_LOADED_BYTES, MAX_LOADED_FILES};
-pub use load::{load, load_archive};
-pub use manifest::{Document, Hook, HookEvent};
+pub use load::{load, load_archive, load_archive_as, load_as};
+pub use manifest::{Document, Hook, HookEvent, RenderedFile};
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
 pub use release::{Crd, ManifestOptions, PrintedHooks, Release, print_document};
 pub use render::{RenderOptions, render};

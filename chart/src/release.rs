@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cairn_spec::Diagnostic;
 
 use crate::{
-    Chart, Dialect, Document, Error, Hook,
+    Chart, Dialect, Document, Error, Hook, RenderedFile,
     manifest::{Sorted, length_without_space, show_only},
 };
 
@@ -19,6 +19,8 @@ pub struct Release {
     pub documents: Vec<Document>,
     /// What Helm runs beside them, in the order in which it prints it.
     pub hooks: Vec<Hook>,
+    /// What the templates rendered, in the order of their paths; also those that rendered nothing.
+    pub files: Vec<Arc<RenderedFile>>,
     /// What is probably not what was meant.
     pub warnings: Vec<Diagnostic>,
     dialect: Dialect,
@@ -70,6 +72,7 @@ impl Release {
             crds,
             documents: sorted.documents,
             hooks: sorted.hooks,
+            files: sorted.files,
             warnings,
             dialect,
         }

@@ -3,12 +3,12 @@
 use cairn_spec::Diagnostic;
 use cairn_template::go::quote;
 
-use crate::Error;
+use crate::{Dialect, Error};
 
 const MAX_BYTES: usize = 53;
 
 /// Refuses a name that Helm does not take.
-pub(crate) fn check(name: &str) -> Result<(), Error> {
+pub(crate) fn check(name: &str, dialect: Dialect) -> Result<(), Error> {
     let reason = if name.is_empty() {
         "no name provided".to_owned()
     } else if name.len() > MAX_BYTES || !name.split('.').all(is_label) {
@@ -29,10 +29,8 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
         "use at most {MAX_BYTES} small letters, digits, `-` and `.`, with a letter or digit at \
          both ends of each part"
     ));
-    Err(Error::new(
-        format!("release name check failed: release name {shown}: {reason}"),
-        diagnostic,
-    ))
+    let error = Error::new(format!("release name {shown}: {reason}"), diagnostic);
+    Err(error.within_helm_4("release name check failed", dialect))
 }
 
 fn is_label(part: &str) -> bool {
@@ -53,19 +51,19 @@ mod tests {
     fn names_are_those_of_kubernetes() {
         let too_long = "a".repeat(MAX_BYTES + 1);
         for good in ["a", "a-b.c1", "1", &too_long[1..]] {
-            assert!(check(good).is_ok(), "{good}");
+            assert!(check(good, Dialect::Helm4).is_ok(), "{good}");
         }
         for bad in ["", "A", "-a", "a-", "a..b", ".a", "a_b", "a.-b", &too_long] {
-            assert!(check(bad).is_err(), "{bad}");
+            assert!(check(bad, Dialect::Helm4).is_err(), "{bad}");
         }
         assert_eq!(
-            check("x_y").unwrap_err().helm_message(),
+            check("x_y", Dialect::Helm4).unwrap_err().helm_message(),
             "release name check failed: release name \"x_y\": invalid release name, must match \
              regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the \
              length must not be longer than 53"
         );
         assert_eq!(
-            check("").unwrap_err().helm_message(),
+            check("", Dialect::Helm4).unwrap_err().helm_message(),
             "release name check failed: release name \"\": no name provided"
         );
     }

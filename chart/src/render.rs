@@ -9,7 +9,9 @@ use cairn_template::{
 use crate::{
     Capabilities, Chart, ChartType, Dialect, Error, Release, dependencies, engine,
     manifest::{self, Sorted, Unsorted},
-    release_name, schema, values,
+    release_name,
+    release_object::ReleaseObject,
+    schema, values,
 };
 
 /// How a chart is rendered.
@@ -54,6 +56,9 @@ impl RenderOptions<'_> {
     }
 }
 
+/// The code of what reached a limit, which it would reach again.
+const LIMIT: &str = "template-limit";
+
 /// Renders a chart with the user's values: merges them with the charts' own, switches dependencies
 /// on and off, executes all templates, and sorts what they rendered.
 ///
@@ -92,23 +97,27 @@ pub fn render(
     let dialect = options.dialect;
     let mut warnings = Vec::new();
     check_installable(&chart)?;
-    dependencies::check(&chart)?;
-    release_name::check(&options.release_name)?;
+    dependencies::check(&chart, dialect)?;
+    release_name::check(&options.release_name, dialect)?;
     dependencies::process(&mut chart, values, dialect, origins, &mut warnings)
-        .map_err(|error| error.within("chart dependencies processing failed"))?;
+        .map_err(|error| error.within_helm_4("chart dependencies processing failed", dialect))?;
     let values = values::coalesce(&chart, values, dialect, origins, &mut warnings)?;
     if !options.skips_schema {
         schema::validate(&chart, &values, origins)?;
     }
-    check_kube_version(&chart, &options.capabilities)?;
-    let mut sorted = manifests(&chart, &values, options, sources, origins);
-    if sorted.is_err() && !options.provenance {
+    check_kube_version(&chart, &options.capabilities, dialect)?;
+    let object = ReleaseObject::new(options, sources, origins);
+    let mut sorted = manifests(&chart, &values, &object, options, (sources, origins));
+    if let Err(error) = &sorted
+        && !options.provenance
+        && error.diagnostic().code != LIMIT
+    {
         // Who looks for a mistake wants to know which values led to it.
         let options = RenderOptions {
             provenance: true,
             ..options.clone()
         };
-        sorted = manifests(&chart, &values, &options, sources, origins);
+        sorted = manifests(&chart, &values, &object, &options, (sources, origins));
     }
     Ok(Release::new(&chart, sorted?, dialect, warnings))
 }
@@ -116,11 +125,11 @@ pub fn render(
 fn manifests(
     chart: &Chart,
     values: &Node,
+    release: &ReleaseObject,
     options: &RenderOptions<'_>,
-    sources: &mut Sources,
-    origins: &Origins,
+    (sources, origins): (&mut Sources, &Origins),
 ) -> Result<Sorted, Error> {
-    let files = engine::execute(chart, values, options, sources, origins)?;
+    let files = engine::execute(chart, (values, release), options, (sources, origins))?;
     manifest::sort(files, options.dialect).map_err(|unsorted| invalid(unsorted, sources))
 }
 
@@ -141,7 +150,11 @@ fn check_installable(chart: &Chart) -> Result<(), Error> {
 }
 
 /// Only the root chart's constraint counts.
-fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), Error> {
+pub(crate) fn check_kube_version(
+    chart: &Chart,
+    capabilities: &Capabilities,
+    dialect: Dialect,
+) -> Result<(), Error> {
     let constraint = &chart.metadata.kube_version;
     let version = &capabilities.kube_version;
     let is_compatible = constraint.is_empty()
@@ -152,9 +165,12 @@ fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), 
     if is_compatible {
         return Ok(());
     }
+    let shown = match dialect {
+        Dialect::Helm4 => &version.version,
+        Dialect::Helm3 => &version.normalized,
+    };
     let message = format!(
-        "chart requires kubeVersion: {constraint} which is incompatible with Kubernetes {}",
-        version.version
+        "chart requires kubeVersion: {constraint} which is incompatible with Kubernetes {shown}"
     );
     let diagnostic = Diagnostic::error("chart-kube-version", message.clone())
         .hint("choose another version of Kubernetes, or of the chart");

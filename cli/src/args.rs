@@ -1,17 +1,19 @@
 //! The command line's shape.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::env;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::command::{
-    bench_registry, bundle_verify, chart_show, chart_template, completion, key_generate,
-    pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, profile_build, profile_lint, profile_tree, profile_update,
-    quickstart, registry_authz_explain, registry_check, registry_doctor, registry_export,
-    registry_fsck, registry_gc, registry_healthcheck, registry_import, registry_login,
-    registry_logout, registry_quota, registry_rebuild, registry_retention, registry_serve,
-    registry_sync, registry_token_create, registry_token_list, registry_token_revoke,
-    registry_user_add, registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
-    registry_webhooks_retry, sign, verify,
+    apply, bench_registry, bundle_verify, chart_explain, chart_lint, chart_show, chart_template,
+    completion, key_generate, pack_build, pack_import_helm, pack_import_palette, pack_inspect,
+    pack_lint, pack_new, pack_pull, pack_push, pack_test, plan, profile_build, profile_lint,
+    profile_tree, profile_update, quickstart, registry_authz_explain, registry_check,
+    registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
+    registry_import, registry_login, registry_logout, registry_quota, registry_rebuild,
+    registry_retention, registry_serve, registry_sync, registry_token_create, registry_token_list,
+    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
+    registry_webhooks_list, registry_webhooks_retry, sign, status, uninstall, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -27,6 +29,44 @@ pub(crate) struct Cairn {
     pub(crate) output: OutputArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cairn {
+    /// The command line of this process.
+    pub(crate) fn read() -> Self {
+        let first = env::args_os().nth(1);
+        let may_be_short = first.is_some_and(|first| first == "chart" || first == "--version");
+        if may_be_short {
+            match Short::try_parse() {
+                Ok(Short { output, command }) => {
+                    let ShortCommand::Chart(chart) = command;
+                    let command = Command::Chart(chart);
+                    return Self { output, command };
+                }
+                Err(error) if error.kind() == ErrorKind::DisplayVersion => error.exit(),
+                // Whoever asks for help or is mistaken gets the answer that knows all commands.
+                Err(_) => {}
+            }
+        }
+        Self::parse()
+    }
+}
+
+/// The part of [`Cairn`] that renders charts, which is called in loops. To make all commands with
+/// all their arguments takes a millisecond, half as long as to render a small chart.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, propagate_version = true)]
+struct Short {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: ShortCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ShortCommand {
+    #[command(subcommand)]
+    Chart(Chart),
 }
 
 /// How results are printed.
@@ -78,7 +118,7 @@ pub(crate) enum Command {
     /// Write, check and publish packs
     #[command(subcommand)]
     Pack(Pack),
-    /// Render Helm charts
+    /// Render and check Helm charts
     #[command(subcommand)]
     Chart(Chart),
     /// Build bundles from profiles
@@ -87,6 +127,14 @@ pub(crate) enum Command {
     /// Check bundles
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Show what applying a bundle would change; nothing is written
+    Plan(plan::Plan),
+    /// Apply a bundle to a cluster, layer by layer
+    Apply(apply::Apply),
+    /// Show the layers of a cluster, their objects, and how healthy they are
+    Status(status::Status),
+    /// Delete what Cairn has applied to a cluster, the last layer first
+    Uninstall(uninstall::Uninstall),
     /// Serve packs and any other OCI content
     #[command(subcommand)]
     Registry(Registry),
@@ -135,13 +183,17 @@ pub(crate) enum Import {
     Palette(pack_import_palette::PackImportPalette),
 }
 
-/// Render Helm charts.
+/// Render and check Helm charts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chart {
     /// Render a chart, byte for byte as `helm template` does
     Template(Box<chart_template::ChartTemplate>),
+    /// Say where a field of what a chart renders came from
+    Explain(Box<chart_explain::ChartExplain>),
     /// Show a part of a chart
     Show(chart_show::ChartShow),
+    /// Find what keeps charts from being installed, and what looks like a mistake
+    Lint(Box<chart_lint::ChartLint>),
 }
 
 /// Build bundles from profiles.

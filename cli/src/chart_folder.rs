@@ -12,7 +12,7 @@ use cairn_spec::Diagnostic;
 
 use crate::files::tidy;
 
-const IGNORE_FILE: &str = ".helmignore";
+pub(crate) const IGNORE_FILE: &str = ".helmignore";
 const METADATA_FILE: &str = "Chart.yaml";
 /// How deep folders may nest. A link to a folder around it is found before.
 const MAX_FOLDER_DEPTH: usize = 64;
@@ -55,11 +55,11 @@ pub(crate) fn read_chart_folder(
 
 fn ignore_rules(top: &Path) -> Result<Ignore, Error> {
     let path = top.join(IGNORE_FILE);
-    if !path.exists() {
-        return Ok(Ignore::default());
+    match fs::read(&path) {
+        Ok(text) => Ignore::parse(&text),
+        Err(_) if !path.exists() => Ok(Ignore::default()),
+        Err(error) => Err(go_error("open", &path, &error)),
     }
-    let text = fs::read(&path).map_err(|error| go_error("open", &path, &error))?;
-    Ignore::parse(&text)
 }
 
 struct FolderReader<'l> {
@@ -91,34 +91,42 @@ impl FolderReader<'_> {
             ));
         }
         self.around.push(real.to_owned());
-        for name in names(path)? {
+        for (name, kind) in entries(path)? {
             let below = if below.is_empty() {
                 name.clone()
             } else {
                 format!("{below}/{name}")
             };
-            self.entry(&path.join(&name), &below)?;
+            self.entry(&path.join(&name), &below, kind)?;
         }
         self.around.pop();
         Ok(())
     }
 
-    fn entry(&mut self, path: &Path, below: &str) -> Result<(), Error> {
-        let metadata =
-            fs::symlink_metadata(path).map_err(|error| go_error("lstat", path, &error))?;
-        let (real, metadata) = if metadata.is_symlink() {
-            follow(path)?
+    /// `kind` is what the folder says that the entry is.
+    fn entry(&mut self, path: &Path, below: &str, kind: fs::FileType) -> Result<(), Error> {
+        let link = if kind.is_symlink() {
+            Some(follow(path)?)
         } else {
-            (path.to_owned(), metadata)
+            None
         };
-        if self.ignore.is_ignored(below, metadata.is_dir()) {
+        let kind = link
+            .as_ref()
+            .map_or(kind, |(_, metadata)| metadata.file_type());
+        if self.ignore.is_ignored(below, kind.is_dir()) {
             return Ok(());
         }
-        if metadata.is_dir() {
-            let real = fs::canonicalize(&real).map_err(|error| go_error("lstat", path, &error))?;
+        let real = link.map(|(real, _)| real);
+        if kind.is_dir() {
+            // What is no link lies where its folder does: nobody need ask for each part of the path.
+            let real = match (real, self.around.last(), path.file_name()) {
+                (Some(real), ..) => real,
+                (None, Some(folder), Some(name)) => folder.join(name),
+                (None, ..) => path.to_owned(),
+            };
             return self.folder(path, below, &real);
         }
-        if !metadata.is_file() {
+        if !kind.is_file() {
             let path = path.display();
             let diagnostic = Diagnostic::error(CODE, format!("`{path}` is no regular file"))
                 .hint("remove it, or name it in `.helmignore`");
@@ -126,11 +134,14 @@ impl FolderReader<'_> {
                 format!("cannot load irregular file {path} as it has file mode type bits set");
             return Err(Error::new(message, diagnostic));
         }
-        self.file(path, below, &real)
+        self.file(path, below, real.as_deref().unwrap_or(path))
     }
 
     fn file(&mut self, path: &Path, below: &str, real: &Path) -> Result<(), Error> {
         let unreadable = |error: io::Error| {
+            if let Err(error) = fs::symlink_metadata(path) {
+                return go_error("lstat", path, &error);
+            }
             let message = format!("error reading {below}: {}", go_text("open", path, &error));
             let diagnostic =
                 Diagnostic::error(CODE, format!("`{}` cannot be read", path.display()));
@@ -138,11 +149,10 @@ impl FolderReader<'_> {
         };
         let limit = self.limits.file_bytes;
         let file = fs::File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        if let Ok(metadata) = file.metadata() {
-            // One byte more shows the end of the file without another allocation.
-            bytes.reserve_exact(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
-        }
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        // One byte more shows the end of the file without another allocation.
+        let mut bytes =
+            Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 1);
         file.take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
@@ -171,13 +181,16 @@ impl FolderReader<'_> {
     }
 }
 
-/// The names in a folder, sorted by their bytes.
-fn names(folder: &Path) -> Result<Vec<String>, Error> {
+/// The names in a folder, sorted by their bytes, and what they are.
+fn entries(folder: &Path) -> Result<Vec<(String, fs::FileType)>, Error> {
     let failed = |error: io::Error| go_error("open", folder, &error);
-    let mut names = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let name = name.into_string().map_err(|name| {
+        let entry = entry.map_err(failed)?;
+        let kind = entry
+            .file_type()
+            .map_err(|error| go_error("lstat", &entry.path(), &error))?;
+        let name = entry.file_name().into_string().map_err(|name| {
             refused(
                 format!(
                     "`{}` has a name that is not UTF-8",
@@ -186,10 +199,10 @@ fn names(folder: &Path) -> Result<Vec<String>, Error> {
                 "rename the file",
             )
         })?;
-        names.push(name);
+        entries.push((name, kind));
     }
-    names.sort_unstable();
-    Ok(names)
+    entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(entries)
 }
 
 /// Where a link leads, and what is there.

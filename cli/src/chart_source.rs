@@ -21,6 +21,7 @@ use clap::Args;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::{
+    chart_mirrors::{ChartMirrorArgs, ChartMirrors},
     client::{ClientArgs, runtime},
     config::Environment,
     exit::Failure,
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// Where the charts of a pack may come from.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ChartArgs {
     /// Use no network: charts of repositories come from the cache
     #[arg(long)]
@@ -36,12 +37,14 @@ pub(crate) struct ChartArgs {
     /// Fail when `pack.lock` would change
     #[arg(long)]
     pub(crate) locked: bool,
+    #[command(flatten)]
+    pub(crate) mirrors: ChartMirrorArgs,
 }
 
 impl ChartArgs {
     /// What fetches the charts of packs.
     pub(crate) fn fetcher(
-        self,
+        &self,
         client: &ClientArgs,
         environment: &Environment,
     ) -> Result<PackCharts, Failure> {
@@ -49,8 +52,11 @@ impl ChartArgs {
         let charts = Charts::new(
             client.client(environment, Progress::default())?,
             runtime.handle().clone(),
-            environment.cache.clone(),
-            self.offline,
+            ChartPlaces {
+                cache: environment.cache.clone(),
+                offline: self.offline,
+                mirrors: self.mirrors.mirrors(environment)?,
+            },
         );
         Ok(PackCharts {
             charts,
@@ -84,6 +90,17 @@ pub(crate) const OFFLINE: &str = "offline";
 /// The versions of charts, by repository and name.
 type KnownVersions = HashMap<(ChartRepository, ChartName), Arc<[ChartVersion]>>;
 
+/// Where charts may come from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ChartPlaces {
+    /// The folder of what can be fetched again; without it, nothing is kept.
+    pub(crate) cache: Option<PathBuf>,
+    /// No network is used.
+    pub(crate) offline: bool,
+    /// What stands for repositories.
+    pub(crate) mirrors: ChartMirrors,
+}
+
 /// Charts from repositories and from the cache.
 pub(crate) struct Charts {
     client: Client,
@@ -91,22 +108,21 @@ pub(crate) struct Charts {
     cache: ChartCache,
     /// No network is used.
     offline: bool,
+    mirrors: ChartMirrors,
     /// What repositories said they have.
     known: Mutex<KnownVersions>,
 }
 
 impl Charts {
-    pub(crate) fn new(
-        client: Client,
-        runtime: Handle,
-        cache: Option<PathBuf>,
-        offline: bool,
-    ) -> Self {
+    pub(crate) fn new(client: Client, runtime: Handle, places: ChartPlaces) -> Self {
         Self {
             client,
             runtime,
-            cache: ChartCache { folder: cache },
-            offline,
+            cache: ChartCache {
+                folder: places.cache,
+            },
+            offline: places.offline,
+            mirrors: places.mirrors,
             known: Mutex::default(),
         }
     }
@@ -158,10 +174,11 @@ impl Charts {
         version: &Version,
         digest: Option<&Digest>,
     ) -> Result<bytes::Bytes, InputError> {
+        let place = self.mirrors.place_of(repository);
         if let Some(digest) = digest {
-            let found = charts::fetch_by_digest(&self.client, repository, chart, digest);
+            let found = charts::fetch_by_digest(&self.client, &place, chart, digest);
             let found = self.runtime.block_on(found);
-            if let Some(bytes) = found.map_err(|error| failed(repository, &error))? {
+            if let Some(bytes) = found.map_err(|error| failed(repository, &place, &error))? {
                 return Ok(bytes);
             }
         }
@@ -173,10 +190,10 @@ impl Charts {
             )
             .hint("choose another version, or ask the repository's owner"));
         };
-        let fetched = charts::fetch(&self.client, repository, chart, found, digest);
+        let fetched = charts::fetch(&self.client, &place, chart, found, digest);
         self.runtime
             .block_on(fetched)
-            .map_err(|error| failed(repository, &error))
+            .map_err(|error| failed(repository, &place, &error))
     }
 
     fn find(
@@ -194,10 +211,11 @@ impl Charts {
         if let Some(found) = known().get(&key) {
             return Ok(Arc::clone(found));
         }
+        let place = self.mirrors.place_of(repository);
         let found: Arc<[ChartVersion]> = self
             .runtime
-            .block_on(charts::versions(&self.client, repository, chart))
-            .map_err(|error| failed(repository, &error))?
+            .block_on(charts::versions(&self.client, &place, chart))
+            .map_err(|error| failed(repository, &place, &error))?
             .into();
         known().insert(key, Arc::clone(&found));
         Ok(found)
@@ -367,7 +385,12 @@ fn offline(message: &str) -> InputError {
     .hint("run it once without `--offline`")
 }
 
-fn failed(repository: &ChartRepository, error: &Error) -> InputError {
+fn failed(repository: &ChartRepository, place: &ChartRepository, error: &Error) -> InputError {
+    let from = if place == repository {
+        repository.to_string()
+    } else {
+        format!("{place}, the mirror of {repository}")
+    };
     let code = match error {
         Error::Content { .. } => "chart-digest",
         Error::NotFound { .. } => "chart-missing",
@@ -375,7 +398,7 @@ fn failed(repository: &ChartRepository, error: &Error) -> InputError {
     };
     let made = InputError::new(
         code,
-        format!("failed to fetch from {repository}: {}", chain(error)),
+        format!("failed to fetch from {from}: {}", chain(error)),
     );
     match (error, error.hint()) {
         (Error::Content { .. }, _) => made.hint("the repository has other content under this version now: do not use it unless its owner says why"),

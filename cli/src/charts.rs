@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::anyhow;
 use cairn_chart::{
-    Chart, ChartLimits, Dialect, Error,
+    Chart, ChartFile, ChartLimits, Dialect, Error,
     values::{Overrides, ValuesFile},
 };
 use cairn_spec::{Diagnostic, Node, Origins, SourceKind, Sources};
@@ -27,7 +27,7 @@ const MAX_FILE_BYTES: u64 = 100 << 20;
 const STANDARD_INPUT: &str = "-";
 
 /// Values of a chart, in Helm's words.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ValueArgs {
     /// Files of values; `-` is standard input
     #[arg(short = 'f', long, value_name = "FILE", value_delimiter = ',')]
@@ -131,13 +131,7 @@ impl Failed {
         match self {
             Self::Command(failure) => failure,
             Self::Chart(error) => {
-                let helm = error.helm_message().to_owned();
-                let mut finding = error.into_diagnostic();
-                // What Helm does not refuse, it has no words for.
-                let is_ours = ["template-limit", "template-nondeterministic"];
-                if helm != finding.message && !is_ours.contains(&finding.code) {
-                    finding = finding.note(format!("Helm says: {helm}"));
-                }
+                let finding = error.into_explained();
                 output.finding(&finding, &texts.sources);
                 Failure::reported(ExitCode::InvalidInput)
             }
@@ -147,14 +141,36 @@ impl Failed {
 
 /// Loads the chart in a folder or a `.tgz`.
 pub(crate) fn load_chart(path: &Path, texts: &mut Texts) -> Result<Chart, Failed> {
+    load_chart_as(Dialect::default(), path, texts)
+}
+
+/// As [`load_chart`], as a generation of Helm does.
+pub(crate) fn load_chart_as(
+    dialect: Dialect,
+    path: &Path,
+    texts: &mut Texts,
+) -> Result<Chart, Failed> {
     let name = path.display().to_string();
     let (sources, origins) = (&mut texts.sources, &mut texts.origins);
     if path.is_dir() {
         let files = read_chart_folder(path, &ChartLimits::HELM)?;
-        return Ok(cairn_chart::load(files, &name, sources, origins)?);
+        return Ok(cairn_chart::load_as(
+            dialect, files, &name, sources, origins,
+        )?);
     }
     let bytes = read_file(path)?;
-    Ok(cairn_chart::load_archive(&bytes, &name, sources, origins)?)
+    Ok(cairn_chart::load_archive_as(
+        dialect, &bytes, &name, sources, origins,
+    )?)
+}
+
+/// The files of the chart in a folder or a `.tgz`.
+pub(crate) fn read_chart_files(path: &Path) -> Result<Vec<ChartFile>, Failed> {
+    if path.is_dir() {
+        return Ok(read_chart_folder(path, &ChartLimits::HELM)?);
+    }
+    let bytes = read_file(path)?;
+    Ok(cairn_chart::read_archive(&bytes, &ChartLimits::HELM)?)
 }
 
 /// Shows warnings about a chart.

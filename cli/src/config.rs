@@ -17,8 +17,13 @@ pub(crate) struct Environment {
     pub(crate) logs_json: bool,
     /// `DOCKER_CONFIG` or `~/.docker`: where `config.json` with registry credentials is.
     pub(crate) docker_config: Option<PathBuf>,
+    /// `KUBECONFIG`, or `~/.kube/config` when it is there: clusters, and who asks.
+    pub(crate) kubeconfigs: Vec<PathBuf>,
     /// `CAIRN_CACHE`, or `cairn` in `XDG_CACHE_HOME` or `~/.cache`: what can be fetched again.
     pub(crate) cache: Option<PathBuf>,
+    /// `CAIRN_CHART_MIRRORS`: where charts are taken from instead of their repositories, as
+    /// `FROM=TO`, several with blanks between them.
+    pub(crate) chart_mirrors: Option<String>,
     /// `CAIRN_KEY_PASSWORD`: the password of an encrypted private key.
     pub(crate) key_password: Option<String>,
     /// `SOURCE_DATE_EPOCH`: the time artifacts say they were made at, in seconds since 1970
@@ -45,10 +50,12 @@ impl Environment {
                 let caches = caches.or_else(|| Some(home.as_ref()?.join(".cache")));
                 Some(caches?.join("cairn"))
             }),
+            kubeconfigs: kubeconfigs(variable("KUBECONFIG"), home.as_ref()),
             docker_config: variable("DOCKER_CONFIG")
                 .map(PathBuf::from)
                 .or_else(|| home.as_ref().map(|home| home.join(".docker")))
                 .map(|folder| folder.join("config.json")),
+            chart_mirrors: variable("CAIRN_CHART_MIRRORS"),
             key_password: variable("CAIRN_KEY_PASSWORD"),
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),
             registry_settings: variables(&[
@@ -76,6 +83,20 @@ impl Environment {
     /// The same as an RFC 3339 time in UTC.
     pub(crate) fn created(&self) -> Result<Option<String>, Failure> {
         Ok(self.created_unix_s()?.map(cairn_spec::rfc_3339))
+    }
+}
+
+/// The files that `KUBECONFIG` names, in order; without it the usual one.
+fn kubeconfigs(named: Option<String>, home: Option<&PathBuf>) -> Vec<PathBuf> {
+    match named {
+        Some(named) => std::env::split_paths(&named)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect(),
+        None => home
+            .map(|home| home.join(".kube/config"))
+            .filter(|path| path.is_file())
+            .into_iter()
+            .collect(),
     }
 }
 

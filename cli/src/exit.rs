@@ -4,7 +4,7 @@ use std::{io, process};
 
 use cairn_compiler::InputError;
 
-use crate::files::FILE_MISSING;
+use crate::{chart_source::OFFLINE, files::FILE_MISSING};
 
 /// Why a command ended; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum ExitCode {
     Conflict = 6,
     /// The input has errors.
     InvalidInput = 7,
+    /// It took too long.
+    Timeout = 8,
     /// Some of it was done.
     Partial = 9,
 }
@@ -94,13 +96,28 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl ExitCode {
+    /// How a command ends that found errors of these codes: the input is invalid, unless all of them
+    /// are of another kind.
+    pub(crate) fn of_errors(errors: &[&str]) -> Self {
+        let all = |codes: &[&str]| errors.iter().all(|code| codes.contains(code));
+        if errors.contains(&"pack-untrusted") || errors.contains(&"chart-digest") {
+            Self::Denied
+        } else if all(&["lock-stale"]) {
+            Self::Conflict
+        } else if all(&["pack-registry", "chart-repository", OFFLINE]) {
+            Self::Error
+        } else if all(&[FILE_MISSING, "pack-missing", "chart-missing"]) {
+            Self::NotFound
+        } else {
+            Self::InvalidInput
+        }
+    }
+}
+
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        let code = if error.code == FILE_MISSING {
-            ExitCode::NotFound
-        } else {
-            ExitCode::InvalidInput
-        };
+        let code = ExitCode::of_errors(&[error.code]);
         Self {
             hint: error.hint,
             ..Self::new(code, anyhow::Error::msg(error.message))

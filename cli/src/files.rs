@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use cairn_chart::Ignore;
 use cairn_compiler::{InputError, NamedText, ProfileFiles};
 use cairn_spec::{ArchiveLimits, File, FileTree, TreePath, human_bytes};
 use globset::{Glob, GlobBuilder};
 
 use crate::{
+    chart_folder::IGNORE_FILE,
     chart_source::{Charts, Choice},
     exit::{ExitCode, Failure},
 };
@@ -25,7 +27,8 @@ const MAX_GLOB_MATCHES: usize = 10_000;
 /// The code of a file or folder that is not there.
 pub(crate) const FILE_MISSING: &str = "file-missing";
 
-/// Reads a folder into a tree. Names starting with `.` are ignored; links and devices are refused.
+/// Reads a folder into a tree. Names starting with `.` are ignored, and what charts in `charts/`
+/// leave out by their `.helmignore`; links and devices are refused.
 pub(crate) fn read_tree(folder: &Path, limits: &ArchiveLimits) -> Result<FileTree, InputError> {
     read_tree_of(folder, limits, |_| true)
 }
@@ -50,6 +53,7 @@ pub(crate) fn read_tree_of(
         is_wanted,
         tree: FileTree::new(),
         bytes: 0,
+        chart: None,
     };
     reader.folder(folder, "")?;
     Ok(reader.tree)
@@ -61,7 +65,12 @@ struct TreeReader<'a> {
     is_wanted: fn(&str) -> bool,
     tree: FileTree,
     bytes: u64,
+    /// What the chart leaves out that is being read.
+    chart: Option<Ignore>,
 }
+
+/// Where charts lie in a pack.
+const CHARTS: &str = "charts/";
 
 impl TreeReader<'_> {
     fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), InputError> {
@@ -85,7 +94,10 @@ impl TreeReader<'_> {
             let kind = entry
                 .file_type()
                 .map_err(|error| unreadable(&path, &error))?;
-            if kind.is_dir() {
+            if self.is_ignored(&below, kind.is_dir()) {
+                // It is no part of the chart, whatever it is.
+            } else if kind.is_dir() {
+                self.enter_chart(&path, &below)?;
                 self.folder(&path, &below)?;
             } else if !(self.is_wanted)(&below) {
                 // Whatever it is, it is not looked at.
@@ -97,6 +109,37 @@ impl TreeReader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A folder right below `charts/` is a chart, and leaves out what its `.helmignore` names.
+    fn enter_chart(&mut self, path: &Path, below: &str) -> Result<(), InputError> {
+        let name = below.strip_prefix(CHARTS);
+        if name.is_none_or(|name| name.contains('/')) {
+            return Ok(());
+        }
+        self.chart = None;
+        let path = path.join(IGNORE_FILE);
+        if path.is_file() {
+            let text = read_bytes(&path, MAX_TEXT_BYTES)?;
+            let ignore = Ignore::parse(&text).map_err(|error| {
+                let diagnostic = error.into_diagnostic();
+                let message = format!("`{}`: {}", path.display(), diagnostic.message);
+                let made = InputError::new(diagnostic.code, message);
+                made.hint(diagnostic.hint.unwrap_or_default())
+            })?;
+            self.chart = Some(ignore);
+        }
+        Ok(())
+    }
+
+    fn is_ignored(&self, below: &str, is_folder: bool) -> bool {
+        let in_chart = below
+            .strip_prefix(CHARTS)
+            .and_then(|path| path.split_once('/'));
+        match (&self.chart, in_chart) {
+            (Some(ignore), Some((_, path))) => ignore.is_ignored(path, is_folder),
+            _ => false,
+        }
     }
 
     fn file(&mut self, path: &Path, below: &str) -> Result<(), InputError> {

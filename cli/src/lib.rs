@@ -1,15 +1,19 @@
 //! The `cairn` command: one file a subcommand under `command/`, which parses, calls and prints.
 
 mod args;
+mod bundles;
 mod chart_folder;
+mod chart_mirrors;
 mod chart_source;
 mod charts;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod diagnostics;
 mod embedded;
 mod exit;
+mod explanation;
 mod files;
 mod generated;
 mod output;
@@ -21,15 +25,13 @@ mod storage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::{args::Cairn, config::Environment, output::Output};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     // One TLS provider for the whole process; a second call would only say that it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let arguments = Cairn::parse();
+    let arguments = Cairn::read();
     let environment = Environment::read();
     let output = Output::new(&arguments.output, &environment);
     output::init_logging(&arguments.output, &environment);

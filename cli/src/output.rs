@@ -93,24 +93,29 @@ impl Output {
         eprintln!("{} {text}", self.paint("1;33", "warning:"));
     }
 
-    /// Prints findings with the lines they are about, and a line that counts them.
+    /// Prints findings with the lines they are about, and how many there are more.
     pub(crate) fn diagnostics(&self, session: &Session) {
+        let all: Vec<&Diagnostic> = session.diagnostics.iter().collect();
+        self.listed(&all, session.diagnostics.error_count(), &session.sources);
+    }
+
+    /// Prints findings, of which there are so many errors altogether.
+    pub(crate) fn listed(&self, all: &[&Diagnostic], error_count: usize, sources: &Sources) {
         // Errors first, when there are more findings than anybody reads.
-        let is_error = |finding: &&Diagnostic| finding.severity == Severity::Error;
-        let shown: Vec<&Diagnostic> = if session.diagnostics.len() > MAX_SHOWN {
-            let errors = session.diagnostics.iter().filter(is_error);
-            let others = session.diagnostics.iter().filter(|it| !is_error(it));
+        let is_error = |finding: &&&Diagnostic| finding.severity == Severity::Error;
+        let shown: Vec<&&Diagnostic> = if all.len() > MAX_SHOWN {
+            let errors = all.iter().filter(is_error);
+            let others = all.iter().filter(|it| !is_error(it));
             errors.chain(others).take(MAX_SHOWN).collect()
         } else {
-            session.diagnostics.iter().collect()
+            all.iter().collect()
         };
-        let errors_left = session.diagnostics.error_count()
-            - shown.iter().filter(|finding| is_error(finding)).count();
-        let findings = shown.into_iter();
-        self.findings(
-            session,
-            findings.filter(|finding| finding.severity == Severity::Error || !self.quiet),
-        );
+        let errors_left = error_count - shown.iter().filter(|finding| is_error(finding)).count();
+        for finding in shown {
+            if finding.severity == Severity::Error || !self.quiet {
+                self.finding(finding, sources);
+            }
+        }
         if errors_left > 0 {
             let rest = count(errors_left, "more error");
             eprintln!("… and {rest}, not shown: mend these first\n");

@@ -182,9 +182,13 @@ impl RenderedText<'_> {
     fn document(&self, text: &str, range: Range<usize>, session: &mut Session) -> Option<Node> {
         let start = range.start;
         let title: Arc<str> = self.title.into();
-        let source = session
-            .sources
-            .add(title, &text[range], SourceKind::Rendered);
+        // Clients of Kubernetes end every line, the last one too, and Helm ends every document:
+        // what a block scalar is depends on it.
+        let mut text = text[range].to_owned();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let source = session.sources.add(title, text, SourceKind::Rendered);
         let options = ReadOptions {
             source: Some(source),
             numbers: Numbers::AsWritten,

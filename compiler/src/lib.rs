@@ -45,6 +45,6 @@ pub use lint::{LINTS, Lint, lint_pack};
 pub use pack::{Pack, load as load_pack};
 pub use pack_render::KUBERNETES_VERSIONS;
 pub use pack_test::{PackTestReport, Snapshot, TestOutcome, test_pack};
-pub use palette::{ImportNote, ImportOutcome, PaletteImport, import_palette};
+pub use palette::{ChanceCalls, ImportNote, ImportOutcome, PaletteImport, import_palette};
 pub use session::Session;
 pub use summary::LayerSummary;

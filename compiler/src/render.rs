@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::{
     Session,
-    charts::{ChartInput, ServedApis, release_of, render_chart},
+    charts::{ChartInput, ServedApis, drop_idle_namespaces, release_of, render_chart},
     go_templates::render_go,
     host::render_host,
     object,
@@ -92,8 +92,11 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
             }
         }
     }
+    let others = output.objects.len();
     render_go(layer, target, &mut output, session);
     render_charts(layer, target, &mut output, session);
+    // A definition may come later than what it defines.
+    drop_idle_namespaces(&mut output, others);
     render_host(layer, &context, &mut output, session);
     output
 }

@@ -52,6 +52,9 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(20);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest silence while an answer arrives.
 pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
+/// The longest time that an index or an archive of a repository of charts may take: the largest of
+/// 64 MiB comes in it at 110 KiB/s.
+pub const DOCUMENT_TIMEOUT: Duration = Duration::from_mins(10);
 /// The slowest upload that is waited for, in bytes a second (16 KiB/s), beside the read timeout.
 pub const MIN_UPLOAD_BYTES_PER_S: u64 = 16 * 1024;
 /// How many blobs of one artifact move at the same time.

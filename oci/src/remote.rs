@@ -72,6 +72,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The longest silence while an answer arrives.
     pub read_timeout: Duration,
+    /// The longest time that a document of a repository of charts may take.
+    pub document_timeout: Duration,
     /// The most attempts at one request, at least one.
     pub max_attempts: u32,
     /// The wait before the second attempt; it doubles with each further one, and is jittered.
@@ -90,6 +92,7 @@ impl Default for Options {
             progress: Progress::default(),
             connect_timeout: limits::CONNECT_TIMEOUT,
             read_timeout: limits::READ_TIMEOUT,
+            document_timeout: limits::DOCUMENT_TIMEOUT,
             max_attempts: limits::MAX_ATTEMPTS,
             first_backoff: limits::FIRST_BACKOFF,
         }

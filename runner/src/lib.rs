@@ -1,7 +1,7 @@
 //! Applies a bundle to a cluster: what to apply in which order, how far it is, and what may be deleted.
 //!
-//! What decides is pure: files, objects, facts and the time come in, decisions go out. Only `cluster`
-//! asks anybody.
+//! What decides is pure: files, objects, facts and the time come in, decisions go out. `cluster` asks the API
+//! server, and `run` is the thin loop between them.
 
 pub mod bundle;
 pub mod cluster;
@@ -12,4 +12,5 @@ pub mod hooks;
 pub mod inventory;
 pub mod journal;
 pub mod prune;
+pub mod run;
 pub mod window;

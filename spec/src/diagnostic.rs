@@ -9,6 +9,8 @@ pub enum Severity {
     Error,
     /// The result can be used, but probably is not what was meant.
     Warning,
+    /// The result is fine; a careful author would still do it.
+    Advice,
 }
 
 /// A place in a source text with a few words.
@@ -54,6 +56,14 @@ impl Diagnostic {
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
+    }
+
+    /// Advice.
+    pub fn advice(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Advice,
             ..Self::error(code, message)
         }
     }

@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const DAY_S: u64 = 86_400;
+/// The last second of the year 9999.
+const LAST_S: u64 = 253_402_300_799;
 
 /// A point in time that a file names: RFC 3339 in UTC, such as `2026-01-31T12:00:00Z`, to the
 /// second, from 1970 to 9999.
@@ -21,6 +23,11 @@ pub struct TimestampError {
 }
 
 impl Timestamp {
+    /// A time by the seconds since 1970; the end of the year 9999 for all that is later.
+    pub fn from_unix_s(unix_s: u64) -> Self {
+        Self(unix_s.min(LAST_S))
+    }
+
     /// Seconds since 1970.
     pub fn unix_s(self) -> u64 {
         self.0
@@ -146,7 +153,12 @@ mod tests {
         ] {
             let time: Timestamp = text.parse().unwrap();
             assert_eq!(time.to_string(), text);
+            assert_eq!(Timestamp::from_unix_s(time.unix_s()), time);
         }
+        assert_eq!(
+            Timestamp::from_unix_s(u64::MAX).to_string(),
+            "9999-12-31T23:59:59Z"
+        );
         for text in [
             "",
             "2026-11-28",

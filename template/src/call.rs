@@ -16,6 +16,9 @@ use crate::{
     writer::Text,
 };
 
+/// Texts of this length and more are counted in what a render holds.
+const LONG_TEXT_BYTES: usize = 1024;
+
 /// What calls a function: a template language.
 pub(crate) trait Caller<'a> {
     /// Evaluates an argument; the index is below the count that was promised.
@@ -103,6 +106,14 @@ impl<'c, 'a> Call<'c, 'a> {
         self.used = self.state().tracker.union(used, origins);
     }
 
+    /// Remembers that a key is not in a map, which somebody may have written there.
+    pub(crate) fn uses_deletion(&mut self, map: &Value, key: &str) {
+        if let Some(origin) = map.deletion(key) {
+            let deleted = self.state().tracker.single(origin);
+            self.uses_origins(deleted);
+        }
+    }
+
     /// An argument of which the result depends on whether it is true.
     pub(crate) fn truth(&mut self, index: usize) -> Outcome<(Value, bool)> {
         let value = self.value(index)?;
@@ -165,7 +176,7 @@ impl<'c, 'a> Call<'c, 'a> {
             return Err(self.wrong_type(index, "a list", value));
         };
         self.read(value);
-        self.state().step(items.len())?;
+        self.state().make_items(items.len())?;
         Ok(items)
     }
 
@@ -176,7 +187,7 @@ impl<'c, 'a> Call<'c, 'a> {
             return Err(self.wrong_type(index, "a map", &value));
         };
         self.read(&value);
-        self.state().step(entries.len())?;
+        self.state().make_map(entries.len())?;
         Ok(entries)
     }
 
@@ -198,19 +209,23 @@ impl<'c, 'a> Call<'c, 'a> {
 
     /// A text result, computed as a whole from all arguments that were looked at.
     pub(crate) fn computed_text(&mut self, text: String) -> Outcome<Value> {
-        self.state().check_length(text.len())?;
-        Ok(self.computed(text))
+        self.computed_bytes(text.into_bytes())
     }
 
     /// The same of bytes.
     pub(crate) fn computed_bytes(&mut self, bytes: Vec<u8>) -> Outcome<Value> {
         self.state().check_length(bytes.len())?;
-        Ok(self.computed(bytes))
+        if bytes.len() < LONG_TEXT_BYTES {
+            return Ok(self.computed(bytes));
+        }
+        let (source, span) = (self.source(), self.span);
+        let mark = self.state().mark(span, source.class, source.origins);
+        Ok(Text::marked(bytes, mark).into())
     }
 
     /// A text result whose bytes know where they came from.
     pub(crate) fn finished(&mut self, text: Text) -> Outcome<Value> {
-        self.state().check_length(text.len())?;
+        self.state().check_text(&text)?;
         Ok(text.into())
     }
 
@@ -279,6 +294,7 @@ impl<'c, 'a> Call<'c, 'a> {
     /// An argument of which everything matters.
     pub(crate) fn whole(&mut self, index: usize) -> Outcome<Value> {
         let value = self.value(index)?;
+        self.state().check_unfolded(&value)?;
         let origins = value.deep_origins(self.state())?;
         self.uses_origins(origins);
         Ok(value)

@@ -26,6 +26,7 @@ const LIMITS: Limits = Limits {
     steps: 150_000,
     partial_depth: 50,
     stack_bytes: 512 * 1024,
+    memory_bytes: 64 * 1024 * 1024,
 };
 
 /// What templates find in `.Values`: some of everything.

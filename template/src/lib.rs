@@ -32,6 +32,7 @@ mod host;
 #[path = "../../fuzz/kept.rs"]
 mod kept;
 mod limits;
+mod memory;
 mod set;
 mod spans;
 mod state;
@@ -42,9 +43,9 @@ mod writer;
 
 pub use host::{GeneratedCall, Generation, Host, LookupQuery, NoHost};
 pub use limits::{
-    DEFAULT_GO_STEPS, DEFAULT_INCLUDE_DEPTH, DEFAULT_OUTPUT_BYTES, DEFAULT_PARTIAL_DEPTH,
-    DEFAULT_STACK_BYTES, DEFAULT_STEPS, Limits,
+    DEFAULT_GO_STEPS, DEFAULT_INCLUDE_DEPTH, DEFAULT_MEMORY_BYTES, DEFAULT_OUTPUT_BYTES,
+    DEFAULT_PARTIAL_DEPTH, DEFAULT_STACK_BYTES, DEFAULT_STEPS, Limits,
 };
 pub use set::{Rendered, TemplateSet};
-pub use spans::{Cause, CauseKind, Class, Piece, Spans};
+pub use spans::{Absence, Cause, CauseKind, Class, Piece, Spans};
 pub use value::{ElementType, IntKind, MapType, Method, Object, Parameter, Value};

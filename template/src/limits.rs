@@ -13,6 +13,9 @@ pub struct Limits {
     /// How much of the thread's stack Go templates may use, in bytes. Inclusion that goes deeper
     /// ends in the same error as at [`Self::partial_depth`].
     pub stack_bytes: usize,
+    /// How much the values and texts of a render may hold at a time, in bytes. It is looked at
+    /// now and then, so some megabytes more may be held for a moment.
+    pub memory_bytes: usize,
 }
 
 /// 16 MiB: far above the 1.5 MiB that Kubernetes accepts for one object.
@@ -24,11 +27,17 @@ pub const DEFAULT_PARTIAL_DEPTH: usize = 64;
 
 /// Helm's limit.
 pub const DEFAULT_INCLUDE_DEPTH: usize = 1000;
-/// Some seconds of work: the largest charts render dozens of megabytes of text over and over.
-pub const DEFAULT_GO_STEPS: u64 = 200_000_000;
+/// Some seconds of work, and at most some hundreds of megabytes of values: of a thousand public
+/// charts the one that takes most takes three million.
+pub const DEFAULT_GO_STEPS: u64 = 50_000_000;
 /// Half of what the threads of Rust's standard library have; in release builds enough for some
 /// hundreds of nested inclusions.
 pub const DEFAULT_STACK_BYTES: usize = 1024 * 1024;
+
+/// 512 MiB: the largest charts hold some dozens.
+pub const DEFAULT_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+/// How often it is looked at how much a render holds.
+pub(crate) const STEPS_BETWEEN_CHECKS: u64 = 4096;
 
 /// How deep blocks, partials and calls may nest altogether while rendering: keeps the stack of
 /// a thread with 2 MiB safe.
@@ -40,8 +49,18 @@ pub(crate) const MAX_VALUE_DEPTH: usize = 128;
 pub(crate) const MAX_SYNTAX_DEPTH: usize = 200;
 /// How many numbers `until` and its like may count: some dozens of megabytes.
 pub(crate) const MAX_COUNTED_NUMBERS: usize = 1_000_000;
-/// This many bytes of text cost one step.
+/// In how many runs of bytes with another source each a text may be: some dozens of megabytes.
+pub(crate) const MAX_RUNS: usize = 2_000_000;
+/// This many bytes of text, or of memory, cost one step.
 pub(crate) const BYTES_PER_STEP: usize = 16;
+/// What a value in a list takes of memory.
+pub(crate) const ITEM_STEPS: usize = 4;
+/// What a text in a list takes of memory, besides its bytes.
+pub(crate) const TEXT_STEPS: usize = 16;
+/// What a map takes of memory, besides its entries.
+pub(crate) const MAP_STEPS: usize = 48;
+/// What an entry of a map takes of memory.
+pub(crate) const ENTRY_STEPS: usize = 8;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -50,6 +69,7 @@ impl Default for Limits {
             steps: DEFAULT_STEPS,
             partial_depth: DEFAULT_PARTIAL_DEPTH,
             stack_bytes: DEFAULT_STACK_BYTES,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
         }
     }
 }
@@ -61,5 +81,6 @@ impl Limits {
         steps: DEFAULT_GO_STEPS,
         partial_depth: DEFAULT_INCLUDE_DEPTH,
         stack_bytes: DEFAULT_STACK_BYTES,
+        memory_bytes: DEFAULT_MEMORY_BYTES,
     };
 }

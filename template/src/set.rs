@@ -105,10 +105,10 @@ impl TemplateSet {
         let evaluator = Evaluator::new(program, &self.partials, context, origins, limits);
         let (text, root, state) = evaluator.run(program)?;
         let read = state.read_paths(context, &root);
-        let (text, runs) = text.into_parts();
+        let (text, runs, gaps) = text.into_parts();
         Ok(Rendered {
             text: utf8(&text).to_owned(),
-            spans: Spans::new(runs, Arc::new(state.tracker)),
+            spans: Spans::new(runs, gaps, Arc::new(state.tracker)),
             read,
         })
     }

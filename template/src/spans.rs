@@ -8,7 +8,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use cairn_spec::{OriginId, Span};
 
-use crate::writer::Run;
+use crate::writer::{Gap, Run};
 
 /// How the bytes follow from the values that are named as their origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,8 @@ pub enum CauseKind {
     Partial,
     /// A text that was rendered as a template here (`tpl`).
     Text,
+    /// The chart of the template is switched on.
+    Chart,
 }
 
 /// One reason why bytes were rendered.
@@ -55,7 +57,20 @@ pub struct Cause<'a> {
 #[derive(Debug, Clone)]
 pub struct Spans {
     runs: Vec<Run>,
+    gaps: Vec<Gap>,
     tracker: Arc<Tracker>,
+}
+
+/// A place where something might have been written and was not: a condition was false, a list had
+/// no items, or a value was empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Absence<'a> {
+    /// Where in the text.
+    pub offset: usize,
+    /// What is missing would have begun with a line break.
+    pub is_of_lines: bool,
+    cause: CauseId,
+    tracker: &'a Tracker,
 }
 
 /// Where a range of bytes came from.
@@ -72,8 +87,27 @@ pub struct Piece<'a> {
 }
 
 impl Spans {
-    pub(crate) fn new(runs: Vec<Run>, tracker: Arc<Tracker>) -> Self {
-        Self { runs, tracker }
+    pub(crate) fn new(runs: Vec<Run>, gaps: Vec<Gap>, tracker: Arc<Tracker>) -> Self {
+        Self {
+            runs,
+            gaps,
+            tracker,
+        }
+    }
+
+    /// The places from the start of a range to its end, both included, where something is missing.
+    pub fn absences(&self, range: Range<usize>) -> impl Iterator<Item = Absence<'_>> {
+        let first = self
+            .gaps
+            .partition_point(|gap| (gap.at as usize) < range.start);
+        let gaps = self.gaps.get(first..).unwrap_or_default().iter();
+        gaps.take_while(move |gap| gap.at as usize <= range.end)
+            .map(|gap| Absence {
+                offset: gap.at as usize,
+                is_of_lines: gap.is_of_lines,
+                cause: gap.cause,
+                tracker: &self.tracker,
+            })
     }
 
     /// Where one byte came from; none past the end.
@@ -122,15 +156,14 @@ impl Spans {
 impl<'a> Piece<'a> {
     /// Why these bytes are there, the innermost reason first.
     pub fn causes(&self) -> impl Iterator<Item = Cause<'a>> + use<'a> {
-        let tracker = self.tracker;
-        std::iter::successors(tracker.cause(self.cause), |entry| {
-            tracker.cause(entry.parent)
-        })
-        .map(|entry| Cause {
-            kind: entry.kind,
-            place: entry.place,
-            origins: tracker.origins(entry.origins),
-        })
+        self.tracker.chain(self.cause)
+    }
+}
+
+impl<'a> Absence<'a> {
+    /// Why nothing is there, the innermost reason first.
+    pub fn causes(&self) -> impl Iterator<Item = Cause<'a>> + use<'a> {
+        self.tracker.chain(self.cause)
     }
 }
 
@@ -337,6 +370,16 @@ impl Tracker {
             }
         }
         found
+    }
+
+    fn chain(&self, cause: CauseId) -> impl Iterator<Item = Cause<'_>> {
+        std::iter::successors(self.cause(cause), |entry| self.cause(entry.parent)).map(|entry| {
+            Cause {
+                kind: entry.kind,
+                place: entry.place,
+                origins: self.origins(entry.origins),
+            }
+        })
     }
 
     fn cause(&self, id: CauseId) -> Option<CauseEntry> {

@@ -13,9 +13,14 @@ use crate::{
     call::CallSite,
     go_regexp::Patterns,
     host::{Host, NoHost},
-    limits::{BYTES_PER_STEP, MAX_VALUE_DEPTH},
+    limits::{
+        BYTES_PER_STEP, ENTRY_STEPS, ITEM_STEPS, MAP_STEPS, MAX_RUNS, MAX_VALUE_DEPTH,
+        STEPS_BETWEEN_CHECKS, TEXT_STEPS,
+    },
+    memory::held_bytes,
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
     value::{Data, Value},
+    writer::Text,
 };
 
 /// Why an evaluation has no result.
@@ -93,6 +98,10 @@ pub(crate) struct State<'a> {
     /// The template that is being rendered.
     pub(crate) rendering: Arc<str>,
     steps: u64,
+    /// At how many steps it is looked at again what was spent.
+    checkpoint: u64,
+    /// What the values of other renders of this thread hold, in bytes.
+    held_before: usize,
     /// How many nodes of contexts were thawed.
     nodes: u32,
     /// A bit for each of them: it was read, whole.
@@ -116,6 +125,8 @@ impl<'a> State<'a> {
             generated: HashMap::new(),
             rendering: Arc::default(),
             steps: 0,
+            checkpoint: 0,
+            held_before: held_bytes(),
             nodes: 0,
             read: Vec::new(),
         }
@@ -124,18 +135,40 @@ impl<'a> State<'a> {
     /// Counts work against the budget.
     pub(crate) fn step(&mut self, steps: usize) -> Outcome<()> {
         self.charge(steps);
-        if self.steps <= self.limits.steps {
+        if self.steps <= self.checkpoint {
             return Ok(());
         }
-        let message = format!(
-            "rendering takes more than {} evaluation steps",
-            self.limits.steps
-        );
-        Err(Failure::limit(
+        self.check_spent()
+    }
+
+    /// Whether more was spent than may be.
+    fn check_spent(&mut self) -> Outcome<()> {
+        let limits = self.limits;
+        if self.steps > limits.steps {
+            let message = format!(
+                "rendering takes more than {} evaluation steps",
+                limits.steps
+            );
+            return Err(self.over_limit(message, "loop over less, or split the template"));
+        }
+        if held_bytes().saturating_sub(self.held_before) > limits.memory_bytes {
+            let message = format!(
+                "rendering holds more than {} bytes of values and texts",
+                limits.memory_bytes
+            );
+            return Err(self.over_limit(message, "keep less in lists, maps and variables"));
+        }
+        let next = self.steps.saturating_add(STEPS_BETWEEN_CHECKS);
+        self.checkpoint = next.min(limits.steps);
+        Ok(())
+    }
+
+    fn over_limit(&self, message: String, hint: &str) -> Failure {
+        Failure::limit(
             Diagnostic::error("template-limit", message)
                 .label(self.place, "the limit was reached here")
-                .hint("loop over less, or split the template"),
-        ))
+                .hint(hint),
+        )
     }
 
     /// Counts work where there is no way to stop; the next step will.
@@ -143,6 +176,21 @@ impl<'a> State<'a> {
         self.steps = self
             .steps
             .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
+    }
+
+    /// Counts the making of a list.
+    pub(crate) fn make_items(&mut self, count: usize) -> Outcome<()> {
+        self.step(count.saturating_mul(ITEM_STEPS))
+    }
+
+    /// Counts the making of a list of texts.
+    pub(crate) fn make_texts(&mut self, count: usize) -> Outcome<()> {
+        self.step(count.saturating_mul(ITEM_STEPS + TEXT_STEPS))
+    }
+
+    /// Counts the making of a map.
+    pub(crate) fn make_map(&mut self, count: usize) -> Outcome<()> {
+        self.step(MAP_STEPS.saturating_add(count.saturating_mul(ENTRY_STEPS)))
     }
 
     /// Refuses a text that is longer than any output may be, and counts the work of making it.
@@ -155,6 +203,23 @@ impl<'a> State<'a> {
             ));
         }
         self.step(length / BYTES_PER_STEP)
+    }
+
+    /// As [`Self::check_length`]; and refuses a text that came from more places than can be kept.
+    pub(crate) fn check_text(&mut self, text: &Text) -> Outcome<()> {
+        self.check_length(text.len())?;
+        self.check_runs(text)
+    }
+
+    pub(crate) fn check_runs(&self, text: &Text) -> Outcome<()> {
+        if text.run_count() <= MAX_RUNS {
+            return Ok(());
+        }
+        let message = format!("the text came from more than {MAX_RUNS} places");
+        Err(Failure::limit(
+            Diagnostic::error("template-limit", message)
+                .label(self.place, "the limit was reached here"),
+        ))
     }
 
     /// Refuses values that nest deeper than YAML may.

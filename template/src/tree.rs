@@ -11,6 +11,11 @@ use crate::value::{Data, IntKind, Value};
 pub trait Tree: Sized {
     /// Shows the value to `read`; a closure, so that a value may be borrowed from a cell.
     fn with_shape<R>(&self, read: impl FnOnce(Shape<'_, Self>) -> R) -> R;
+
+    /// It is a struct, whose fields JSON keeps in their order.
+    fn is_struct(&self) -> bool {
+        false
+    }
 }
 
 /// What a value is, one level deep.
@@ -79,6 +84,13 @@ impl Tree for Node {
 }
 
 impl Tree for Value {
+    fn is_struct(&self) -> bool {
+        match &self.data {
+            Data::Object(object) => object.json_fields().is_some(),
+            _ => false,
+        }
+    }
+
     fn with_shape<R>(&self, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
         match &self.data {
             Data::Missing | Data::Nil => read(Shape::Null),
@@ -100,7 +112,15 @@ impl Tree for Value {
                         .collect(),
                 ))
             }
-            Data::Object(object) => object.to_value().with_shape(read),
+            Data::Object(object) => match object.json_fields() {
+                Some(fields) => {
+                    let fields = fields.iter();
+                    read(Shape::Map(
+                        fields.map(|(key, value)| (key.as_bytes(), value)).collect(),
+                    ))
+                }
+                None => object.to_value().with_shape(read),
+            },
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use crate::{
-    spans::{Class, Mark, OriginSet, Tracker},
+    memory::Held,
+    spans::{CauseId, Class, Mark, OriginSet, Tracker},
     unicode::runes,
 };
 
@@ -25,6 +26,19 @@ pub(crate) struct Text {
     /// What decided what is in the text and what is not, beyond what the marks tell: a
     /// condition that was false left no bytes to mark.
     shape: Vec<Shape>,
+    /// Where nothing was written, in the order of the text.
+    gaps: Vec<Gap>,
+    held: Held,
+}
+
+/// A place in a text where something might have been written and was not: a condition was false,
+/// or a value empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) at: u32,
+    pub(crate) cause: CauseId,
+    /// What is missing would have begun with a line break.
+    pub(crate) is_of_lines: bool,
 }
 
 /// What decided what is in a text.
@@ -47,10 +61,12 @@ impl Text {
             0 => Vec::new(),
             end => vec![Run { end, mark }],
         };
+        let held = Held::new(bytes.len());
         Self {
             bytes,
             runs,
-            shape: Vec::new(),
+            held,
+            ..Self::default()
         }
     }
 
@@ -67,12 +83,44 @@ impl Text {
         self.bytes.len()
     }
 
+    pub(crate) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Run>) {
-        (self.bytes, self.runs)
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Run>, Vec<Gap>) {
+        (self.bytes, self.runs, self.gaps)
+    }
+
+    /// Remembers that nothing was written at the end of the text.
+    pub(crate) fn add_gap(&mut self, cause: CauseId, is_of_lines: bool) {
+        let at = end(self.bytes.len());
+        self.push_gap(Gap {
+            at,
+            cause,
+            is_of_lines,
+        });
+    }
+
+    fn push_gap(&mut self, gap: Gap) {
+        if self.gaps.last() != Some(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    pub(crate) fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Puts the gaps of another text into this one: `position` says where.
+    fn take_gaps(&mut self, of: &[Gap], mut position: impl FnMut(u32) -> u32) {
+        for gap in of {
+            let at = position(gap.at);
+            self.push_gap(Gap { at, ..*gap });
+        }
     }
 
     pub(crate) fn push(&mut self, text: impl AsRef<[u8]>, mark: Mark) {
@@ -82,6 +130,13 @@ impl Text {
         }
         self.bytes.extend_from_slice(text);
         self.close_run(mark);
+        self.count();
+    }
+
+    /// Counts what the text holds.
+    fn count(&self) {
+        let runs = self.runs.capacity().saturating_mul(size_of::<Run>());
+        self.held.set(self.bytes.capacity().saturating_add(runs));
     }
 
     /// Appends a text for good: what shaped it no longer matters.
@@ -99,6 +154,8 @@ impl Text {
             }
         }
         self.runs.extend(runs);
+        self.take_gaps(&other.gaps, |at| before.saturating_add(at));
+        self.count();
     }
 
     /// Appends a text that becomes a part of this value.
@@ -174,6 +231,12 @@ impl Text {
             part.push(&self.bytes[start..end], run.mark);
             start = end;
         }
+        let (first, last) = (end(range.start), end(range.end));
+        let within = self.gaps.partition_point(|gap| gap.at < first);
+        let after = self.gaps.partition_point(|gap| gap.at <= last);
+        if let Some(gaps) = self.gaps.get(within..after) {
+            part.take_gaps(gaps, |at| at - first);
+        }
         part.with_shape_of(self)
     }
 
@@ -193,14 +256,19 @@ impl Text {
         } else if let Some(last) = self.runs.last_mut() {
             last.end = last.end.min(end(length));
         }
+        let kept = self.gaps.partition_point(|gap| gap.at <= end(length));
+        self.gaps.truncate(kept);
     }
 
     /// The same text with every piece rewritten; the marks stay.
     pub(crate) fn map<T: AsRef<[u8]>>(&self, mut rewrite: impl FnMut(&[u8]) -> T) -> Self {
         let mut mapped = Self::new();
+        let mut moved = Moved::new(self);
         for (piece, mark) in self.pieces() {
+            moved.before(piece, &mut mapped);
             mapped.push(rewrite(piece), mark);
         }
+        moved.rest(&mut mapped);
         mapped.with_shape_of(self)
     }
 
@@ -221,6 +289,9 @@ impl Text {
         if let Some(last) = run {
             mapped.push(&rewritten, last.mark);
         }
+        // Hardly a character changes its length, so the places are near enough.
+        let length = end(mapped.len());
+        mapped.take_gaps(&self.gaps, |at| at.min(length));
         mapped.with_shape_of(self)
     }
 
@@ -228,6 +299,14 @@ impl Text {
     pub(crate) fn remark(mut self, mut change: impl FnMut(Mark) -> Mark) -> Self {
         for run in &mut self.runs {
             run.mark = change(run.mark);
+        }
+        self
+    }
+
+    /// The same text with the cause of every gap changed.
+    pub(crate) fn with_gaps_because(mut self, mut change: impl FnMut(CauseId) -> CauseId) -> Self {
+        for gap in &mut self.gaps {
+            gap.cause = change(gap.cause);
         }
         self
     }
@@ -243,9 +322,11 @@ impl Text {
     /// Each line that is not empty starts with `padding`.
     pub(crate) fn indented(&self, padding: &str) -> Self {
         let mut indented = Self::new();
+        let mut moved = Moved::new(self);
         let mut at_line_start = true;
         for (piece, mark) in self.pieces() {
             for line in piece.split_inclusive(|&byte| byte == b'\n') {
+                moved.before(line, &mut indented);
                 if at_line_start && !matches!(line, b"\n" | b"\r\n") {
                     indented.push(padding, mark);
                 }
@@ -253,6 +334,7 @@ impl Text {
                 at_line_start = line.ends_with(b"\n");
             }
         }
+        moved.rest(&mut indented);
         indented.with_shape_of(self)
     }
 
@@ -276,9 +358,11 @@ impl Text {
     /// The first line, and after each line break, `padding` and what follows.
     pub(crate) fn padded(&self, padding: &str) -> Self {
         let mut padded = Self::new();
+        let mut moved = Moved::new(self);
         let mut pads = true;
         for (piece, mark) in self.pieces() {
             for line in piece.split_inclusive(|&byte| byte == b'\n') {
+                moved.before(line, &mut padded);
                 if pads {
                     padded.push(padding, mark);
                 }
@@ -286,6 +370,7 @@ impl Text {
                 pads = line.ends_with(b"\n");
             }
         }
+        moved.rest(&mut padded);
         if pads && let Some(last) = self.marks().next_back() {
             padded.push(padding, last);
         }
@@ -301,6 +386,41 @@ impl Text {
     }
 }
 
+/// The gaps of a text that is copied piece by piece into another.
+struct Moved<'t> {
+    gaps: std::slice::Iter<'t, Gap>,
+    /// How much was copied.
+    at: usize,
+}
+
+impl<'t> Moved<'t> {
+    fn new(text: &'t Text) -> Self {
+        Self {
+            gaps: text.gaps.iter(),
+            at: 0,
+        }
+    }
+
+    /// Moves what stands before a piece that is copied next.
+    fn before(&mut self, piece: &[u8], into: &mut Text) {
+        self.move_to(self.at, into);
+        self.at += piece.len();
+    }
+
+    fn rest(&mut self, into: &mut Text) {
+        self.move_to(usize::MAX, into);
+    }
+
+    fn move_to(&mut self, at: usize, into: &mut Text) {
+        while let Some(gap) = self.gaps.as_slice().first()
+            && gap.at as usize <= at
+        {
+            into.add_gap(gap.cause, gap.is_of_lines);
+            self.gaps.next();
+        }
+    }
+}
+
 /// Texts are far below 4 GiB, since every render has a limit.
 fn end(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
@@ -310,13 +430,23 @@ fn end(length: usize) -> u32 {
 pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     let first = *wanted.first()?;
     let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|&byte| byte == first) {
+    while let Some(found) = position(&bytes[at..], first) {
         if bytes[at + found..].starts_with(wanted) {
             return Some(at + found);
         }
         at += found + 1;
     }
     None
+}
+
+/// Where a byte occurs first. The standard library looks at many bytes at a time only to tell
+/// whether there is one.
+fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+    const CHUNK_BYTES: usize = 64;
+    let mut chunks = bytes.chunks(CHUNK_BYTES).enumerate();
+    let (index, chunk) = chunks.find(|(_, chunk)| chunk.contains(&wanted))?;
+    let within = chunk.iter().position(|&byte| byte == wanted)?;
+    Some(index * CHUNK_BYTES + within)
 }
 
 /// The bytes as text, up to the first that is not UTF-8.

@@ -46,6 +46,16 @@ impl Failure {
         matches!(self, Self::NoGzip)
     }
 
+    /// The reason as Helm 3 words it.
+    pub(crate) fn helm_3_message(&self) -> String {
+        match self {
+            Self::TooLarge(limit) => {
+                format!("decompressed chart is larger than the maximum file size {limit}")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The finding for the archive of this name.
     pub(crate) fn diagnostic(&self, name: &str) -> Diagnostic {
         let (code, hint) = match self {

@@ -1,6 +1,6 @@
 //! Which dependencies the values switch on: tags first, then conditions.
 
-use cairn_spec::{Diagnostic, Value};
+use cairn_spec::{Diagnostic, OriginId, Value};
 
 use crate::{
     Dependency,
@@ -14,14 +14,16 @@ pub(super) struct Switches<'s, 'n, 'w> {
 }
 
 impl<'n> Switches<'_, 'n, '_> {
-    /// One tag that is on is enough; tags that are all off switch off.
-    pub(super) fn tags(&mut self, dependencies: &mut [Dependency]) {
+    /// One tag that is on is enough; tags that are all off switch off. `deciders` get the values
+    /// that were asked.
+    pub(super) fn tags(&mut self, dependencies: &mut [Dependency], deciders: &mut [Vec<OriginId>]) {
         let Some(tags) = self.merge.tables.table(self.values, "tags") else {
             return;
         };
-        for dependency in dependencies {
+        for (dependency, deciders) in dependencies.iter_mut().zip(deciders) {
             let (mut any_on, mut any_off) = (false, false);
             for tag in &dependency.tags {
+                deciders.extend(self.merge.tables.origin_at(tags, tag));
                 match self.merge.tables.get(tags, tag) {
                     None => {}
                     Some(Slot::Leaf(Value::Bool(true), _)) => any_on = true,
@@ -33,12 +35,20 @@ impl<'n> Switches<'_, 'n, '_> {
         }
     }
 
-    /// The first path of a condition that leads to a boolean decides.
-    pub(super) fn conditions(&mut self, dependencies: &mut [Dependency], path: &str) {
-        for dependency in dependencies {
+    /// The first path of a condition that leads to a boolean decides. `deciders` get the values
+    /// that were asked.
+    pub(super) fn conditions(
+        &mut self,
+        dependencies: &mut [Dependency],
+        path: &str,
+        deciders: &mut [Vec<OriginId>],
+    ) {
+        for (dependency, deciders) in dependencies.iter_mut().zip(deciders) {
             let condition = dependency.condition.trim();
             for part in condition.split(',').filter(|part| !part.is_empty()) {
-                match self.at(&format!("{path}{part}")) {
+                let (slot, origin) = self.at(&format!("{path}{part}"));
+                deciders.extend(origin);
+                match slot {
                     Some(Slot::Leaf(Value::Bool(value), _)) => {
                         dependency.enabled = *value;
                         break;
@@ -50,15 +60,21 @@ impl<'n> Switches<'_, 'n, '_> {
         }
     }
 
-    /// What stands at a path and is no table.
-    fn at(&mut self, path: &str) -> Option<Slot<'n>> {
+    /// What stands at a path and is no table, and where that is said, or that nothing is there.
+    fn at(&mut self, path: &str) -> (Option<Slot<'n>>, Option<OriginId>) {
         let (above, key) = path.rsplit_once('.').unwrap_or(("", path));
         let above = match above {
             "" if !path.starts_with('.') => self.values,
-            above => table_at(self.merge, self.values, above).ok()?,
+            above => match table_at(self.merge, self.values, above) {
+                Ok(table) => table,
+                Err(_) => return (None, None),
+            },
         };
-        let slot = self.merge.tables.get(above, key)?;
-        (!slot.is_table()).then_some(slot)
+        let slot = self.merge.tables.get(above, key);
+        (
+            slot.filter(|slot| !slot.is_table()),
+            self.merge.tables.origin_at(above, key),
+        )
     }
 
     fn no_boolean(&mut self, what: &str, path: &str, chart: &str, slot: Slot<'n>) {

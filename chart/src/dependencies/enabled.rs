@@ -1,6 +1,6 @@
 //! Puts the charts that are declared in their places, and removes those that are switched off.
 
-use cairn_spec::Node;
+use cairn_spec::{Node, OriginId};
 use cairn_template::go_semver::{Constraint, Version};
 
 use super::{Branch, Processing, conditions::Switches};
@@ -26,7 +26,8 @@ impl Processing<'_> {
         for dependency in &mut declared {
             dependency.enabled = true;
         }
-        let values = self.switch(branch, values, path, &mut declared)?;
+        let mut deciders = vec![Vec::new(); declared.len()];
+        let values = self.switch(branch, values, path, (&mut declared, &mut deciders))?;
         let is_off = |name: &str| {
             let mut declared = declared.iter();
             declared.any(|dependency| !dependency.enabled && dependency.name == name)
@@ -34,6 +35,12 @@ impl Processing<'_> {
         branch
             .dependencies
             .retain(|branch| !is_off(self.trunk.name(branch)));
+        for (dependency, deciders) in declared.iter().zip(deciders) {
+            let below = branch.dependencies.iter_mut();
+            for below in below.filter(|below| self.trunk.name(below) == dependency.name) {
+                below.chart.switched_on_by.extend(&deciders);
+            }
+        }
         if let Some(values) = values {
             for below in &mut branch.dependencies {
                 let path = format!("{path}{}.", self.trunk.name(below));
@@ -104,7 +111,7 @@ impl Processing<'_> {
         branch: &Branch,
         values: &Node,
         path: &str,
-        declared: &mut [Dependency],
+        (declared, deciders): (&mut [Dependency], &mut [Vec<OriginId>]),
     ) -> Result<Option<Node>, Error> {
         let chains = Chains::forgotten(self.origins);
         let mut merge = Merge::new(chains, self.warnings, self.dialect);
@@ -114,8 +121,8 @@ impl Processing<'_> {
             merge: &mut merge,
             values: table,
         };
-        switches.tags(declared);
-        switches.conditions(declared, path);
+        switches.tags(declared, deciders);
+        switches.conditions(declared, path, deciders);
         let mut below = branch.dependencies.iter();
         if below.any(|branch| self.trunk.metadata(branch).dependencies.is_some()) {
             return merge.node(table).map(Some);

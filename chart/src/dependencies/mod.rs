@@ -17,7 +17,7 @@ use branch::{Branch, Trunk};
 /// # Errors
 ///
 /// Some are missing; their names are in the message.
-pub fn check(chart: &Chart) -> Result<(), Error> {
+pub fn check(chart: &Chart, dialect: Dialect) -> Result<(), Error> {
     let needed = chart.metadata.dependencies.iter().flatten();
     let missing: Vec<&str> = needed
         .map(|dependency| dependency.name.as_str())
@@ -32,9 +32,13 @@ pub fn check(chart: &Chart) -> Result<(), Error> {
         format!("`Chart.yaml` names charts that are not in `charts/`: {names}"),
     )
     .hint("run `helm dependency build` to fetch them");
+    let (start, command) = match dialect {
+        Dialect::Helm4 => ("an", "'helm dependency build'"),
+        Dialect::Helm3 => ("An", "`helm dependency build`"),
+    };
     Err(Error::new(
         format!(
-            "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {names}"
+            "{start} error occurred while checking for chart dependencies. You may need to run {command} to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {names}"
         ),
         diagnostic,
     ))

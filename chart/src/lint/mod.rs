@@ -1,229 +1,186 @@
-//! What looks like a mistake in values and in the templates that read them: findings for people,
-//! none of which keeps a chart from rendering.
+//! What looks like a mistake in a chart and in the values that are given to it: findings for
+//! people, of which only errors keep it from being installed.
+//!
+//! Values are looked at in two ways: what renders read of them, and what the templates name in
+//! the branches that were not taken. A value is called unused, unknown or undefined only where
+//! both agree.
 
+mod addresses;
+mod api_versions;
 mod known;
+mod manifests;
+mod metadata;
+mod object_names;
 mod reads;
+mod trial;
+mod undefined;
+mod unused;
+mod user_values;
 
 use std::collections::BTreeSet;
 
-use cairn_spec::{Diagnostic, Map, Node, Origins, Sources, Span, Value, nearest};
+use cairn_spec::{Diagnostic, Node, Origins, Sources, nearest};
 
-use self::{known::Known, reads::reads};
-use crate::{Chart, ChartType};
+use self::{
+    known::{Known, Shared},
+    reads::ChartReads,
+    trial::Trial,
+};
+use crate::{Chart, ChartFile, ChartType, Dialect, RenderOptions, load};
 
-/// How many findings of a kind are collected.
+/// The most findings of one chart that are collected.
 const MAX_FINDINGS: usize = 1_000;
 
-/// Values of the user that the chart does not know, and those that are of another kind than by
-/// default.
-///
-/// A chart knows what its `values.yaml` and its schema say and its templates name; an empty map
-/// and what is handed on as a whole may hold anything.
-pub fn user_values(
-    chart: &Chart,
-    values: &Node,
-    sources: &Sources,
-    origins: &Origins,
-) -> Vec<Diagnostic> {
-    let mut linter = Linter {
-        origins,
-        path: Vec::new(),
-        findings: Vec::new(),
-    };
-    linter.compare(values, &Known::by(chart, sources));
-    linter.findings
+/// Longer keys are not compared with others.
+const MAX_COMPARED_BYTES: usize = 64;
+
+/// The key that is meant, where one is near.
+fn near<'k>(key: &str, candidates: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    if key.len() > MAX_COMPARED_BYTES {
+        return None;
+    }
+    nearest(
+        key,
+        candidates.filter(|candidate| candidate.len() <= MAX_COMPARED_BYTES),
+    )
 }
 
-struct Linter<'a> {
-    origins: &'a Origins,
-    path: Vec<String>,
-    findings: Vec<Diagnostic>,
+/// What was found, each once.
+#[derive(Debug, Default)]
+struct Findings {
+    all: Vec<Diagnostic>,
+}
+
+impl Findings {
+    fn push(&mut self, finding: Diagnostic) {
+        if !self.is_full() && !self.all.contains(&finding) {
+            self.all.push(finding);
+        }
+    }
+
+    fn extend(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+
+    fn is_full(&self) -> bool {
+        self.all.len() >= MAX_FINDINGS
+    }
+}
+
+/// Looks at a chart with the user's `values`, which are rendered as `options` say.
+///
+/// `files` are those of the chart, and `name` stands for its folder or archive. Charts in
+/// `charts/` are loaded and rendered with it, but findings are about the chart itself, about the
+/// user's values, and about what keeps the whole from rendering.
+///
+/// ```
+/// use cairn_chart::{ChartFile, RenderOptions, lint::lint};
+/// use cairn_spec::{Map, Node, Origins, Sources};
+///
+/// let files = vec![
+///     ChartFile::new("Chart.yaml", "{apiVersion: v2, name: web, version: 1.2.3, icon: https://example.com/web.svg}"),
+///     ChartFile::new("values.yaml", "replicaCont: 1"),
+///     ChartFile::new("templates/web.yaml", "{{ if .Values.web }}replicas: {{ .Values.replicaCount }}{{ end }}"),
+/// ];
+/// let (mut sources, mut origins) = (Sources::new(), Origins::new());
+/// let values = Node::generated(Map::new());
+/// let options = RenderOptions::new("web");
+/// let texts = (&mut sources, &mut origins);
+/// let findings = lint(&files, "web", &values, &options, texts);
+/// let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+/// assert_eq!(
+///     messages,
+///     [
+///         "`.Values.replicaCount` is read, but nothing sets `replicaCount`",
+///         "no template reads the value `replicaCont`",
+///     ]
+/// );
+/// ```
+pub fn lint(
+    files: &[ChartFile],
+    name: &str,
+    values: &Node,
+    options: &RenderOptions<'_>,
+    (sources, origins): (&mut Sources, &mut Origins),
+) -> Vec<Diagnostic> {
+    let mut findings = Findings::default();
+    let chart = match load(files.to_vec(), name, sources, origins) {
+        Ok(chart) => chart,
+        Err(error) => {
+            findings.push(error.into_explained());
+            return findings.all;
+        }
+    };
+    findings.extend(metadata::check(&chart, files, name, sources));
+    findings.extend(metadata::check_crds(&chart, name, sources));
+    let mut reads = ChartReads::of(&chart, sources);
+    reads.add_values(values);
+    let shared = Shared::of(&reads);
+    let known = Known::by(&reads, &shared);
+    user_values::check(values, &known, &reads, (sources, origins), &mut findings);
+    if chart.metadata.chart_type != ChartType::Library && is_complete(&chart) {
+        let mut linter = Linter {
+            chart: &chart,
+            reads: &reads,
+            known: &known,
+            options,
+            findings: &mut findings,
+        };
+        linter.renders(values, files, (sources, origins));
+    }
+    findings.all
+}
+
+/// Whether all charts are there that it needs.
+fn is_complete(chart: &Chart) -> bool {
+    crate::dependencies::check(chart, Dialect::Helm4).is_ok()
+}
+
+struct Linter<'l> {
+    chart: &'l Chart,
+    reads: &'l ChartReads<'l>,
+    known: &'l Known<'l>,
+    options: &'l RenderOptions<'l>,
+    findings: &'l mut Findings,
 }
 
 impl Linter<'_> {
-    fn compare(&mut self, node: &Node, known: &Known<'_>) {
-        if let Some(default) = known.default
-            && self.is_mistyped(node, default)
-        {
-            return;
-        }
-        let Value::Map(map) = &node.value else {
+    /// What renders show: one with the user's values, and one with each of the chart's examples.
+    fn renders(
+        &mut self,
+        values: &Node,
+        files: &[ChartFile],
+        (sources, origins): (&mut Sources, &mut Origins),
+    ) {
+        let trial = Trial::of(self.chart, values, self.options, sources, origins);
+        let is_whole = trial.is_whole;
+        self.findings.extend(trial.findings);
+        let own = format!("{}/templates/", self.chart.name());
+        let version = &self.options.capabilities.kube_version;
+        let minor = version
+            .minor
+            .trim_end_matches('+')
+            .parse()
+            .unwrap_or(u64::MAX);
+        let target = (minor, self.options.dialect);
+        manifests::check(&trial.files, &own, target, sources, self.findings);
+        let examples = trial::examples(files, origins);
+        let Some(rendered) = trial.values.filter(|_| is_whole) else {
             return;
         };
-        for (key, field) in map.fields() {
-            self.path.push(key.to_string());
-            if self.findings.len() >= MAX_FINDINGS {
-                return;
-            }
-            if let Some(below) = known.below.get(key) {
-                self.compare(&field.node, below);
-            } else if !known.is_open {
-                let path = self.path.join(".");
-                let candidates = known.below.keys().map(|key| &**key);
-                let hint = nearest(key, candidates).map(|near| format!("did you mean `{near}`?"));
-                let finding = Diagnostic::warning(
-                    "chart-value-unknown",
-                    format!("nothing in the chart knows the value `{path}`"),
-                );
-                let place = self.origins.span(field.key_origin);
-                self.findings.push(finding.at(place).maybe_hint(hint));
-            }
-            self.path.pop();
+        let shown = [trial::shown(files, origins), examples.clone()].concat();
+        undefined::check(self.reads, &rendered, &shown, sources, self.findings);
+        let mut read: BTreeSet<String> = trial.read;
+        for example in &examples {
+            let trial = Trial::of(self.chart, example, self.options, sources, origins);
+            read.extend(trial.read);
         }
-    }
-
-    fn is_mistyped(&mut self, node: &Node, default: &Node) -> bool {
-        let (kind, usual) = (node.value.kind(), default.value.kind());
-        let is_either_null = [node, default].iter().any(|node| node.value == Value::Null);
-        if kind == usual || is_either_null {
-            return false;
-        }
-        let path = self.path.join(".");
-        let finding = Diagnostic::warning(
-            "chart-value-kind",
-            format!("`{path}` is a {kind} here and a {usual} by default"),
-        )
-        .label(self.origins.span(node.origin), format!("a {kind}"))
-        .label(self.origins.span(default.origin), format!("a {usual}"))
-        .hint(format!("write a {usual}, unless the templates take both"));
-        self.findings.push(finding);
-        true
-    }
-}
-
-/// Paths such as `.Values.foo.bar` that templates of a chart or of the charts in it name, and
-/// that have no default: each once, at the first place.
-pub fn undefined_values(chart: &Chart, sources: &Sources) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    undefined_in(chart, &Map::new(), sources, &mut findings);
-    findings
-}
-
-fn undefined_in(chart: &Chart, globals: &Map, sources: &Sources, findings: &mut Vec<Diagnostic>) {
-    let own = chart
-        .values
-        .get("global")
-        .and_then(|node| node.value.as_map());
-    let globals = own.unwrap_or(globals);
-    for below in &chart.dependencies {
-        undefined_in(below, globals, sources, findings);
-    }
-    // What a library names is a value of whoever includes it.
-    if chart.metadata.chart_type == ChartType::Library {
-        return;
-    }
-    let mut named = BTreeSet::new();
-    for template in &chart.templates {
-        for read in reads(&sources.get(template.source).text) {
-            let missing = match read.keys.split_first() {
-                Some((&"global", rest)) => missing(rest, globals)
-                    .filter(|_| missing_at(&read.keys, &chart.values).is_some()),
-                _ => missing_at(&read.keys, &chart.values),
-            };
-            let Some((key, hint)) = missing else { continue };
-            if findings.len() >= MAX_FINDINGS {
-                return;
-            }
-            let path = read.keys.join(".");
-            if !named.insert(path.clone()) {
-                continue;
-            }
-            let place = Span {
-                source: template.source,
-                start: u32::try_from(read.range.start).unwrap_or(u32::MAX),
-                end: u32::try_from(read.range.end).unwrap_or(u32::MAX),
-            };
-            let finding = Diagnostic::warning(
-                "chart-value-undefined",
-                format!("`.Values.{path}` is read, but no default has `{key}`"),
-            );
-            findings.push(finding.at(place).maybe_hint(hint));
-        }
-    }
-}
-
-/// The first key of a path that is not there, with the nearest that is. What is empty or null by
-/// default may get anything.
-fn missing(keys: &[&str], map: &Map) -> Option<(String, Option<String>)> {
-    let (key, rest) = keys.split_first()?;
-    let Some(node) = map.get(key) else {
-        if map.is_empty() {
-            return None;
-        }
-        let near = nearest(key, map.keys().map(|key| &**key));
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
-        return Some(((*key).to_owned(), hint));
-    };
-    missing_at(rest, node)
-}
-
-fn missing_at(keys: &[&str], node: &Node) -> Option<(String, Option<String>)> {
-    missing(keys, node.value.as_map()?)
-}
-
-/// Values that no template has read: the highest of each that is nowhere read below.
-///
-/// `values` are those of a render, and `read` the JSON Pointers to what it read of them.
-pub fn unused_values(values: &Node, read: &BTreeSet<String>, origins: &Origins) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    let globals: BTreeSet<&str> = read
-        .iter()
-        .filter_map(|pointer| Some(&pointer[pointer.find(GLOBAL)?..]))
-        .collect();
-    let reading = Reading { read, globals };
-    reading.unused(values, &mut String::new(), origins, &mut findings);
-    findings
-}
-
-/// Each chart has a copy of the globals: what one reads is used.
-const GLOBAL: &str = "/global/";
-
-struct Reading<'r> {
-    read: &'r BTreeSet<String>,
-    globals: BTreeSet<&'r str>,
-}
-
-impl Reading<'_> {
-    fn is_read(&self, pointer: &str) -> bool {
-        let global = pointer.find(GLOBAL).and_then(|at| pointer.get(at..));
-        self.read.contains(pointer) || global.is_some_and(|global| self.globals.contains(global))
-    }
-
-    fn is_read_below(&self, pointer: &str) -> bool {
-        let below = format!("{pointer}/");
-        let next = self.read.range(below.clone()..).next();
-        next.is_some_and(|next| next.starts_with(&below))
-    }
-
-    fn unused(
-        &self,
-        node: &Node,
-        pointer: &mut String,
-        origins: &Origins,
-        findings: &mut Vec<Diagnostic>,
-    ) {
-        let Value::Map(map) = &node.value else { return };
-        let length = pointer.len();
-        for (key, field) in map.fields() {
-            pointer.push('/');
-            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            let is_global = pointer.ends_with("/global");
-            if !self.is_read(pointer) && pointer != "/tags" {
-                if is_global
-                    || self.is_read_below(pointer)
-                    || pointer.contains(GLOBAL) && field.node.value.as_map().is_some()
-                {
-                    self.unused(&field.node, pointer, origins, findings);
-                } else if let Some(place) = origins.span(field.key_origin) {
-                    let path = pointer.trim_start_matches('/').replace('/', ".");
-                    let message = format!("no template reads the value `{path}`");
-                    let finding = Diagnostic::warning("chart-value-unused", message).at(place);
-                    if findings.len() < MAX_FINDINGS && !findings.contains(&finding) {
-                        findings.push(finding);
-                    }
-                }
-            }
-            pointer.truncate(length);
-        }
+        unused::check(
+            self.reads,
+            self.known,
+            &read,
+            (sources, origins),
+            self.findings,
+        );
     }
 }

@@ -1,157 +1,161 @@
-//! Which values the text of a template names: `.Values.a.b`, wherever in an action it stands.
+//! Which values the templates of a chart name, in all of their branches.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
 
-const VALUES: &str = ".Values";
-/// Functions that print all that they get.
-const PRINTERS: [&str; 6] = [
-    "toYaml",
-    "mustToYaml",
-    "toYamlPretty",
-    "toJson",
-    "toPrettyJson",
-    "toRawJson",
-];
+use cairn_spec::{Node, Sources, Span, Value};
+use cairn_template::go::{NamedPath, Names, Usage, names};
+
+use crate::{Chart, ChartType};
+
+const VALUES: &str = "Values";
+const SUBCHARTS: &str = "Subcharts";
+/// A method of `.Values` that gives them as they are.
+const AS_MAP: &str = "AsMap";
+/// How many keys of a path are looked at: more than any values nest.
+pub(super) const MAX_KEYS: usize = 128;
+/// How long a file may be that is looked at as a template.
+const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// A path below `.Values`.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Read<'t> {
-    pub(super) keys: Vec<&'t str>,
-    /// Where it stands in the text.
-    pub(super) range: Range<usize>,
-    /// All that is below is used, too: the path is handed to something else. Of `.Values` itself
-    /// this is only said where it is printed, since most charts hand it on.
-    pub(super) is_whole: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) keys: Vec<String>,
+    /// Where it stands; nothing in texts that become templates only through `tpl`.
+    pub(super) place: Option<Span>,
+    pub(super) usage: Usage,
+    pub(super) is_in_definition: bool,
 }
 
-/// All paths that a template names.
-pub(super) fn reads(text: &str) -> Vec<Read<'_>> {
-    let mut reads = Vec::new();
-    let mut at = 0;
-    while let Some(open) = find(text, at, "{{") {
-        at = action(text, open + 2, &mut reads);
-    }
-    reads
+/// What the templates of a chart and of those in it name.
+#[derive(Debug)]
+pub(super) struct ChartReads<'c> {
+    pub(super) chart: &'c Chart,
+    pub(super) reads: Vec<Read>,
+    pub(super) words: BTreeSet<String>,
+    pub(super) below: Vec<Self>,
 }
 
-fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
-    Some(from + text.get(from..)?.find(wanted)?)
-}
-
-/// Reads an action from behind its opening braces; gives where it ends.
-fn action<'t>(text: &'t str, start: usize, reads: &mut Vec<Read<'t>>) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = start;
-    while let Some(&byte) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        at = match byte {
-            b'}' if rest.starts_with(b"}}") => return at + 2,
-            b'/' if rest.starts_with(b"/*") => {
-                find(text, at + 2, "*/").map_or(bytes.len(), |end| end + 2)
-            }
-            b'`' => find(text, at + 1, "`").map_or(bytes.len(), |end| end + 1),
-            b'"' => quoted_end(bytes, at),
-            b'.' if rest.starts_with(VALUES.as_bytes()) && !is_name(rest.get(VALUES.len())) => {
-                let read = read(text, start, at);
-                let end = read.range.end;
-                if !read.keys.is_empty() || read.is_whole {
-                    reads.push(read);
-                }
-                end
-            }
-            _ => at + 1,
+impl<'c> ChartReads<'c> {
+    pub(super) fn of(chart: &'c Chart, sources: &Sources) -> Self {
+        let mut found = Self {
+            chart,
+            reads: Vec::new(),
+            words: BTreeSet::new(),
+            below: Vec::new(),
         };
+        for template in &chart.templates {
+            let source = template.source;
+            if let Some(names) = names(&sources.get(source).text) {
+                found.add(names, |path| {
+                    Some(Span {
+                        source,
+                        start: u32::try_from(path.range.start).ok()?,
+                        end: u32::try_from(path.range.end).ok()?,
+                    })
+                });
+            }
+        }
+        // What `tpl` may get: files and values.
+        for file in &chart.files {
+            let bytes = file.bytes.get(..MAX_FILE_BYTES).unwrap_or(&file.bytes);
+            if let Ok(text) = str::from_utf8(bytes) {
+                found.add_text(text);
+            }
+        }
+        chart.values.walk(&mut |node| {
+            if let Value::String(text) = &node.value {
+                found.add_text(text);
+            }
+        });
+        found.below = chart
+            .dependencies
+            .iter()
+            .map(|below| Self::of(below, sources))
+            .collect();
+        found
     }
-    bytes.len()
-}
 
-fn quoted_end(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    /// Texts of values that are not the chart's own.
+    pub(super) fn add_values(&mut self, values: &Node) {
+        values.walk(&mut |node| {
+            if let Value::String(text) = &node.value {
+                self.add_text(text);
+            }
+        });
+    }
+
+    fn add_text(&mut self, text: &str) {
+        if text.contains("{{")
+            && let Some(names) = names(text)
+        {
+            self.add(names, |_| None);
         }
     }
-    bytes.len()
-}
 
-fn is_name(byte: Option<&u8>) -> bool {
-    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-}
-
-fn read(text: &str, action: usize, start: usize) -> Read<'_> {
-    let mut end = start + VALUES.len();
-    let mut keys = Vec::new();
-    while let Some(rest) = text.get(end..).and_then(|rest| rest.strip_prefix('.')) {
-        let length = rest.bytes().take_while(|byte| is_name(Some(byte))).count();
-        let Some(key) = rest.get(..length).filter(|key| !key.is_empty()) else {
-            break;
-        };
-        keys.push(key);
-        end += 1 + length;
-    }
-    let before = text.get(action..start).unwrap_or_default();
-    let word = before
-        .trim_end_matches(['$', ' '])
-        .rsplit([' ', '(', '-', '|'])
-        .next();
-    if word == Some("index") {
-        while let Some(key) = next_literal(text, end) {
-            keys.push(&text[key.clone()]);
-            end = key.end + 1;
+    fn add(&mut self, names: Names, place: impl Fn(&NamedPath) -> Option<Span>) {
+        self.words.extend(names.words);
+        for path in names.paths {
+            if let Some(mut keys) = below_values(&path.names) {
+                let mut usage = path.usage;
+                usage.is_whole |= keys.len() > MAX_KEYS;
+                keys.truncate(MAX_KEYS);
+                self.reads.push(Read {
+                    keys,
+                    place: place(&path),
+                    usage,
+                    is_in_definition: path.is_in_definition,
+                });
+            }
+        }
+        for text in names.texts {
+            self.add_text(&text);
         }
     }
-    let is_printed = word.is_some_and(|word| PRINTERS.contains(&word));
-    Read {
-        is_whole: !keys.is_empty() || is_printed,
-        keys,
-        range: start..end,
+
+    /// This chart and all in it.
+    pub(super) fn all<'r>(&'r self, visit: &mut impl FnMut(&'r Self)) {
+        visit(self);
+        for below in &self.below {
+            below.all(visit);
+        }
+    }
+
+    pub(super) fn is_library(&self) -> bool {
+        self.chart.metadata.chart_type == ChartType::Library
     }
 }
 
-/// The place of the text between plain quotes that follows.
-fn next_literal(text: &str, from: usize) -> Option<Range<usize>> {
-    let rest = text.get(from..)?;
-    let start = from + rest.len() - rest.trim_start_matches(' ').len() + 1;
-    rest.trim_start_matches(' ').strip_prefix('"')?;
-    let length = text.get(start..)?.find(['"', '\\', '}'])?;
-    let end = start + length;
-    text.get(end..)?.starts_with('"').then_some(start..end)
+/// The keys of a path that leads through `.Values`.
+fn below_values(names: &[String]) -> Option<Vec<String>> {
+    let at = names.iter().rposition(|name| name == VALUES)?;
+    let (before, keys) = (names.get(..at)?, names.get(at + 1..)?);
+    let mut keys = keys.to_vec();
+    if keys.last().is_some_and(|key| key == AS_MAP) {
+        keys.pop();
+    }
+    if let [.., subcharts, name] = before
+        && subcharts == SUBCHARTS
+    {
+        keys.insert(0, name.clone());
+    }
+    Some(keys)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn paths(text: &str) -> Vec<String> {
-        let all = reads(text).into_iter();
-        all.map(|read| read.keys.join("/")).collect()
-    }
-
     #[test]
-    fn paths_in_actions_are_found() {
-        let text = "a .Values.no {{ .Values.a.b | quote }} {{- if and $.Values.c (eq $root.Values.d_1 \".Values.no\") -}}
-            {{/* .Values.no */}} {{ index .Values \"x-y\" \"z\" }} {{ `.Values.no` }} {{ .ValuesNo.x }} {{ toYaml .Values }} {{ include \"x\" .Values }}";
-        assert_eq!(paths(text), ["a/b", "c", "d_1", "x-y/z", ""]);
-    }
-
-    #[test]
-    fn texts_that_end_early_are_read_to_their_end() {
-        for text in [
-            "{{",
-            "{{ \"",
-            "{{ \"\\",
-            "{{ `",
-            "{{/*",
-            "{{ .Values",
-            "{{ .Values.",
-            "{{ index .Values \"",
-            "{{ index .Values",
-        ] {
-            assert_eq!(paths(text), [""; 0], "{text}");
-        }
-        assert_eq!(paths("{{ .Values.é.a }}"), [""; 0]);
+    fn keys_stand_behind_values() {
+        let keys = |path: &str| {
+            let names: Vec<String> = path.split('.').map(str::to_owned).collect();
+            below_values(&names).map(|keys| keys.join("."))
+        };
+        assert_eq!(keys("Values.a.b").as_deref(), Some("a.b"));
+        assert_eq!(keys("?.context.Values.a").as_deref(), Some("a"));
+        assert_eq!(keys("Subcharts.db.Values.a").as_deref(), Some("db.a"));
+        assert_eq!(keys("Values.a.AsMap").as_deref(), Some("a"));
+        assert_eq!(keys("Values").as_deref(), Some(""));
+        assert_eq!(keys("Release.Name"), None);
     }
 }

@@ -5,15 +5,17 @@ mod subcharts;
 mod validate;
 mod values;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use cairn_spec::{Diagnostic, Node, OriginId, Origins, SourceId, SourceKind, Sources, Span};
+use cairn_spec::{
+    Diagnostic, Map, Node, OriginId, Origins, SourceId, SourceKind, Sources, Span, Value,
+};
 use cairn_template::go_yaml::{self, Numbers, ReadError, ReadOptions};
 
 use self::chart_yaml::Decoded;
 use crate::{
-    Chart, ChartFile, ChartTemplate, Error, MAX_LOADED_BYTES, MAX_LOADED_FILES,
+    Chart, ChartFile, ChartTemplate, Dialect, Error, MAX_LOADED_BYTES, MAX_LOADED_FILES,
     archive::{self, not_an_archive},
     go_decode::Mistyped,
     limits::ChartLimits,
@@ -43,13 +45,35 @@ pub fn load(
     sources: &mut Sources,
     origins: &mut Origins,
 ) -> Result<Chart, Error> {
-    let mut loader = Loader::new(sources, origins);
+    load_as(Dialect::Helm4, files, name, sources, origins)
+}
+
+/// As [`load`], as a generation of Helm does.
+pub fn load_as(
+    dialect: Dialect,
+    files: Vec<ChartFile>,
+    name: &str,
+    sources: &mut Sources,
+    origins: &mut Origins,
+) -> Result<Chart, Error> {
+    let mut loader = Loader::new(dialect, sources, origins);
     loader.take(&files)?;
     loader.chart(files, name)
 }
 
 /// Loads a chart that is packed as `.tgz`. `name` is its path, which Helm's messages show.
 pub fn load_archive(
+    bytes: &[u8],
+    name: &str,
+    sources: &mut Sources,
+    origins: &mut Origins,
+) -> Result<Chart, Error> {
+    load_archive_as(Dialect::Helm4, bytes, name, sources, origins)
+}
+
+/// As [`load_archive`], as a generation of Helm does.
+pub fn load_archive_as(
+    dialect: Dialect,
     bytes: &[u8],
     name: &str,
     sources: &mut Sources,
@@ -62,21 +86,25 @@ pub fn load_archive(
         let message = if failure.is_no_gzip() {
             format!("file '{name}' does not appear to be a valid chart file (details: {failure})")
         } else {
-            "unable to load chart archive".to_owned()
+            match dialect {
+                Dialect::Helm4 => "unable to load chart archive".to_owned(),
+                Dialect::Helm3 => failure.helm_3_message(),
+            }
         };
         Error::new(message, failure.diagnostic(name))
     })?;
-    if !files.iter().any(|file| &*file.path == "Chart.yaml") {
+    if dialect == Dialect::Helm4 && !files.iter().any(|file| &*file.path == "Chart.yaml") {
         let message = "unable to detect chart version, no Chart.yaml found";
         let diagnostic = Diagnostic::error("chart-files", format!("`{name}` has no `Chart.yaml`"))
             .hint("pack the chart's folder with `helm package`, with `Chart.yaml` at its top");
         return Err(Error::new(message, diagnostic));
     }
-    load(files, name, sources, origins)
+    load_as(dialect, files, name, sources, origins)
 }
 
 /// What is shared while a chart and the charts in it are loaded.
 struct Loader<'l> {
+    dialect: Dialect,
     sources: &'l mut Sources,
     origins: &'l mut Origins,
     bytes_left: u64,
@@ -85,8 +113,9 @@ struct Loader<'l> {
 }
 
 impl<'l> Loader<'l> {
-    fn new(sources: &'l mut Sources, origins: &'l mut Origins) -> Self {
+    fn new(dialect: Dialect, sources: &'l mut Sources, origins: &'l mut Origins) -> Self {
         Self {
+            dialect,
             sources,
             origins,
             bytes_left: MAX_LOADED_BYTES,
@@ -111,7 +140,7 @@ impl<'l> Loader<'l> {
         Ok(())
     }
 
-    /// Of the outermost chart, Helm looks at the version of the format first of all.
+    /// Of the outermost chart, Helm 4 looks at the version of the format first of all.
     fn check_api_version(&self, node: &Node) -> Result<(), Error> {
         let version = chart_yaml::api_version(node)
             .map_err(|mistyped| self.mistyped("Chart.yaml", mistyped))?;
@@ -140,7 +169,7 @@ impl<'l> Loader<'l> {
         for file in files.iter().filter(|file| &*file.path == "Chart.yaml") {
             let text = self.text(file, name);
             let node = self.read(&file.path, &text)?;
-            if self.depth == 0 && metadata.is_none() {
+            if self.dialect == Dialect::Helm4 && self.depth == 0 && metadata.is_none() {
                 self.check_api_version(&node)?;
             }
             let decoded: &mut Decoded = metadata.get_or_insert_default();
@@ -181,6 +210,8 @@ impl<'l> Loader<'l> {
             templates: parts.templates,
             files: parts.files,
             dependencies,
+            switched_on_by: Vec::new(),
+            metadata_places: root.as_ref().map(places).unwrap_or_default(),
         })
     }
 
@@ -293,6 +324,15 @@ impl<'l> Loader<'l> {
     fn place(&self, origin: Option<OriginId>) -> Option<Span> {
         self.origins.span(origin?)
     }
+}
+
+/// Where the fields of `Chart.yaml` are written that are texts.
+fn places(root: &Node) -> BTreeMap<Arc<str>, OriginId> {
+    let fields = root.as_map().map(Map::iter).into_iter().flatten();
+    fields
+        .filter(|(_, node)| !matches!(node.value, Value::List(_) | Value::Map(_)))
+        .map(|(key, node)| (Arc::clone(key), node.origin))
+        .collect()
 }
 
 /// A text that is being read, and where messages find it.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Loader, extension, over_limit};
-use crate::{Chart, ChartFile, ChartLimits, Error, MAX_CHART_DEPTH, archive};
+use crate::{Chart, ChartFile, ChartLimits, Dialect, Error, MAX_CHART_DEPTH, archive};
 
 /// The files below `charts/`, by the folder or file right below it.
 pub(super) type Folders = BTreeMap<Arc<str>, Vec<ChartFile>>;
@@ -64,8 +64,13 @@ impl Loader<'_> {
             bytes: self.bytes_left.min(ChartLimits::HELM.bytes),
             ..ChartLimits::HELM
         };
-        let read = archive::read(&file.bytes, &limits)
-            .map_err(|failure| Error::new(failure.to_string(), failure.diagnostic(path)));
+        let read = archive::read(&file.bytes, &limits).map_err(|failure| {
+            let message = match self.dialect {
+                Dialect::Helm4 => failure.to_string(),
+                Dialect::Helm3 => failure.helm_3_message(),
+            };
+            Error::new(message, failure.diagnostic(path))
+        });
         Ok(read.and_then(|files| {
             self.take(&files)?;
             self.nested(files, path)

@@ -1,10 +1,10 @@
-//! `values.yaml`, whose documents are merged.
+//! `values.yaml`, whose documents Helm 4 merges; Helm 3 reads the first.
 
 use cairn_spec::{Map, Node, Value};
 use cairn_template::go_yaml::{self, Numbers, ReadOptions};
 
 use super::{Loader, Text, unreadable};
-use crate::Error;
+use crate::{Dialect, Error};
 
 /// The values of a chart that has none.
 pub(super) fn empty() -> Node {
@@ -17,10 +17,15 @@ impl Loader<'_> {
             source: Some(text.source),
             numbers: Numbers::Floats,
         };
-        let documents =
-            go_yaml::read_values(&text.bytes, &options, self.origins).map_err(|error| {
-                unreadable(&error, text.source, "chart-values").within("cannot load values.yaml")
-            })?;
+        let documents = match self.dialect {
+            Dialect::Helm4 => go_yaml::read_values(&text.bytes, &options, self.origins),
+            Dialect::Helm3 => {
+                go_yaml::read_map(&text.bytes, &options, self.origins).map(|first| vec![first])
+            }
+        };
+        let documents = documents.map_err(|error| {
+            unreadable(&error, text.source, "chart-values").within("cannot load values.yaml")
+        })?;
         let merged = documents.into_iter().reduce(|mut merged, document| {
             self.merge(&mut merged, document);
             merged

@@ -2,17 +2,34 @@
 
 use std::{ops::Range, sync::Arc};
 
-use cairn_template::{Piece, Spans};
+use cairn_template::{Absence, Piece, Spans};
 
-/// What one template rendered.
+/// What one template rendered: documents, or nothing.
 #[derive(Debug)]
-pub(crate) struct RenderedFile {
+pub struct RenderedFile {
     /// The template's path from the root chart: `demo/charts/db/templates/service.yaml`.
     pub(crate) path: Arc<str>,
     /// All that it rendered.
     pub(crate) bytes: Vec<u8>,
     /// Where each byte came from.
     pub(crate) spans: Spans,
+}
+
+impl RenderedFile {
+    /// The template's path from the root chart: `demo/charts/db/templates/service.yaml`.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// All that it rendered.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each byte came from, and where something is missing.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
+    }
 }
 
 /// A document of a rendered file.
@@ -47,6 +64,11 @@ impl Document {
         &self.file.bytes[self.range.clone()]
     }
 
+    /// Where it begins in what its template rendered.
+    pub fn offset(&self) -> usize {
+        self.range.start
+    }
+
     /// Such as `apps/v1`.
     pub fn api_version(&self) -> &str {
         &self.head.api_version
@@ -67,6 +89,21 @@ impl Document {
         &self.head.namespace
     }
 
+    /// `KIND/NAME`, or `KIND/NAMESPACE/NAME` where the object names its namespace.
+    pub fn name_for_people(&self) -> String {
+        let Head {
+            kind,
+            name,
+            namespace,
+            ..
+        } = &self.head;
+        if namespace.is_empty() {
+            format!("{kind}/{name}")
+        } else {
+            format!("{kind}/{namespace}/{name}")
+        }
+    }
+
     /// Where a byte of the document came from; none past its end.
     pub fn origin_at(&self, offset: usize) -> Option<Piece<'_>> {
         let offset = self.range.start.checked_add(offset)?;
@@ -74,6 +111,19 @@ impl Document {
             return None;
         }
         self.file.spans.at(offset)
+    }
+
+    /// The places from the start of a range of the document to its end where something is missing.
+    pub fn absences(&self, range: Range<usize>) -> impl Iterator<Item = Absence<'_>> {
+        let start = self.range.start;
+        let end = range.end.min(self.range.len());
+        self.file
+            .spans
+            .absences(start + range.start.min(end)..start + end)
+            .map(move |mut absence| {
+                absence.offset -= start;
+                absence
+            })
     }
 
     /// Where the bytes of a range of the document came from, in order.

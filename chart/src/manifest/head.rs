@@ -10,6 +10,7 @@ use cairn_template::{
 };
 
 use super::document::Head;
+use crate::Dialect;
 
 /// The head of a document and its annotations.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ const METADATA_TYPE: &str = r#"struct { Name string "json:\"name\""; Annotations
 const FIELDS: [&str; 3] = ["apiversion", "kind", "metadata"];
 
 /// Reads the head of a document.
-pub(super) fn read(document: &[u8]) -> Result<FullHead, HeadError> {
+pub(super) fn read(document: &[u8], dialect: Dialect) -> Result<FullHead, HeadError> {
     let is_field = |key: &str| FIELDS.contains(&folded(key).as_str());
     let node =
         go_yaml::read_some(document, Numbers::AsWritten, is_field).map_err(|error| HeadError {
@@ -41,7 +42,7 @@ pub(super) fn read(document: &[u8]) -> Result<FullHead, HeadError> {
     match &node.value {
         Value::Map(map) => reader.document(map),
         Value::Null => {}
-        other => reader.mistyped(other, "Go value", "util.SimpleHead"),
+        other => reader.mistyped(other, "Go value", type_name(dialect)),
     }
     match reader.mistake {
         None => Ok(reader.head),
@@ -49,6 +50,14 @@ pub(super) fn read(document: &[u8]) -> Result<FullHead, HeadError> {
             message: format!("error unmarshaling JSON: while decoding JSON: json: {mistake}"),
             place: None,
         }),
+    }
+}
+
+/// What Go calls the struct that holds the head.
+fn type_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Helm4 => "util.SimpleHead",
+        Dialect::Helm3 => "releaseutil.SimpleHead",
     }
 }
 

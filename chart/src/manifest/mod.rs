@@ -8,8 +8,7 @@ mod show_only;
 mod sort;
 mod split;
 
-pub(crate) use document::RenderedFile;
-pub use document::{Document, Hook, HookEvent};
+pub use document::{Document, Hook, HookEvent, RenderedFile};
 pub(crate) use show_only::show_only;
 pub(crate) use sort::{Sorted, Unsorted, sort};
-pub(crate) use split::length_without_space;
+pub(crate) use split::{length_without_space, split};

@@ -236,14 +236,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::manifest::head;
+    use crate::{Dialect, manifest::head};
 
     /// What is taken is what the full reader takes.
     fn agree(text: &str) -> Result<bool, String> {
         let Some(scanned) = scan(text.as_bytes()) else {
             return Ok(false);
         };
-        match head::read(text.as_bytes()) {
+        match head::read(text.as_bytes(), Dialect::default()) {
             Ok(full) if full.head != scanned => {
                 Err(format!("{text:?} has {:?}, not {scanned:?}", full.head))
             }

@@ -21,6 +21,8 @@ const HOOK_OUTPUT_LOG_POLICY: &str = "helm.sh/hook-output-log-policy";
 pub(crate) struct Sorted {
     pub(crate) documents: Vec<Document>,
     pub(crate) hooks: Vec<Hook>,
+    /// What they are made of, in the order of the paths.
+    pub(crate) files: Vec<Arc<RenderedFile>>,
 }
 
 /// A document that is not valid.
@@ -39,6 +41,7 @@ pub(crate) fn sort(
     let mut sorted = Sorted::default();
     for file in files {
         let file = Arc::new(file);
+        sorted.files.push(Arc::clone(&file));
         for range in split(&file.bytes, dialect) {
             let text = &file.bytes[range.clone()];
             let document = |head: Head| Document::new(Arc::clone(&file), range.clone(), head);
@@ -46,7 +49,7 @@ pub(crate) fn sort(
                 sorted.documents.push(document(head));
                 continue;
             }
-            match head::read(text) {
+            match head::read(text, dialect) {
                 Ok(FullHead { head, annotations }) => match annotations.get(HOOK) {
                     None => sorted.documents.push(document(head)),
                     // Helm passes over hooks of events that it does not know.

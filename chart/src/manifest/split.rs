@@ -7,7 +7,7 @@ use crate::Dialect;
 const SEPARATOR: &[u8] = b"---";
 
 /// Where the documents of a text stand that are not blank, without the space around them.
-pub(super) fn split(text: &[u8], dialect: Dialect) -> Vec<Range<usize>> {
+pub(crate) fn split(text: &[u8], dialect: Dialect) -> Vec<Range<usize>> {
     let mut documents = Vec::new();
     let mut push = |piece: Range<usize>| {
         let trimmed = trim(text, piece, dialect);

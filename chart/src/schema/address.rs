@@ -100,6 +100,10 @@ pub(super) fn below(pointer: &str, token: &str) -> String {
 
 pub(super) fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
+    if !token.contains(['~', '/']) {
+        pointer.push_str(token);
+        return;
+    }
     for c in token.chars() {
         match c {
             '~' => pointer.push_str("~0"),

@@ -8,6 +8,7 @@ use std::{
 use super::{
     address::{Address, Fragment, join, quoted},
     draft::Draft,
+    fields::Fields,
     formats::Format,
     json::{Json, Number},
     model::{
@@ -136,7 +137,7 @@ impl Compiler {
             Json::Object(fields) => {
                 let mut keywords = Keywords {
                     compiler: self,
-                    fields,
+                    fields: Fields::of(fields),
                     address,
                     base: &base,
                 };
@@ -157,7 +158,7 @@ impl Compiler {
 /// The keywords of one schema.
 struct Keywords<'c> {
     compiler: &'c mut Compiler,
-    fields: &'c BTreeMap<String, Json>,
+    fields: Fields<'c>,
     address: &'c Address,
     /// The address of the resource around it.
     base: &'c str,
@@ -348,7 +349,7 @@ impl Keywords<'_> {
     }
 
     fn property(&mut self, keyword: &str) -> Result<Option<SchemaId>, Problem> {
-        if !self.fields.contains_key(keyword) {
+        if self.fields.get(keyword).is_none() {
             return Ok(None);
         }
         self.below(&[keyword]).map(Some)

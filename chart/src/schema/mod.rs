@@ -5,6 +5,7 @@ mod address;
 mod compile;
 mod decimal;
 mod draft;
+mod fields;
 mod formats;
 mod instance;
 mod json;

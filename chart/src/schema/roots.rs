@@ -10,6 +10,7 @@ use super::{
         Address, CHART_SCHEMA, Fragment, below, join, percent_encoded, quoted, split_reference,
     },
     draft::{Draft, Place, published},
+    fields::Fields,
     json::Json,
 };
 
@@ -183,6 +184,7 @@ impl Root {
         }
         self.collect_anchors(fields, &base, pointer)?;
         let around = self.by_id(&base).map_or(around, |resource| resource.draft);
+        let fields = Fields::of(fields);
         for (keyword, place) in draft.keywords() {
             let Some(value) = fields.get(keyword) else {
                 continue;

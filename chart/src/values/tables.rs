@@ -148,6 +148,12 @@ impl<'n> Tables<'n> {
         self.all[table.0].entries.get(key).map(|entry| entry.slot)
     }
 
+    /// Where what stands under a key is written, or the null that deleted it.
+    pub(crate) fn origin_at(&self, table: TableId, key: &str) -> Option<OriginId> {
+        let slot = self.get(table, key).map(|slot| self.origin_of(slot));
+        slot.or_else(|| self.all[table.0].deleted.get(key).copied())
+    }
+
     pub(crate) fn entry_mut(&mut self, table: TableId, key: &str) -> Option<&mut Entry<'n>> {
         self.all[table.0].entries.get_mut(key)
     }

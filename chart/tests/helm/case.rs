@@ -8,7 +8,8 @@ use std::{
 };
 
 use cairn_chart::{
-    KubeVersion, ManifestOptions, PrintedHooks, RenderOptions, load, render,
+    Capabilities, Dialect, KubeVersion, ManifestOptions, PrintedHooks, RenderOptions, load_as,
+    render,
     values::{Overrides, ValuesFile},
 };
 use cairn_spec::{Origins, SourceKind, Sources};
@@ -55,14 +56,23 @@ impl Case {
         serde_json::from_slice(&text).expect("the cases are valid")
     }
 
-    /// What Helm 4.2.3 answered.
-    pub(crate) fn recorded(&self) -> Result<Vec<u8>, String> {
-        let answers = testdata().join("answers").join(&self.chart);
+    /// What Helm answered. For Helm 3 that is recorded where it is not what Helm 4 answered.
+    pub(crate) fn recorded(&self, dialect: Dialect) -> Result<Vec<u8>, String> {
+        let recorded = match dialect {
+            Dialect::Helm4 => None,
+            Dialect::Helm3 => self.recorded_in("answers-of-helm-3"),
+        };
+        let recorded = recorded.or_else(|| self.recorded_in("answers"));
+        recorded.expect("the answer is recorded")
+    }
+
+    fn recorded_in(&self, folder: &str) -> Option<Result<Vec<u8>, String>> {
+        let answers = testdata().join(folder).join(&self.chart);
         if let Ok(output) = fs::read(answers.join(format!("{}.yaml", self.name))) {
-            return Ok(output);
+            return Some(Ok(output));
         }
         let error = fs::read_to_string(answers.join(format!("{}.error", self.name)));
-        Err(error.expect("the answer is recorded").trim_end().to_owned())
+        Some(Err(error.ok()?.trim_end().to_owned()))
     }
 
     /// What a Helm that is there answers.
@@ -83,20 +93,20 @@ impl Case {
     }
 
     /// What Cairn answers.
-    pub(crate) fn render(&self) -> Result<Vec<u8>, String> {
-        let mut call = Call::new(&self.release);
+    pub(crate) fn render(&self, dialect: Dialect) -> Result<Vec<u8>, String> {
+        let mut call = Call::new(&self.release, dialect);
         call.arguments(&self.args)?;
         let (mut sources, mut origins) = (Sources::new(), Origins::new());
         let message = |error: cairn_chart::Error| error.helm_message().trim_end().to_owned();
         let mut read =
             |path: &str| fs::read(testdata().join(path)).map_err(|error| error.to_string());
-        let dialect = call.render.dialect;
         let values = call
             .overrides
             .merge(dialect, &mut sources, &mut origins, &mut read)
             .map_err(message)?;
         let files = folder::read(&testdata().join(&self.chart));
-        let chart = load(files, &self.chart, &mut sources, &mut origins).map_err(message)?;
+        let chart =
+            load_as(dialect, files, &self.chart, &mut sources, &mut origins).map_err(message)?;
         let release = render(chart, &values, &call.render, &mut sources, &mut origins);
         let release = release.map_err(message)?;
         release.manifest(&call.manifest).map_err(message)
@@ -111,9 +121,13 @@ struct Call {
 }
 
 impl Call {
-    fn new(release: &str) -> Self {
+    fn new(release: &str, dialect: Dialect) -> Self {
         Self {
-            render: RenderOptions::new(release),
+            render: RenderOptions {
+                dialect,
+                capabilities: Capabilities::default_of_helm(dialect),
+                ..RenderOptions::new(release)
+            },
             manifest: ManifestOptions::default(),
             overrides: Overrides::default(),
         }

@@ -45,7 +45,7 @@ impl Run {
         let message = |error: Error| error.helm_message().to_owned();
         let values = self.overrides(arguments, user_files).map_err(message)?;
         let mut chart = self.chart(files);
-        dependencies::check(&chart).map_err(message)?;
+        dependencies::check(&chart, self.dialect).map_err(message)?;
         let (origins, warnings) = (&mut self.origins, &mut self.warnings);
         dependencies::process(&mut chart, &values, self.dialect, origins, warnings)
             .map_err(|error| format!("chart dependencies processing failed: {error}"))?;

@@ -16,14 +16,14 @@ use cairn_spec::TreePath;
 use clap::Args;
 
 use crate::{
-    charts::{DialectArg, Failed, Texts, ValueArgs, load_chart, warn},
+    charts::{DialectArg, Failed, Texts, ValueArgs, load_chart_as, warn},
     exit::{ExitCode, Failure, Outcome},
     generated::GeneratedArgs,
     output::Output,
 };
 
 /// The name that Helm gives a release that has none.
-const UNNAMED: &str = "release-name";
+pub(super) const UNNAMED: &str = "release-name";
 
 /// Render a Helm chart, byte for byte as `helm template` does
 ///
@@ -39,6 +39,9 @@ pub(crate) struct ChartTemplate {
     chart: Option<PathBuf>,
     #[command(flatten)]
     values: ValueArgs,
+    /// Call the release `release-name`
+    #[arg(short, long, conflicts_with = "chart")]
+    generate_name: bool,
     #[command(flatten)]
     release: ReleaseArgs,
     #[command(flatten)]
@@ -49,13 +52,10 @@ pub(crate) struct ChartTemplate {
 
 /// What the chart is told of the release and the cluster.
 #[derive(Debug, Args)]
-pub(crate) struct ReleaseArgs {
+pub(super) struct ReleaseArgs {
     /// The release's namespace
     #[arg(short, long, default_value = "default")]
-    namespace: String,
-    /// Call the release `release-name`
-    #[arg(short, long, conflicts_with = "chart")]
-    generate_name: bool,
+    pub(super) namespace: String,
     /// The release is upgraded, not installed
     #[arg(long)]
     is_upgrade: bool,
@@ -119,7 +119,7 @@ impl ChartTemplate {
             ..self.release.options(&name)?
         };
         let values = self.values.merge(options.dialect, texts)?;
-        let chart = load_chart(&chart, texts)?;
+        let chart = load_chart_as(options.dialect, &chart, texts)?;
         if chart.metadata.deprecated {
             output.warning("this chart is deprecated");
         }
@@ -136,7 +136,7 @@ impl ChartTemplate {
 }
 
 impl ReleaseArgs {
-    fn options(&self, name: &str) -> Result<RenderOptions<'static>, Failure> {
+    pub(super) fn options(&self, name: &str) -> Result<RenderOptions<'static>, Failure> {
         let dialect = Dialect::from(self.dialect);
         let mut capabilities = Capabilities::default_of_helm(dialect);
         if let Some(version) = self.kube_version.as_ref().filter(|it| !it.is_empty()) {

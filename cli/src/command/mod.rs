@@ -1,7 +1,10 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod apply;
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
+pub(crate) mod chart_explain;
+pub(crate) mod chart_lint;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
 pub(crate) mod completion;
@@ -15,6 +18,7 @@ pub(crate) mod pack_new;
 pub(crate) mod pack_pull;
 pub(crate) mod pack_push;
 pub(crate) mod pack_test;
+pub(crate) mod plan;
 pub(crate) mod profile_build;
 pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
@@ -44,6 +48,8 @@ pub(crate) mod registry_webhooks_discard;
 pub(crate) mod registry_webhooks_list;
 pub(crate) mod registry_webhooks_retry;
 pub(crate) mod sign;
+pub(crate) mod status;
+pub(crate) mod uninstall;
 pub(crate) mod verify;
 
 use crate::{
@@ -68,14 +74,20 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Pack(Pack::Pull(pull)) => pull.run(environment, output),
         Command::Pack(Pack::Inspect(inspect)) => inspect.run(environment, output),
         Command::Pack(Pack::Import(Import::Helm(helm))) => helm.run(environment, output),
-        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(output),
+        Command::Pack(Pack::Import(Import::Palette(palette))) => palette.run(environment, output),
         Command::Chart(Chart::Template(template)) => template.run(output),
+        Command::Chart(Chart::Explain(explain)) => explain.run(output),
         Command::Chart(Chart::Show(show)) => show.run(output),
+        Command::Chart(Chart::Lint(lint)) => lint.run(output),
         Command::Profile(Profile::Build(build)) => build.run(environment, output),
         Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
         Command::Profile(Profile::Update(update)) => update.run(environment, output),
         Command::Bundle(Bundle::Verify(verify)) => verify.run(environment, output),
+        Command::Plan(plan) => plan.run(environment, output),
+        Command::Apply(apply) => apply.run(environment, output),
+        Command::Status(status) => status.run(environment, output),
+        Command::Uninstall(uninstall) => uninstall.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),

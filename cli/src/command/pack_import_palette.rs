@@ -1,13 +1,17 @@
 //! `cairn pack import palette`: a pack of a Palette pack, and a report of what it lacks.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use cairn_compiler::{ImportNote, ImportOutcome, import_palette};
+use cairn_compiler::{ChanceCalls, ImportNote, ImportOutcome, import_palette};
 use cairn_spec::ArchiveLimits;
 use clap::Args;
 use serde_json::json;
 
 use crate::{
+    config::Environment,
     exit::{ExitCode, Failure, Outcome},
     files::{read_tree_of, replace_folder},
     output::{Output, count, lines, table},
@@ -25,12 +29,17 @@ pub(crate) struct PackImportPalette {
     /// Where to write the pack [default: NAME-VERSION]
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// Let passwords, keys and certificates that charts make of chance follow from names that
+    /// anybody knows; without it they are reported, and somebody chooses
+    #[arg(long)]
+    seeded: bool,
 }
 
 impl PackImportPalette {
-    pub(crate) fn run(self, output: &Output) -> Outcome {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
         let tree = read_tree_of(&self.folder, &ArchiveLimits::PACK, is_of_pack)?;
-        let (session, import) = import_palette(&self.folder.display().to_string(), &tree);
+        let chance = self.chance(environment)?;
+        let (session, import) = import_palette(&self.folder.display().to_string(), &tree, chance);
         output.diagnostics(&session);
         let Some(import) = import else {
             return Err(Failure::reported(ExitCode::InvalidInput));
@@ -63,6 +72,23 @@ impl PackImportPalette {
         ));
         Ok(())
     }
+}
+
+impl PackImportPalette {
+    fn chance(&self, environment: &Environment) -> Result<ChanceCalls, Failure> {
+        if !self.seeded {
+            return Ok(ChanceCalls::Reported);
+        }
+        let unix_s = environment.created_unix_s()?.unwrap_or_else(now);
+        let now = cairn_spec::rfc_3339(unix_s).parse();
+        Ok(ChanceCalls::Seeded(now.map_err(anyhow::Error::new)?))
+    }
+}
+
+/// The time, in seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// A folder beside the archive of a chart holds the same once more.

@@ -12,7 +12,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    chart_source::{Charts, Choice, OFFLINE},
+    chart_mirrors::ChartMirrorArgs,
+    chart_source::{ChartPlaces, Charts, Choice},
     client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
@@ -43,6 +44,8 @@ pub(crate) struct ProfileArgs {
     /// Use no network: packs of folders, and charts of the cache
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) chart_mirrors: ChartMirrorArgs,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
@@ -104,8 +107,11 @@ impl ProfileArgs {
             charts: Charts::new(
                 client.clone(),
                 runtime.handle().clone(),
-                environment.cache.clone(),
-                self.offline,
+                ChartPlaces {
+                    cache: environment.cache.clone(),
+                    offline: self.offline,
+                    mirrors: self.chart_mirrors.mirrors(environment)?,
+                },
             ),
             client,
             trust: self.trust.trust(output)?,
@@ -259,18 +265,7 @@ fn code_of(build: &Build) -> ExitCode {
             code => code,
         })
         .collect();
-    let all = |codes: &[&str]| errors.iter().all(|code| codes.contains(code));
-    if errors.contains(&"pack-untrusted") || errors.contains(&"chart-digest") {
-        ExitCode::Denied
-    } else if all(&["lock-stale"]) {
-        ExitCode::Conflict
-    } else if all(&["pack-registry", "chart-repository", OFFLINE]) {
-        ExitCode::Error
-    } else if all(&[FILE_MISSING, "pack-missing", "chart-missing"]) {
-        ExitCode::NotFound
-    } else {
-        ExitCode::InvalidInput
-    }
+    ExitCode::of_errors(&errors)
 }
 
 /// Writes the bundle and the lock.

@@ -34,7 +34,8 @@ use super::{
     registry_serve::stop_on_signal,
 };
 use crate::{
-    chart_source::{ChartArgs, Charts},
+    chart_mirrors::ChartMirrorArgs,
+    chart_source::{ChartArgs, ChartPlaces, Charts},
     client::{ClientArgs, runtime},
     config::Environment,
     embedded,
@@ -222,7 +223,7 @@ impl Tour<'_> {
         // Packs whose charts are elsewhere are left out: nothing here needs a network.
         let charts = ChartArgs {
             offline: true,
-            locked: false,
+            ..ChartArgs::default()
         };
         let charts = charts.fetcher(&ClientArgs::default(), self.environment)?;
         for folder in find_packs(&self.sources.join("packs"))? {
@@ -283,8 +284,10 @@ impl Tour<'_> {
         Charts::new(
             self.client.clone(),
             self.runtime.handle().clone(),
-            None,
-            true,
+            ChartPlaces {
+                offline: true,
+                ..ChartPlaces::default()
+            },
         )
     }
 
@@ -296,6 +299,7 @@ impl Tour<'_> {
             lock: Some(self.options.data.join("quickstart.lock")),
             registries: Vec::new(),
             offline: true,
+            chart_mirrors: ChartMirrorArgs::default(),
             trust: TrustArgs::default(),
             client: ClientArgs::default(),
         };

@@ -13,6 +13,7 @@ pub(crate) use apis::ServedApis;
 pub use fetch::{ChartsToFetch, WantedPackChart, charts_to_fetch};
 pub(crate) use load::{ChartFiles, LoadedChart, PackedCharts, ResolvedChart};
 pub(crate) use release::{check_release, is_release, release_of};
-pub(crate) use render::{ChartInput, DEFAULT_NAMESPACE, render_chart};
+pub(crate) use render::{ChartInput, DEFAULT_NAMESPACE, drop_idle_namespaces, render_chart};
+pub(crate) use values::helm_values;
 pub use wanted::newest;
 pub(crate) use wanted::{AcquiredChart, WantedChart};

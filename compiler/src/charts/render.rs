@@ -44,6 +44,7 @@ pub(crate) fn render_chart(
         return;
     };
     let namespace = input.namespace.unwrap_or(DEFAULT_NAMESPACE);
+    let others = output.objects.len();
     let host = ChartHost {
         release: input.release.to_owned(),
         namespace: namespace.to_owned(),
@@ -102,7 +103,7 @@ pub(crate) fn render_chart(
         }
     }
     add_hooks(&release.hooks, output, session);
-    drop_idle_namespaces(output);
+    drop_idle_namespaces(output, others);
 }
 
 fn add_hooks(hooks: &[Hook], output: &mut LayerOutput, session: &mut Session) {
@@ -157,14 +158,15 @@ fn capabilities(input: &ChartInput<'_>, session: &mut Session) -> Option<Capabil
     Some(capabilities)
 }
 
-/// Kubernetes drops the namespace of an object that belongs to the cluster; charts rely on it.
-fn drop_idle_namespaces(output: &mut LayerOutput) {
+/// Kubernetes drops the namespace of an object that belongs to the cluster; charts and templates of
+/// the world of Helm rely on it. `others` objects that stand before are left alone.
+pub(crate) fn drop_idle_namespaces(output: &mut LayerOutput, others: usize) {
     let mut scopes = CustomScopes::default();
     for node in &output.objects {
         scopes.learn(node);
     }
     let hooks = output.hooks.iter_mut().map(|(node, _)| node);
-    for node in output.objects.iter_mut().chain(hooks) {
+    for node in output.objects.iter_mut().skip(others).chain(hooks) {
         let id = object::identify(node);
         if id.namespace.is_some()
             && scopes.scope(id.group(), &id.kind) == Scope::Cluster

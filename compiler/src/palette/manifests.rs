@@ -1,17 +1,42 @@
 //! Manifests: those with templates become Go templates of the pack, the others stay plain.
 
-use cairn_spec::{Node, yaml::quote_double};
+use cairn_spec::{Node, PackManifest, SourceKind, yaml::quote_double};
+use cairn_template::go::Templates;
 
 use super::{
     Importer,
     values::{has_macro, is_strict_yaml},
 };
+use crate::{Session, charts::DEFAULT_NAMESPACE};
 
 /// What Palette's macros are in a manifest, as far as a pack knows.
 const MACROS: &str = r#"{{- $_ := set . "spectro" (dict "system" (dict "cluster" (dict "name" .Cluster.Name) "clusterprofile" (dict "name" .Profile.Name "version" .Profile.Version) "kubernetes" (dict "version" .Capabilities.KubeVersion.Version))) }}
 "#;
 
+/// What prints two braces.
+const BRACES: &str = "{{ `{{` }}";
+
+/// Whether a text is a Go template with the functions that there are.
+fn parses(text: &str) -> bool {
+    let mut session = Session::default();
+    let source = session.sources.add("manifest", text, SourceKind::Other);
+    Templates::default()
+        .add("manifest", &session.sources, source)
+        .is_ok()
+}
+
 impl Importer<'_> {
+    /// Objects of manifests that name no namespace are in `default`, if the pack has none.
+    pub(super) fn home_of_manifests(&mut self, manifest: &mut PackManifest) {
+        if manifest.spec.namespace.is_none() && !self.pack.kube_manifests.is_empty() {
+            manifest.spec.namespace = Some(DEFAULT_NAMESPACE.to_owned());
+            self.changed(
+                "values.yaml: pack.namespace",
+                "it is not set: the namespace of the pack is `default`, as it is for `kubectl`",
+            );
+        }
+    }
+
     pub(super) fn manifests(&mut self) {
         let pack = self.pack;
         let mut names = Vec::new();
@@ -35,19 +60,28 @@ impl Importer<'_> {
                 .strip_suffix(".yaml")
                 .or_else(|| below.strip_suffix(".yml"))
                 .unwrap_or(below);
-            if !text.contains("{{") && is_strict_yaml(&text) {
+            let is_template = text.contains("{{") && parses(&text);
+            if !is_template && is_strict_yaml(&text) {
                 self.put(&format!("manifests/{stem}.yaml"), text);
                 continue;
             }
-            let reason = if text.contains("{{") {
-                "it is a Go template"
-            } else {
-                "Cairn reads plain YAML more strictly than Helm does, and what templates render as Helm does"
-            };
             let target = format!("templates/{stem}.yaml.gotmpl");
-            let prelude = self.prelude(stem.rsplit('/').next().unwrap_or(stem), &text);
+            let (reason, text) = if is_template {
+                let prelude = self.prelude(stem.rsplit('/').next().unwrap_or(stem), &text);
+                ("it is a Go template", prelude + &text)
+            } else if text.contains("{{") {
+                (
+                    "its braces are no Go template, so they are printed as they are",
+                    text.replace("{{", BRACES),
+                )
+            } else {
+                (
+                    "Cairn reads plain YAML more strictly than Helm does, and what templates render as Helm does",
+                    text,
+                )
+            };
             self.changed(path.clone(), format!("it is `{target}` now: {reason}"));
-            self.put(&target, prelude + &text);
+            self.put(&target, text);
         }
         self.values_without_manifest();
     }

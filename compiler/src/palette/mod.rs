@@ -4,6 +4,7 @@
 //! `schema.yaml` and `presets.yaml` (<https://docs.spectrocloud.com/registries-and-packs>). Charts
 //! keep their values and the names of their releases, so that the same objects come out of them.
 
+mod chance;
 mod charts;
 mod constraints;
 mod logo;
@@ -26,6 +27,7 @@ use cairn_spec::{
 use self::{pack_json::PackJson, values::Values};
 use crate::Session;
 
+pub use chance::ChanceCalls;
 pub use report::{ImportNote, ImportOutcome};
 
 /// A pack that was made of a Palette pack.
@@ -40,14 +42,23 @@ pub struct PaletteImport {
 }
 
 /// Makes a pack of a Palette pack. `label` is what messages call its folder.
-pub fn import_palette(label: &str, tree: &FileTree) -> (Session, Option<PaletteImport>) {
+pub fn import_palette(
+    label: &str,
+    tree: &FileTree,
+    chance: ChanceCalls,
+) -> (Session, Option<PaletteImport>) {
     let mut session = Session::default();
-    let import = import(label, tree, &mut session);
+    let import = import(label, tree, chance, &mut session);
     let import = import.filter(|_| !session.diagnostics.has_errors());
     (session, import)
 }
 
-fn import(label: &str, tree: &FileTree, session: &mut Session) -> Option<PaletteImport> {
+fn import(
+    label: &str,
+    tree: &FileTree,
+    chance: ChanceCalls,
+    session: &mut Session,
+) -> Option<PaletteImport> {
     let pack = pack_json::read(label, tree, session)?;
     let values = values::read(label, tree, session)?;
     let mut importer = Importer {
@@ -61,7 +72,9 @@ fn import(label: &str, tree: &FileTree, session: &mut Session) -> Option<Palette
     let mut manifest = importer.metadata(session)?;
     importer.namespaces(&mut manifest);
     importer.charts(&mut manifest);
+    importer.chance(&mut manifest, chance, session);
     importer.manifests();
+    importer.home_of_manifests(&mut manifest);
     importer.presets(session);
     let schema = importer.schema(session);
     importer.write_values();

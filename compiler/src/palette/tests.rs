@@ -115,7 +115,7 @@ fn palette_pack() -> FileTree {
 }
 
 fn shown(tree: &FileTree) -> String {
-    let (session, import) = import_palette("web", tree);
+    let (session, import) = import_palette("web", tree, ChanceCalls::Reported);
     let mut out = String::new();
     for finding in session.diagnostics.iter() {
         let _ = writeln!(out, "[{}] {}", finding.code, finding.message);
@@ -132,7 +132,7 @@ fn shown(tree: &FileTree) -> String {
 }
 
 fn notes(tree: &FileTree) -> String {
-    let (_, import) = import_palette("web", tree);
+    let (_, import) = import_palette("web", tree, ChanceCalls::Reported);
     let mut out = String::new();
     for note in import.unwrap().notes {
         let _ = writeln!(
@@ -154,6 +154,86 @@ fn a_palette_pack_becomes_a_pack() {
 #[test]
 fn what_is_changed_or_left_out_is_reported() {
     insta::assert_snapshot!(notes(&palette_pack()));
+}
+
+/// The Palette pack with other files, some of them instead of its own.
+fn palette_pack_with(files: &[(&str, Vec<u8>)]) -> FileTree {
+    let mut tree = FileTree::new();
+    for (path, file) in palette_pack().iter() {
+        if files.iter().all(|(other, _)| *other != path.as_str()) {
+            tree.put(path.as_str(), file.bytes.to_vec());
+        }
+    }
+    for (path, bytes) in files {
+        tree.put(path, bytes.clone());
+    }
+    tree
+}
+
+#[test]
+fn what_a_chart_takes_of_chance_is_reported_or_seeded() {
+    let mut chart = FileTree::new();
+    chart.put(
+        "api/Chart.yaml",
+        "apiVersion: v2\nname: api\nversion: 1.0.0\n",
+    );
+    chart.put(
+        "api/templates/secret.yaml",
+        "{{- $key := genPrivateKey \"ed25519\" }}\napiVersion: v1\nkind: Secret\nmetadata: {name: api}\nstringData: {password: {{ .Values.password | default (randAlphaNum 9) }}}\n",
+    );
+    let json = PACK_JSON.replace("charts/gone-1.0.0.tgz", "charts/api-1.0.0.tgz");
+    let tree = palette_pack_with(&[
+        ("pack.json", json.into()),
+        (
+            "charts/api-1.0.0.tgz",
+            cairn_spec::gzip(&cairn_spec::write_tar(&chart)),
+        ),
+    ]);
+    let of = |chance| {
+        let (_, import) = import_palette("web", &tree, chance);
+        let import = import.unwrap();
+        let notes = import
+            .notes
+            .iter()
+            .filter(|note| note.what.starts_with("charts/api:"));
+        let notes: Vec<String> = notes
+            .map(|note| format!("{} {}", note.outcome.as_str(), note.what))
+            .collect();
+        let chart = import.manifest.spec.charts.last().unwrap();
+        let generated = serde_json::to_string(&chart.generated).unwrap();
+        format!("{}\n{generated}", notes.join("\n"))
+    };
+    insta::assert_snapshot!(of(ChanceCalls::Reported), @"
+        left-out charts/api: `genPrivateKey` in `api/templates/secret.yaml`, `randAlphaNum` in `api/templates/secret.yaml`
+        {}
+        ");
+    let now = "2026-01-31T12:00:00Z".parse().unwrap();
+    insta::assert_snapshot!(of(ChanceCalls::Seeded(now)), @r#"
+        changed charts/api: `genPrivateKey` in `api/templates/secret.yaml`, `randAlphaNum` in `api/templates/secret.yaml`
+        {"now":"2026-01-31T12:00:00Z","calls":[{"function":"genPrivateKey","template":"api/templates/secret.yaml","seeded":true},{"function":"randAlphaNum","template":"api/templates/secret.yaml","seeded":true}]}
+        "#);
+}
+
+#[test]
+fn braces_that_are_no_template_are_printed_as_they_are() {
+    let tree = palette_pack_with(&[
+        (
+            "manifests/plain.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {a: \"{{workflow.name}}\"}\n".into(),
+        ),
+        (
+            "manifests/old.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\ndata: {a: yes, b: \"{{workflow.name}}\"}\n".into(),
+        ),
+    ]);
+    let (_, import) = import_palette("web", &tree, ChanceCalls::Reported);
+    let import = import.unwrap();
+    let text = |path: &str| {
+        let file = import.tree.get(path).unwrap();
+        String::from_utf8(file.bytes.to_vec()).unwrap()
+    };
+    assert!(text("manifests/plain.yaml").ends_with("{a: \"{{workflow.name}}\"}\n"));
+    assert!(text("templates/old.yaml.gotmpl").ends_with("b: \"{{ `{{` }}workflow.name}}\"}\n"));
 }
 
 #[test]
@@ -197,7 +277,7 @@ fn what_is_no_palette_pack_is_refused() {
 
 #[test]
 fn the_go_templates_render_with_the_values_of_their_manifest() {
-    let (_, import) = import_palette("web", &palette_pack());
+    let (_, import) = import_palette("web", &palette_pack(), ChanceCalls::Reported);
     let import = import.unwrap();
     let mut tree = FileTree::new();
     for (path, file) in import.tree.iter() {

@@ -367,3 +367,33 @@ fn charts_of_packs_must_be_what_the_manifest_says() {
           hint: name the folder that `Chart.yaml` is in, or a `.tgz` of `helm package`
         ");
 }
+
+#[test]
+fn the_last_line_of_a_document_ends() {
+    // Helm cuts white space off what a template prints, and ends it with a line break again.
+    let chart = |text: &str| {
+        values(&format!(
+            "=== profile\nlayers: [{{name: front, namespace: shop, chart: {{repository: https://charts.example.com, name: web, version: ^1}}}}]\n=== repo/web@1.0.0/Chart.yaml\n{{apiVersion: v2, name: web, version: 1.0.0}}\n=== repo/web@1.0.0/templates/config.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n  text: {text}\n    one\n"
+        ))
+    };
+    assert_snapshot!(chart("|"), @r#"
+        shop: 
+        web: {"text":"one\n"}
+        "#);
+    assert_snapshot!(chart("|-"), @r#"
+        shop: 
+        web: {"text":"one"}
+        "#);
+}
+
+#[test]
+fn go_templates_may_give_objects_of_the_cluster_a_namespace() {
+    let world = World::new(
+        "=== profile\nlayers: [{name: shop, pack: shop, version: ^1}]\n=== shop@1.0.0/templates/role.yaml.gotmpl\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reader, namespace: {{ .Release.Name }}}\nrules: []\n",
+    );
+    let build = world.build();
+    assert_eq!(findings(&build), "");
+    let objects = objects_of(&build);
+    let metadata = objects[0].at(&["metadata"]).unwrap().to_json();
+    assert_eq!(metadata.to_string(), r#"{"name":"reader"}"#);
+}

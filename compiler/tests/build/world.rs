@@ -325,6 +325,7 @@ pub(crate) fn finding(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let severity = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Advice => "advice",
     };
     let mut out = format!("{severity}[{}] {}", diagnostic.code, diagnostic.message);
     for label in &diagnostic.labels {

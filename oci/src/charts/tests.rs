@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -12,7 +13,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use cairn_spec::{Artifact, ChartName, ChartRepository, Digest, Version};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinSet};
 
 use super::{ChartVersion, fetch, fetch_by_digest, registry::CHART_LAYER, versions};
 use crate::{
@@ -234,6 +235,57 @@ async fn what_is_no_index_and_what_names_odd_archives_is_refused() {
         the registry's answer about `http://HOST/odd/index.yaml` is malformed: the entries of `web` are no list (invalid type: integer `7`, expected a sequence)
         `http://HOST/none/index.yaml` does not exist
         ");
+}
+
+/// Answers every request with what it claims to be a long document, of which nothing but a byte at
+/// a time comes.
+async fn dripping() -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+            let _ = stream.write_all(head).await;
+            while stream.write_all(b"e").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    });
+    (host, server)
+}
+
+#[tokio::test]
+async fn a_repository_that_takes_too_long_is_given_up() {
+    let (host, _server) = dripping().await;
+    let client = Client::new(Options {
+        document_timeout: Duration::from_millis(200),
+        max_attempts: 1,
+        ..Options::default()
+    })
+    .unwrap();
+    let repository = format!("http://{host}/stable").parse().unwrap();
+    let error = versions(&client, &repository, &chart("web"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Request { .. }), "{error:?}");
+    let shown = chain(&error).replace(&host, "HOST");
+    assert!(shown.contains("http://HOST/stable/index.yaml"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_document_that_claims_too_much_is_not_read() {
+    let pages = Pages::start(&[("/stable/index.yaml", "x".repeat(2000))]).await;
+    let client = client(Credentials::none());
+    let url = format!("http://{}/stable/index.yaml", pages.host);
+    let error = client
+        .read_document(&url.parse().unwrap(), None, 1000)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::Limit { limit: 1000, .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

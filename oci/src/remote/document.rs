@@ -22,6 +22,7 @@ impl Client {
         let subject = shown(url);
         let response = self.repeat(&subject, || {
             let mut request = self.inner.http.get(url.clone());
+            request = request.timeout(self.inner.options.document_timeout);
             if let Some(authorization) = authorization {
                 request = request.header(header::AUTHORIZATION, authorization.clone());
             }
@@ -72,14 +73,21 @@ async fn read(response: Response, limit_bytes: usize) -> Result<Bytes, Error> {
 }
 
 async fn bounded(mut response: Response, url: &Url, limit_bytes: usize) -> Result<Bytes, Error> {
+    let too_large = || Error::Limit {
+        what: shown(url),
+        limit: limit_bytes as u64,
+        unit: "bytes",
+    };
+    if response
+        .content_length()
+        .is_some_and(|length| length > limit_bytes as u64)
+    {
+        return Err(too_large());
+    }
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(url, error))? {
         if body.len() + chunk.len() > limit_bytes {
-            return Err(Error::Limit {
-                what: shown(url),
-                limit: limit_bytes as u64,
-                unit: "bytes",
-            });
+            return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }

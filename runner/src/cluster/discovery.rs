@@ -52,6 +52,13 @@ impl Kinds {
         self.versions(group, kind).first()
     }
 
+    /// The kinds whose objects are in namespaces, each at the version that the API server prefers.
+    pub fn namespaced(&self) -> impl Iterator<Item = &Resource> {
+        let all = self.resources.values();
+        let preferred = all.filter_map(|versions| versions.first());
+        preferred.filter(|resource| resource.is_namespaced)
+    }
+
     /// False if the group may have more kinds than are known: its API does not answer.
     pub fn is_sure_of(&self, group: &str) -> bool {
         !self.unsure.contains(group)

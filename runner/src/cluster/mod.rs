@@ -30,6 +30,7 @@ pub use follow::{Follow, Place, Seen};
 pub use objects::{Deletion, Judged, Listed, Propagation};
 pub use ownership::owned_fields;
 pub use propose::{Presence, Proposal, presence_of};
+pub(crate) use wait::now;
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};
 pub use watch::{Event, Watch};
 

@@ -101,11 +101,19 @@ impl Cluster {
                 call.accept = METADATA_LIST;
             }
             let mut page = self.ask(&call).await?.value;
-            let Value::Array(items) = page["items"].take() else {
-                return Err(ClusterError::Answer {
-                    request: format!("GET {}", call.path),
-                    problem: "it is no list".to_owned(),
-                });
+            let is_list = page["kind"]
+                .as_str()
+                .is_some_and(|kind| kind.ends_with("List"));
+            let items = match page["items"].take() {
+                Value::Array(items) => items,
+                // Lists of metadata are null when they are empty.
+                Value::Null if is_list => Vec::new(),
+                _ => {
+                    return Err(ClusterError::Answer {
+                        request: format!("GET {}", call.path),
+                        problem: "it is no list".to_owned(),
+                    });
+                }
             };
             // Items of a list do not say what they are.
             list.objects.extend(items.into_iter().map(|mut object| {

@@ -214,7 +214,7 @@ async fn next(follow: &mut Follow, pods: &mut Pods) -> Result<Vec<super::Seen>, 
 }
 
 /// The time, in whole seconds, as objects have it.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seconds = since.map_or(0, |since| since.as_secs());
     i64::try_from(seconds)

@@ -130,11 +130,16 @@ fn index_one(call: &mut Call<'_, '_>, item: &Value, index: &Value) -> Outcome<Va
             byte_at(call, text.as_bytes(), index)
         }
         Data::Map(map) => match (index.as_str(), &index.data) {
-            (Some(key), _) => Ok(match map.get(&key) {
-                Some(found) => found,
-                None if map.of == MapType::String => Value::from(""),
-                None => Value::nil(),
-            }),
+            (Some(key), _) => {
+                if let Some(found) = map.get(&key) {
+                    return Ok(found);
+                }
+                call.uses_deletion(item, &key);
+                Ok(match map.of {
+                    MapType::String => Value::from(""),
+                    _ => Value::nil(),
+                })
+            }
             (None, Data::Nil | Data::Missing) => {
                 Err(call.failure("value is nil; should be of type string"))
             }
@@ -145,6 +150,7 @@ fn index_one(call: &mut Call<'_, '_>, item: &Value, index: &Value) -> Outcome<Va
         },
         Data::Object(object) => match object.entries() {
             Some(entries) => {
+                call.state().check_unfolded(index)?;
                 let wanted = crate::go::format::print(index);
                 Ok(entries
                     .into_iter()
@@ -266,7 +272,7 @@ fn print(call: &mut Call<'_, '_>) -> Outcome<Value> {
         after_text = is_text;
         let printed = printed_argument(call, index, &value)?;
         text.absorb(&printed);
-        call.state().check_length(text.len())?;
+        call.state().check_text(&text)?;
     }
     call.finished(text)
 }
@@ -281,7 +287,7 @@ fn println(call: &mut Call<'_, '_>) -> Outcome<Value> {
         let value = call.value(index)?;
         let printed = printed_argument(call, index, &value)?;
         text.absorb(&printed);
-        call.state().check_length(text.len())?;
+        call.state().check_text(&text)?;
     }
     text.push("\n", mark);
     call.finished(text)
@@ -302,6 +308,9 @@ fn printed_argument(call: &mut Call<'_, '_>, index: usize, value: &Value) -> Out
 fn printf(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let format = call.text(0)?;
     let arguments = call.rest(1)?;
+    for argument in &arguments {
+        call.state().check_unfolded(argument)?;
+    }
     let limit = call.state().limits.output_bytes;
     let Some(segments) = print_formatted(format.as_bytes(), &arguments, limit) else {
         return Err(match call.state().check_length(limit.saturating_add(1)) {

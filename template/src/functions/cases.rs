@@ -13,6 +13,9 @@ use crate::{
     writer::Text,
 };
 
+/// This many bytes cost a step where each character is looked at.
+const BYTES_PER_SLOW_STEP: usize = 2;
+
 pub(super) static FUNCTIONS: &[Function] = &functions![
     "camelcase" (String) => camelcase;
     "initials" (String) => initials;
@@ -51,7 +54,14 @@ fn title(call: &mut Call<'_, '_>) -> Outcome<Value> {
         previous = char;
         if starts_word { to_title(char) } else { char }
     };
-    changed(call, 0, |text| cased(text, case))
+    changed_slowly(call, |text| cased(text, case))
+}
+
+/// As [`changed`], of one character after the other.
+fn changed_slowly(call: &mut Call<'_, '_>, change: impl FnOnce(&Text) -> Text) -> Outcome<Value> {
+    let length = call.value(0)?.as_bytes().map_or(0, <[u8]>::len);
+    call.state().step(length / BYTES_PER_SLOW_STEP)?;
+    changed(call, 0, change)
 }
 
 fn is_separator(char: char) -> bool {
@@ -74,7 +84,7 @@ fn untitle(call: &mut Call<'_, '_>) -> Outcome<Value> {
         }
         char
     };
-    changed(call, 0, |text| cased(text, case))
+    changed_slowly(call, |text| cased(text, case))
 }
 
 fn swapcase(call: &mut Call<'_, '_>) -> Outcome<Value> {
@@ -93,7 +103,7 @@ fn swapcase(call: &mut Call<'_, '_>) -> Outcome<Value> {
         }
         to_upper(char)
     };
-    changed(call, 0, |text| cased(text, case))
+    changed_slowly(call, |text| cased(text, case))
 }
 
 fn cased(text: &Text, mut case: impl FnMut(char) -> char) -> Text {
@@ -133,6 +143,7 @@ fn renamed(call: &mut Call<'_, '_>, rename: impl FnOnce(&[u8]) -> Vec<u8>) -> Ou
     let value = call.value(0)?;
     let bytes = value.as_bytes().unwrap_or_default();
     call.state().check_length(bytes.len())?;
+    call.state().step(bytes.len() / BYTES_PER_SLOW_STEP)?;
     let renamed = rename(bytes);
     if renamed == bytes {
         return Ok(value);

@@ -38,9 +38,7 @@ impl Basic<'_> {
 fn basic(value: &Value) -> Option<Basic<'_>> {
     Some(match &value.data {
         Data::Bool(value) => Basic::Bool(*value),
-        Data::Int(value, kind) if kind.is_unsigned() => {
-            Basic::Uint(u64::try_from(*value).unwrap_or_default())
-        }
+        Data::Int(value, kind) if kind.is_unsigned() => Basic::Uint(value.cast_unsigned()),
         Data::Int(value, _) => Basic::Int(*value),
         Data::Float(value) => Basic::Float(*value),
         Data::Str(_) | Data::Text(_) => Basic::Str(value.as_bytes()?),

@@ -21,15 +21,15 @@ pub(super) static FUNCTIONS: &[Function] = &functions![
     "values" (Map) => values;
 ];
 
-/// The entries of a map; nil has none. What comes of them depends on what decided that it is
-/// this map.
-fn entries(call: &mut Call<'_, '_>, index: usize) -> Outcome<Rc<Entries>> {
+/// The entries of a map, and where it came from; nil has none. What comes of them depends on what
+/// decided that it is this map.
+fn entries(call: &mut Call<'_, '_>, index: usize) -> Outcome<(Rc<Entries>, Source)> {
     let map = call.value(index)?;
     call.state().read_shallow(&map);
     call.uses_origins(map.because);
     let entries = map.entries().unwrap_or_default();
     call.state().step(entries.len())?;
-    Ok(entries)
+    Ok((entries, Source::derived(map.source.origins)))
 }
 
 /// A key that the result depends on.
@@ -41,26 +41,31 @@ fn key(call: &mut Call<'_, '_>, index: usize) -> Outcome<Arc<str>> {
 /// Sorted, where Go has them in another order each time.
 fn keys(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut keys = Vec::new();
+    let mut origins = OriginSet::EMPTY;
     for index in 0..call.count() {
-        for (key, entry) in entries(call, index)?.iter() {
-            keys.push(Value::scalar(Arc::clone(key), entry.key));
-        }
+        let (entries, source) = entries(call, index)?;
+        origins = call.state().tracker.union(origins, source.origins);
+        keys.extend(entries.iter().map(|(key, entry)| entry.key_value(key)));
     }
-    Ok(call.chosen(Value::typed_list(keys, ElementType::String)))
+    let keys = Value {
+        source: Source::derived(origins),
+        ..Value::typed_list(keys, ElementType::String)
+    };
+    Ok(call.chosen(keys))
 }
 
 /// In the order of their keys, where Go has them in another order each time.
 fn values(call: &mut Call<'_, '_>) -> Outcome<Value> {
-    let entries = entries(call, 0)?;
+    let (entries, source) = entries(call, 0)?;
     let values = entries.values().map(|entry| entry.value.clone()).collect();
-    Ok(call.chosen(Value::list_of(values, Source::TEMPLATE)))
+    Ok(call.chosen(Value::list_of(values, source)))
 }
 
 fn pluck(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let key = key(call, 0)?;
     let mut found = Vec::new();
     for index in 1..call.count() {
-        if let Some(entry) = entries(call, index)?.get(&key) {
+        if let Some(entry) = entries(call, index)?.0.get(&key) {
             found.push(entry.value.clone());
         }
     }
@@ -68,22 +73,24 @@ fn pluck(call: &mut Call<'_, '_>) -> Outcome<Value> {
 }
 
 fn pick(call: &mut Call<'_, '_>) -> Outcome<Value> {
-    let entries = entries(call, 0)?;
+    let (entries, source) = entries(call, 0)?;
     let mut picked = Entries::new();
     for index in 1..call.count() {
         if let Some((key, entry)) = entries.get_key_value(&key(call, index)?) {
             picked.insert(Arc::clone(key), entry.clone());
         }
     }
-    Ok(call.chosen(Value::map_of(picked, Source::TEMPLATE)))
+    Ok(call.chosen(Value::map_of(picked, source)))
 }
 
 fn omit(call: &mut Call<'_, '_>) -> Outcome<Value> {
-    let mut left = Rc::unwrap_or_clone(entries(call, 0)?);
+    let (entries, source) = entries(call, 0)?;
+    call.state().make_map(entries.len())?;
+    let mut left = Rc::unwrap_or_clone(entries);
     for index in 1..call.count() {
         left.remove(&key(call, index)?);
     }
-    Ok(call.chosen(Value::map_of(left, Source::TEMPLATE)))
+    Ok(call.chosen(Value::map_of(left, source)))
 }
 
 /// `dig KEY … DEFAULT MAP`
@@ -111,10 +118,7 @@ fn dig(call: &mut Call<'_, '_>) -> Outcome<Value> {
         let Some(found) = map.get(name) else {
             let default = call.value(keys)?;
             call.state().read_shallow(&value);
-            if let Some(origin) = map.deletion(name) {
-                let deleted = call.state().tracker.single(origin);
-                call.uses_origins(deleted);
-            }
+            call.uses_deletion(&value, name);
             let default = call.chosen_by(because, default);
             return Ok(call.chosen(default));
         };
@@ -156,6 +160,7 @@ fn copied(call: &mut Call<'_, '_>, value: &Value, depth: usize) -> Outcome<Value
     call.state().step(1)?;
     let data = match &value.data {
         Data::List(list) if !list.items().is_empty() => {
+            call.state().make_items(list.items().len())?;
             let mut items = Vec::with_capacity(list.items().len());
             for item in list.items() {
                 items.push(copied(call, item, depth + 1)?);
@@ -163,6 +168,7 @@ fn copied(call: &mut Call<'_, '_>, value: &Value, depth: usize) -> Outcome<Value
             Data::List(Rc::new(List::new(items, list.of)))
         }
         Data::Map(map) => {
+            call.state().make_map(map.len())?;
             let mut entries = Rc::unwrap_or_clone(map.entries());
             for entry in entries.values_mut() {
                 entry.value = copied(call, &entry.value, depth + 1)?;

@@ -1,9 +1,9 @@
 //! YAML, JSON and TOML as Helm's templates read and write them. What is written keeps the origins
 //! of each key and leaf; what is read came from all of the text.
 
-use std::ops::Range;
+use std::{ops::Range, rc::Rc};
 
-use cairn_spec::Span;
+use cairn_spec::{Span, Value as Tree};
 
 use super::{Function, functions};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     spans::{CauseId, Mark},
     state::{Outcome, State},
     tree::Report,
-    value::{Data, ElementType, Entries, Entry, IntKind, Source, Value},
+    value::{Data, ElementType, Entries, Entry, IntKind, List, Source, Value},
     writer::Text,
 };
 
@@ -55,6 +55,7 @@ fn must_to_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn yaml(call: &mut Call<'_, '_>, on_error: OnError) -> Outcome<Value> {
     let value = call.value(0)?;
+    call.state().check_unfolded(&value)?;
     let (written, marks) = marked(call, |marks| go_yaml::write(&value, marks));
     let written = written.map(without_last_break);
     match written {
@@ -67,6 +68,7 @@ fn yaml(call: &mut Call<'_, '_>, on_error: OnError) -> Outcome<Value> {
 
 fn to_yaml_pretty(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(0)?;
+    call.state().check_unfolded(&value)?;
     let (written, marks) = marked(call, |marks| go_yaml::write_pretty(&value, marks));
     match written.map(without_last_break) {
         Err(error @ WriteError::TooDeep) => Err(call.failure(error.to_string())),
@@ -104,6 +106,7 @@ fn must_to_raw_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn json(call: &mut Call<'_, '_>, style: JsonStyle, on_error: OnError) -> Outcome<Value> {
     let value = call.value(0)?;
+    call.state().check_unfolded(&value)?;
     let (written, marks) = marked(call, |marks| go_json::write(&value, style, marks));
     match written.map(String::into_bytes) {
         Err(error) if on_error == OnError::Fail || error == JsonWriteError::TooDeep => {
@@ -115,6 +118,7 @@ fn json(call: &mut Call<'_, '_>, style: JsonStyle, on_error: OnError) -> Outcome
 
 fn to_toml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(0)?;
+    call.state().check_unfolded(&value)?;
     let (written, marks) = marked(call, |marks| go_toml::write(&value, marks));
     match written {
         Err(error @ (TomlWriteError::TooDeep | TomlWriteError::Null)) => {
@@ -130,6 +134,7 @@ fn to_toml(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn must_to_toml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let value = call.value(0)?;
+    call.state().check_unfolded(&value)?;
     let (written, marks) = marked(call, |marks| go_toml::write(&value, marks));
     match written {
         Err(error) => Err(call.failure(error.to_string())),
@@ -260,16 +265,18 @@ impl Report<Value> for Marks<'_, '_> {
 }
 
 /// The text that the first argument is; all that is read depends on it.
-fn text(call: &mut Call<'_, '_>) -> Outcome<Vec<u8>> {
+fn text(call: &mut Call<'_, '_>) -> Outcome<Rc<Text>> {
     let text = call.read_text(0)?;
     call.state().check_length(text.len())?;
-    Ok(text.as_bytes().to_vec())
+    // What is read takes more time and memory than its text.
+    call.state().step(text.len() / 2)?;
+    Ok(text)
 }
 
 fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
     Ok(
-        match go_yaml::map_value(&text, Source::derived(call.used)) {
+        match go_yaml::map_value(text.as_bytes(), Source::derived(call.used)) {
             Ok(value) => value,
             Err(error) => error_map(call, error.to_string()),
         },
@@ -279,7 +286,7 @@ fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
 fn from_yaml_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
     Ok(
-        match go_yaml::list_value(&text, Source::derived(call.used)) {
+        match go_yaml::list_value(text.as_bytes(), Source::derived(call.used)) {
             Ok(value) => value,
             Err(error) => error_list(call, error.to_string()),
         },
@@ -288,7 +295,7 @@ fn from_yaml_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    Ok(match go_json::read_map(&text) {
+    Ok(match go_json::read_map(text.as_bytes()) {
         Ok(node) => Value::from_tree(&node.value, Source::derived(call.used)),
         Err(error) => error_map(call, error.to_string()),
     })
@@ -296,7 +303,12 @@ fn from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn from_json_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    Ok(match go_json::read_list(&text) {
+    Ok(match go_json::read_list(text.as_bytes()) {
+        // A list that is nil, not nothing.
+        Ok(node) if matches!(node.value, Tree::Null) => Value {
+            source: Source::derived(call.used),
+            ..Data::List(Rc::new(List::nil(ElementType::Any))).into()
+        },
         Ok(node) => Value::from_tree(&node.value, Source::derived(call.used)),
         Err(error) => error_list(call, error.to_string()),
     })
@@ -304,7 +316,7 @@ fn from_json_array(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn must_from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    match go_json::read(&text) {
+    match go_json::read(text.as_bytes()) {
         Ok(node) => Ok(Value::from_tree(&node.value, Source::derived(call.used))),
         Err(error) => Err(call.failure(error.to_string())),
     }
@@ -312,7 +324,7 @@ fn must_from_json(call: &mut Call<'_, '_>) -> Outcome<Value> {
 
 fn from_toml(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = text(call)?;
-    Ok(match go_toml::read(&text) {
+    Ok(match go_toml::read(text.as_bytes()) {
         Ok(table) => toml_table(table, Source::derived(call.used)),
         Err(error) => error_map(call, error.to_string()),
     })

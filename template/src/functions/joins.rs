@@ -72,7 +72,7 @@ fn strings(call: &mut Call<'_, '_>, index: usize) -> Outcome<Vec<Rc<Text>>> {
         Data::Nil | Data::Missing => Vec::new(),
         _ => vec![value],
     };
-    call.state().step(items.len())?;
+    call.state().make_texts(items.len())?;
     items
         .iter()
         .filter(|item| !is_nil(item))
@@ -117,7 +117,13 @@ fn sort_alpha(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let mut texts = strings(call, 0)?;
     call.uses(&value);
     texts.sort_by(|left, right| left.as_bytes().cmp(right.as_bytes()));
-    Ok(string_list(call, texts))
+    let sorted = string_list(call, texts);
+    if let (Data::List(list), Data::List(of)) = (&value.data, &sorted.data)
+        && list.of == ElementType::String
+    {
+        list.sort(of.items().to_vec());
+    }
+    Ok(sorted)
 }
 
 /// A `[]string` that depends on all that was looked at.
@@ -167,7 +173,7 @@ fn parts(call: &mut Call<'_, '_>, index: usize, most: Option<usize>) -> Outcome<
     call.uses_origins(whole.origins);
     call.state().check_length(whole.text.len())?;
     let ranges = part_ranges(whole.bytes(), separator.as_bytes(), most);
-    call.state().step(ranges.len())?;
+    call.state().make_texts(ranges.len())?;
     let mut parts = Vec::with_capacity(ranges.len());
     for range in ranges {
         let mut part = whole.part(range);

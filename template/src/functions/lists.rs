@@ -57,7 +57,11 @@ fn items(call: &mut Call<'_, '_>, index: usize, problem: &str) -> Outcome<Vec<Va
     let Some(items) = slice_items(&value) else {
         return Err(no_slice(call, &value, |kind| format!("{problem} {kind}")));
     };
-    call.state().step(items.len())?;
+    if items.is_empty() {
+        // There are no items that would tell.
+        call.uses(&value);
+    }
+    call.state().make_items(items.len())?;
     Ok(items)
 }
 

@@ -23,16 +23,17 @@ pub(super) static FUNCTIONS: &[Function] = &functions![
 
 fn list(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let items = call.rest(0)?;
-    call.state().step(items.len())?;
+    call.state().make_items(items.len())?;
     Ok(Value::list_of(items, Source::TEMPLATE))
 }
 
 fn dict(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let count = call.count();
-    call.state().step(count)?;
+    call.state().make_map(count.div_ceil(2))?;
     let mut entries = Entries::new();
     for index in (0..count).step_by(2) {
         let key = call.value(index)?;
+        call.state().check_unfolded(&key)?;
         let name = key_name(&key);
         // A key without a value has the empty text.
         let value = if index + 1 < count {
@@ -68,6 +69,7 @@ fn get(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let key = key(call)?;
     let Some(mut found) = map.get(&key) else {
         call.read(&map);
+        call.uses_deletion(&map, &key);
         return Ok(call.computed(""));
     };
     found.because = call.state().tracker.union(found.because, map.because);
@@ -82,8 +84,9 @@ fn has_key(call: &mut Call<'_, '_>) -> Outcome<Value> {
         Data::Map(entries) => entries.contains_key(&key),
         _ => false,
     };
-    if let Some(value) = map.get(&key) {
-        call.read(&value);
+    match map.get(&key) {
+        Some(value) => call.read(&value),
+        None => call.uses_deletion(&map, &key),
     }
     Ok(call.computed(found))
 }

@@ -64,7 +64,7 @@ pub(super) fn check_growing(call: &mut Call<'_, '_>, text: &Text) -> Outcome<()>
     if text.len() > call.state().limits.output_bytes {
         call.state().check_length(text.len())?;
     }
-    Ok(())
+    call.state().check_runs(text)
 }
 
 /// A part of an argument; what was looked at before decided how it is cut.

@@ -91,6 +91,9 @@ fn rand_int(call: &mut Call<'_, '_>) -> Outcome<Value> {
     })
 }
 
+/// What it takes to draw the place of one character.
+const SHUFFLE_STEPS: usize = 16;
+
 /// The characters of a text in another order.
 fn shuffle(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let text = call.read_text(0)?;
@@ -99,7 +102,8 @@ fn shuffle(call: &mut Call<'_, '_>) -> Outcome<Value> {
         characters.extend(chunk.valid().chars());
         characters.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
-    call.state().step(characters.len())?;
+    call.state()
+        .step(characters.len().saturating_mul(SHUFFLE_STEPS))?;
     if characters.len() < 2 {
         return call.computed_text(characters.into_iter().collect());
     }

@@ -1,5 +1,7 @@
 //! Parses what stands in an action: pipelines, commands and operands.
 
+use std::borrow::Cow;
+
 use super::{
     ast::{Kind, List, Node, NodeId, Pipe},
     format::quote,
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::functions;
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Parsed<NodeId> {
         let start = self.peek_non_space().start;
         let since = self.scratch.len();
@@ -226,7 +228,8 @@ impl Parser<'_> {
         let value = self.value(token);
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let Some(function) = functions::find(value) else {
+                let known = functions::find(value).filter(|_| !self.unknown.contains(&value));
+                let Some(function) = known else {
                     let name = quote(value.as_bytes());
                     return Err(self.error(format!("function {name} not defined")));
                 };
@@ -276,7 +279,7 @@ impl Parser<'_> {
         Ok(Some(self.add(kind, token.start, token.start, token.end)))
     }
 
-    pub(super) fn unquoted(&mut self, token: Token) -> Parsed<Vec<u8>> {
+    pub(super) fn unquoted(&mut self, token: Token) -> Parsed<Cow<'t, [u8]>> {
         literal::unquote(self.value(token)).ok_or_else(|| self.error("invalid syntax"))
     }
 

@@ -118,6 +118,20 @@ impl Parameter {
     }
 }
 
+/// The value as a function gets it: structs are copied.
+fn passed(value: Value) -> Value {
+    match &value.data {
+        Data::Object(object) => match object.copied() {
+            Some(copy) => Value {
+                data: copy.data,
+                ..value
+            },
+            None => value,
+        },
+        _ => value,
+    }
+}
+
 impl Renderer<'_> {
     /// Evaluates the arguments one after the other and puts them on the renderer's list.
     pub(super) fn evaluate_arguments(
@@ -130,11 +144,11 @@ impl Renderer<'_> {
         for index in 0..count {
             let word = frame.program.children(calling.arguments)[index];
             let value = self.argument(frame, word, signature.parameter(index))?;
-            self.arguments.push(value);
+            self.arguments.push(passed(value));
         }
         if let Some(last) = calling.last {
             let value = self.checked(frame, last, signature.parameter(count))?;
-            self.arguments.push(value);
+            self.arguments.push(passed(value));
         }
         Ok(())
     }

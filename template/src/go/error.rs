@@ -78,6 +78,15 @@ impl Error {
         }
     }
 
+    /// The message as `helm template` of Helm 3 shows it: Go's, but for those of `fail` and
+    /// `required`, and for mistakes in the text.
+    pub fn helm_3_message(&self) -> String {
+        match &self.0.kind {
+            Kind::Execute { is_message: false } => self.0.message.clone(),
+            _ => self.helm_message(),
+        }
+    }
+
     /// What is wrong, where, what led there, and where the values were written.
     pub fn diagnostic(&self) -> &Diagnostic {
         &self.0.diagnostic

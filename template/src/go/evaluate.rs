@@ -21,6 +21,9 @@ use crate::{
     writer::Text,
 };
 
+/// What a text that `tpl` parses takes, besides its bytes: it is kept for the next time.
+const PARSE_STEPS: usize = 400;
+
 /// What is called, and with what.
 pub(super) struct Calling<'n> {
     /// The node that errors of the function name.
@@ -111,7 +114,7 @@ impl Renderer<'_> {
 
     /// A pipeline in parentheses.
     pub(super) fn nested_pipeline(&mut self, frame: &mut Frame, id: NodeId) -> Outcome<Value> {
-        if !self.has_stack() {
+        if !self.has_stack_for_blocks() {
             return Err(too_deep(frame));
         }
         self.pipeline(frame, id)
@@ -282,7 +285,8 @@ impl Renderer<'_> {
         let program = if let Some(program) = known {
             program
         } else {
-            let program = super::parse::parse(SET_NAME, &source, None)
+            self.state.step(source.len().saturating_add(PARSE_STEPS))?;
+            let program = super::parse::parse(SET_NAME, &source, None, self.templates.unknown())
                 .map_err(|problem| unparsable(&source, place, problem))?;
             let program = Arc::new(program);
             self.parsed

@@ -1,7 +1,7 @@
 //! Renders what stands in a template: text, actions and control structures.
 
 use super::{
-    ast::{Control, ControlId, Kind, List, NodeId},
+    ast::{Control, ControlId, Kind, List, NodeId, Program},
     format::{print, quote},
     frame::Frame,
     render::{NO_VALUE, Renderer},
@@ -63,7 +63,7 @@ impl Renderer<'_> {
     }
 
     /// Counts work, and says where there was too much of it.
-    fn count(&mut self, frame: &Frame, steps: usize) -> Outcome<()> {
+    pub(super) fn count(&mut self, frame: &Frame, steps: usize) -> Outcome<()> {
         match self.state.step(steps) {
             Ok(()) => Ok(()),
             Err(failure) => Err(frame.wrap(failure, "")),
@@ -91,10 +91,12 @@ impl Renderer<'_> {
     }
 
     fn check_output(&mut self, frame: &Frame, out: &Text) -> Outcome<()> {
-        if out.len() <= self.state.limits.output_bytes {
-            return Ok(());
-        }
-        match self.state.check_length(out.len()) {
+        let checked = if out.len() <= self.state.limits.output_bytes {
+            self.state.check_runs(out)
+        } else {
+            self.state.check_length(out.len())
+        };
+        match checked {
             Ok(()) => Ok(()),
             Err(failure) => Err(frame.wrap(failure, "")),
         }
@@ -106,21 +108,21 @@ impl Renderer<'_> {
             Data::Text(text) => {
                 let text = value.explained(text, place, &mut self.state);
                 if text.is_empty() {
-                    self.note_empty(value, place);
+                    self.note_empty(value, place, out);
                 }
                 out.append(&text);
             }
             Data::Str(text) => {
                 self.state.read_whole(value);
                 if text.is_empty() {
-                    self.note_empty(value, place);
+                    self.note_empty(value, place, out);
                 }
                 let mark = value.mark(place, &mut self.state);
                 out.push(text, mark);
             }
             Data::Missing | Data::Nil => {
                 self.state.read_whole(value);
-                self.note_empty(value, place);
+                self.note_empty(value, place, out);
                 let mark = value.mark(place, &mut self.state);
                 out.push(NO_VALUE, mark);
             }
@@ -139,9 +141,11 @@ impl Renderer<'_> {
     }
 
     /// There is nothing to mark, but an `include` around it depends on it all the same.
-    fn note_empty(&mut self, value: &Value, place: cairn_spec::Span) {
+    fn note_empty(&mut self, value: &Value, place: cairn_spec::Span, out: &mut Text) {
         let origins = value.shallow_origins(&mut self.state);
-        self.state.cause_of(origins, place);
+        if origins != OriginSet::EMPTY {
+            out.add_gap(self.state.cause_of(origins, place), false);
+        }
     }
 
     /// `if` and `with`, whole chains of them without recursion.
@@ -158,6 +162,7 @@ impl Renderer<'_> {
             CauseKind::Condition
         };
         let outer = self.state.cause;
+        let start = out.len();
         let mut conditions = OriginSet::EMPTY;
         let first = frame.program.control(id);
         let flow = loop {
@@ -182,6 +187,10 @@ impl Renderer<'_> {
                 None => break self.list(frame, otherwise, out)?,
             }
         };
+        if out.len() == start && conditions != OriginSet::EMPTY {
+            let is_of_lines = begins_line(&frame.program, first.body, 0);
+            out.add_gap(self.state.cause, is_of_lines);
+        }
         self.leave(frame, &first, outer, conditions);
         Ok(flow)
     }
@@ -219,6 +228,7 @@ impl Renderer<'_> {
         let value = self.pipeline(frame, control.pipe)?;
         let at = frame.at;
         let origins = self.decide(frame, control.pipe, CauseKind::Loop, &value);
+        let (decided, start) = (self.state.cause, out.len());
         let looping = Looping {
             control,
             source: Source::derived(origins),
@@ -235,6 +245,10 @@ impl Renderer<'_> {
                 None => Flow::On,
             },
         };
+        if out.len() == start && origins != OriginSet::EMPTY {
+            let is_of_lines = begins_line(&frame.program, control.body, 0);
+            out.add_gap(decided, is_of_lines);
+        }
         // What jumps in the loop stays in it, but an `else` may jump further out.
         let left = Control {
             jumps: flow != Flow::On,
@@ -295,7 +309,7 @@ impl Renderer<'_> {
             Data::Map(map) => {
                 let entries = map.entries();
                 for (key, entry) in entries.iter() {
-                    let key = Value::scalar(std::sync::Arc::clone(key), entry.key);
+                    let key = entry.key_value(key);
                     let item = Value {
                         boxed: map.of.holds_anything(),
                         ..entry.value.clone()
@@ -319,7 +333,11 @@ impl Renderer<'_> {
             }
             _ => {}
         }
-        let shown = String::from_utf8_lossy(&print(value)).into_owned();
+        let mut shown = String::from_utf8_lossy(&print(value)).into_owned();
+        if matches!(value.data, Data::Object(_)) && shown.starts_with('&') {
+            // Go goes through what the pointer points to.
+            shown.remove(0);
+        }
         Err(frame.failure(format!("range can't iterate over {shown}")))
     }
 
@@ -424,6 +442,46 @@ fn next_in_chain(frame: &Frame, otherwise: List, is_with: bool) -> Option<Contro
         Kind::With(next) if is_with => Some(next),
         _ => None,
     }
+}
+
+/// What a list writes begins with a line break, as far as its text tells.
+fn begins_line(program: &Program, list: List, depth: usize) -> bool {
+    /// Deeper blocks have written something else before, as a rule.
+    const MAX_DEPTH: usize = 4;
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    for &child in program.children(list) {
+        let node = program.node(child);
+        match node.kind {
+            Kind::Text => {
+                let text = program.text.as_bytes().get(node.start as usize..);
+                return matches!(text, Some([b'\n', ..] | [b'\r', b'\n', ..]));
+            }
+            Kind::Action(pipe) => {
+                let pipe = program.pipe_of(pipe);
+                if pipe.variables.length == 0 {
+                    let command = program.children(pipe.commands).last();
+                    return command.is_some_and(|&command| calls(program, command, "nindent"));
+                }
+            }
+            Kind::If(control) | Kind::With(control) | Kind::Range(control) => {
+                return begins_line(program, program.control(control).body, depth + 1);
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn calls(program: &Program, command: NodeId, name: &str) -> bool {
+    let Kind::Command(words) = program.node(command).kind else {
+        return false;
+    };
+    let first = program.children(words).first();
+    first.is_some_and(|&word| {
+        matches!(program.node(word).kind, Kind::Function(function) if function.name == name)
+    })
 }
 
 fn may_break(frame: &Frame, control: &Control) -> bool {

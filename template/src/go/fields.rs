@@ -10,7 +10,8 @@ use super::{
     set::MissingKey,
 };
 use crate::{
-    ElementType, MapType, Parameter,
+    ElementType, MapType, Parameter, go_yaml,
+    limits::{BYTES_PER_STEP, ITEM_STEPS, TEXT_STEPS},
     spans::{Class, OriginSet},
     state::Outcome,
     value::{Data, List, Map, Source, Value},
@@ -24,6 +25,15 @@ const VERSION_SET_TYPES: [&str; 2] = ["common.VersionSet", "chartutil.VersionSet
 
 /// What is given to the last name of a path, where it stands as a command.
 type Given = Option<(super::ast::List, Option<Value>)>;
+
+/// What it takes to make what a method gave.
+fn made_steps(value: &Value) -> usize {
+    match &value.data {
+        Data::List(list) => list.items().len().saturating_mul(ITEM_STEPS + TEXT_STEPS),
+        Data::Str(text) | Data::Bytes(text) => text.len() / BYTES_PER_STEP,
+        _ => 0,
+    }
+}
 
 impl Renderer<'_> {
     pub(super) fn path(&mut self, frame: &mut Frame, id: NodeId, given: Given) -> Outcome<Value> {
@@ -104,6 +114,7 @@ impl Renderer<'_> {
                 let method = object.methods().iter().find(|method| method.name == name);
                 if let Some(method) = method {
                     let object = std::rc::Rc::clone(object);
+                    self.count(frame, object.call_steps())?;
                     let run = |arguments: &[Value]| object.call(method.name, arguments);
                     let value = self.method(frame, method, calling, run)?;
                     let value = self.of_object(value, receiver);
@@ -256,6 +267,7 @@ impl Renderer<'_> {
         }
         self.arguments.truncate(base);
         let value = result?;
+        self.count(frame, made_steps(&value))?;
         let because = self.state.tracker.union(value.because, origins);
         Ok(Value { because, ..value })
     }
@@ -307,6 +319,10 @@ static VALUES_METHODS: &[crate::Method] = &[
         name: "PathValue",
         parameters: &[Parameter::String],
     },
+    crate::Method {
+        name: "YAML",
+        parameters: &[],
+    },
 ];
 
 fn values_method(name: &str) -> Option<&'static crate::Method> {
@@ -324,6 +340,11 @@ fn call_values_method(
         .unwrap_or_default();
     match method {
         "AsMap" => Ok(Data::Map(std::rc::Rc::new(map.retyped(MapType::Any))).into()),
+        "YAML" => {
+            let value: Value = Data::Map(std::rc::Rc::clone(map)).into();
+            let written = go_yaml::write(&value, &mut ());
+            written.map(Value::from).map_err(|error| error.to_string())
+        }
         "Table" => {
             let mut table = std::rc::Rc::clone(map);
             for name in path.split('.') {

@@ -1,5 +1,7 @@
 //! Literals of Go templates: numbers as Go's `strconv` reads them, and quoted texts.
 
+use std::borrow::Cow;
+
 /// A number as the template writes it: what it is depends on where it is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Number {
@@ -149,17 +151,25 @@ fn hexadecimal_float(digits: &str) -> Option<f64> {
 }
 
 /// The text that a quoted literal, with its quotes, stands for.
-pub(super) fn unquote(literal: &str) -> Option<Vec<u8>> {
+pub(super) fn unquote(literal: &str) -> Option<Cow<'_, [u8]>> {
     let inner = literal.get(1..literal.len().checked_sub(1)?)?;
     if literal.starts_with('`') {
+        if !inner.as_bytes().contains(&b'\r') {
+            return Some(inner.as_bytes().into());
+        }
         return Some(inner.bytes().filter(|&byte| byte != b'\r').collect());
+    }
+    let quote = literal.as_bytes()[0];
+    let is_plain = |byte: u8| !matches!(byte, b'\\' | b'\n') && byte != quote;
+    if inner.bytes().all(is_plain) {
+        return Some(inner.as_bytes().into());
     }
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner;
     while !rest.is_empty() {
-        rest = unquote_char(rest, literal.as_bytes()[0], &mut bytes)?.1;
+        rest = unquote_char(rest, quote, &mut bytes)?.1;
     }
-    Some(bytes)
+    Some(bytes.into())
 }
 
 /// The character of a constant such as `'a'`, with its quotes.

@@ -36,6 +36,7 @@ pub(crate) mod format;
 mod frame;
 pub(crate) mod identifiers;
 mod literal;
+mod names;
 mod parse;
 pub(crate) mod path;
 mod print;
@@ -48,6 +49,7 @@ pub(crate) mod url;
 
 pub use error::Error;
 pub use format::{is_print, print_bytes, quote, quote_char, show};
+pub use names::{NamedPath, Names, Usage, names};
 #[cfg(any(test, fuzzing))]
 pub(crate) use promises::check_parsed;
 pub use render::{Output, Rendered, Renderer};

@@ -31,15 +31,18 @@ pub(crate) struct ParseError {
 
 pub(super) type Parsed<T> = Result<T, ParseError>;
 
-/// Parses a text.
+/// Parses a text that may not call the functions in `unknown`.
 pub(crate) fn parse(
     name: &str,
     text: &Arc<str>,
     source: Option<SourceId>,
+    unknown: &'static [&'static str],
 ) -> Result<Program, ParseError> {
+    let most_nodes = (text.len() / BYTES_PER_NODE).min(MAX_RESERVED_NODES);
     let mut parser = Parser {
         lexer: Lexer::new(text),
         text,
+        unknown,
         tokens: [END; 3],
         peeked: 0,
         action_start: None,
@@ -50,11 +53,11 @@ pub(crate) fn parse(
             name: name.into(),
             text: Arc::clone(text),
             source,
-            nodes: Vec::new(),
-            children: Vec::new(),
+            nodes: Vec::with_capacity(most_nodes),
+            children: Vec::with_capacity(most_nodes),
             controls: Vec::new(),
-            pipes: Vec::new(),
-            names: Vec::new(),
+            pipes: Vec::with_capacity(most_nodes / 4),
+            names: Vec::with_capacity(most_nodes / 4),
             numbers: Vec::new(),
             strings: Vec::new(),
             slots: Vec::new(),
@@ -65,6 +68,11 @@ pub(crate) fn parse(
     Ok(parser.program)
 }
 
+/// Templates of charts have a node for about so many bytes, or more bytes.
+const BYTES_PER_NODE: usize = 16;
+/// Long texts are mostly no template at all: their nodes get their place when they come.
+const MAX_RESERVED_NODES: usize = 1024;
+
 const END: Token = Token {
     kind: TokenKind::Eof,
     start: 0,
@@ -74,6 +82,7 @@ const END: Token = Token {
 pub(super) struct Parser<'t> {
     lexer: Lexer<'t>,
     pub(super) text: &'t str,
+    pub(super) unknown: &'static [&'static str],
     /// The token that was read last, and those that were pushed back behind it.
     tokens: [Token; 3],
     peeked: usize,

@@ -7,7 +7,7 @@ use super::{ast::NodeId, parse::parse};
 /// Parses a text and panics where the parser breaks a promise.
 pub(crate) fn check_parsed(text: &str) {
     let text: Arc<str> = text.into();
-    let program = match parse("t", &text, None) {
+    let program = match parse("t", &text, None, &[]) {
         Ok(program) => program,
         Err(error) => {
             assert!(error.offset <= text.len(), "{error:?}");

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use cairn_spec::{Diagnostic, Node, Origins, SourceKind, Sources, Span};
+use cairn_spec::{Diagnostic, Node, OriginId, Origins, SourceKind, Sources, Span};
 
 use super::{
     ast::{NodeId, Program},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     MapType, Spans,
-    spans::Tracker,
+    spans::{CauseId, CauseKind, OriginSet, Tracker},
     state::{Failure, Outcome, State},
     value::Value,
     writer::Text,
@@ -109,9 +109,16 @@ impl<'a> Renderer<'a> {
     }
 
     /// A value that was written as it is at an origin.
-    pub fn at_origin(&mut self, value: Value, origin: cairn_spec::OriginId) -> Value {
+    pub fn at_origin(&mut self, value: Value, origin: OriginId) -> Value {
         let source = crate::value::Source::exact(origin, &mut self.state);
         Value { source, ..value }
+    }
+
+    /// A value that is there because of some others.
+    pub fn because_of(&mut self, value: Value, others: &[OriginId]) -> Value {
+        let others = self.state.tracker.set(others.to_vec());
+        let because = self.state.tracker.union(value.because, others);
+        Value { because, ..value }
     }
 
     /// JSON Pointers to all that was read of `node`, which [`Self::value`] made `value` of.
@@ -125,6 +132,20 @@ impl<'a> Renderer<'a> {
     ///
     /// The first mistake, in Go's words.
     pub fn render(&mut self, name: &str, context: &Value) -> Result<Output, Error> {
+        self.render_because(name, context, &[])
+    }
+
+    /// As [`Self::render`], where the template is only rendered because of some values.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake, in Go's words.
+    pub fn render_because(
+        &mut self,
+        name: &str,
+        context: &Value,
+        because: &[OriginId],
+    ) -> Result<Output, Error> {
         let here = 0_u8;
         self.stack_start = std::ptr::from_ref(&here).addr();
         self.variables.clear();
@@ -137,6 +158,12 @@ impl<'a> Renderer<'a> {
             Some(defined) => {
                 if let Some(start) = defined.program.start() {
                     self.state.place = start;
+                }
+                self.state.cause = CauseId::default();
+                let because = self.state.tracker.set(because.to_vec());
+                if because != OriginSet::EMPTY {
+                    let place = self.state.place;
+                    self.state.enter(CauseKind::Chart, place, because);
                 }
                 self.execute(&defined, context.clone(), &mut out)
             }
@@ -157,10 +184,10 @@ impl<'a> Renderer<'a> {
         outputs
             .into_iter()
             .map(|output| {
-                let (bytes, runs) = output.text.into_parts();
+                let (bytes, runs, gaps) = output.text.into_parts();
                 Rendered {
                     bytes,
-                    spans: Spans::new(runs, Arc::clone(&tracker)),
+                    spans: Spans::new(runs, gaps, Arc::clone(&tracker)),
                 }
             })
             .collect()

@@ -1,6 +1,6 @@
 //! The templates that are rendered together: all files, and all that they define.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, sync::Arc, thread};
 
 use cairn_spec::{Diagnostic, Origins, SourceId, Sources, Span};
 
@@ -16,6 +16,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Templates {
     by_name: HashMap<Arc<str>, Defined>,
+    /// Functions that no template knows.
+    unknown: &'static [&'static str],
 }
 
 /// Where a template is defined.
@@ -86,6 +88,14 @@ impl Templates {
         Self::default()
     }
 
+    /// No templates, and none may call the functions that are named.
+    pub fn without(functions: &'static [&'static str]) -> Self {
+        Self {
+            unknown: functions,
+            ..Self::default()
+        }
+    }
+
     /// Parses a text and adds what it defines: the text itself under `name`, and each template
     /// in it. Helm adds the files of a chart in [`helm_order`].
     ///
@@ -93,18 +103,39 @@ impl Templates {
     ///
     /// The first mistake in the text, in Go's words.
     pub fn add(&mut self, name: &str, sources: &Sources, source: SourceId) -> Result<(), Error> {
-        let text = &sources.get(source).text;
-        let program = parse(name, text, Some(source)).map_err(|problem| {
-            let offset = u32::try_from(problem.offset).unwrap_or(u32::MAX);
-            let span = Span {
-                source,
-                start: offset,
-                end: offset,
-            };
-            let diagnostic = Diagnostic::error("template-syntax", problem.reason).at(span);
-            Error::parse(name, problem.message, diagnostic)
-        })?;
+        let program = parsed(name, sources, source, self.unknown)?;
         add_definitions(&mut self.by_name, &Arc::new(program), |_| false);
+        Ok(())
+    }
+
+    /// Adds many texts, one after the other. Where they are long, two are parsed at a time.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in the first text that has one, in Go's words.
+    pub fn add_all(&mut self, texts: &[(&str, SourceId)], sources: &Sources) -> Result<(), Error> {
+        let unknown = self.unknown;
+        let parse_all = |texts: &[(&str, SourceId)]| -> Result<Vec<Program>, Error> {
+            let programs = texts
+                .iter()
+                .map(|&(name, source)| parsed(name, sources, source, unknown));
+            programs.collect()
+        };
+        let (first, second) = texts.split_at(half(texts, sources));
+        let (first, second) = thread::scope(|scope| {
+            let begun = (!second.is_empty())
+                .then(|| thread::Builder::new().spawn_scoped(scope, || parse_all(second)));
+            let first = parse_all(first);
+            let second = match begun {
+                Some(Ok(begun)) => begun.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Some(Err(_)) => parse_all(second),
+                None => Ok(Vec::new()),
+            };
+            (first, second)
+        });
+        for program in first?.into_iter().chain(second?) {
+            add_definitions(&mut self.by_name, &Arc::new(program), |_| false);
+        }
         Ok(())
     }
 
@@ -125,9 +156,54 @@ impl Templates {
         Renderer::new(self, origins, options)
     }
 
+    pub(super) fn unknown(&self) -> &'static [&'static str] {
+        self.unknown
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Defined> {
         self.by_name.get(name)
     }
+}
+
+fn parsed(
+    name: &str,
+    sources: &Sources,
+    source: SourceId,
+    unknown: &'static [&'static str],
+) -> Result<Program, Error> {
+    let text = &sources.get(source).text;
+    parse(name, text, Some(source), unknown).map_err(|problem| {
+        let offset = u32::try_from(problem.offset).unwrap_or(u32::MAX);
+        let span = Span {
+            source,
+            start: offset,
+            end: offset,
+        };
+        let diagnostic = Diagnostic::error("template-syntax", problem.reason).at(span);
+        Error::parse(name, problem.message, diagnostic)
+    })
+}
+
+/// Texts that are shorter than this together are parsed sooner than a thread begins, in bytes.
+const PARALLEL_BYTES: usize = 192 << 10;
+
+/// How many of the texts hold half of all bytes; all of them where that is not worth a thread.
+fn half(texts: &[(&str, SourceId)], sources: &Sources) -> usize {
+    let lengths = || {
+        texts
+            .iter()
+            .map(|(_, source)| sources.get(*source).text.len())
+    };
+    let total: usize = lengths().sum();
+    if total < PARALLEL_BYTES {
+        return texts.len();
+    }
+    let mut before = 0;
+    let in_first_half = lengths().take_while(|length| {
+        before += length;
+        before <= total / 2
+    });
+    in_first_half.count().max(1)
 }
 
 /// Adds what a program defines; `is_known` tells which names are defined elsewhere already.
@@ -151,5 +227,45 @@ pub(super) fn add_definitions(
 /// Sorts files into the order in which Helm parses and renders them: what lies deepest first,
 /// and from Z to A. So a chart's definitions replace those of its subcharts.
 pub fn helm_order(names: &mut [&str]) {
-    names.sort_by_key(|name| Reverse((name.matches('/').count(), *name)));
+    names.sort_by_cached_key(|name| Reverse((name.matches('/').count(), *name)));
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_spec::SourceKind;
+
+    use super::*;
+    use crate::Value;
+
+    /// Adds texts between which a long one stands, so that two threads parse them.
+    fn added(before: &str, after: &str) -> Result<Templates, Error> {
+        let long = "x".repeat(PARALLEL_BYTES);
+        let mut sources = Sources::new();
+        let texts = [("a", before), ("b", long.as_str()), ("c", after)]
+            .map(|(name, text)| (name, sources.add(name, text, SourceKind::Template)));
+        assert_eq!(half(&texts, &sources), 1);
+        let mut templates = Templates::new();
+        templates.add_all(&texts, &sources)?;
+        Ok(templates)
+    }
+
+    #[test]
+    fn long_texts_count_in_their_order() {
+        let templates = added(
+            r#"{{define "t"}}1{{end}}"#,
+            r#"{{define "t"}}2{{end}}{{template "t"}}"#,
+        );
+        let templates = templates.unwrap();
+        let origins = Origins::new();
+        let mut renderer = templates.renderer(&origins, &Options::go());
+        let output = renderer.render("c", &Value::missing()).unwrap();
+        assert_eq!(output.as_bytes(), b"2");
+    }
+
+    #[test]
+    fn the_first_mistake_of_long_texts_is_told() {
+        let told = |before, after| added(before, after).unwrap_err().to_string();
+        assert!(told("{{", "{{end}}").starts_with("template: a:1:"));
+        assert!(told("", "{{end}}").starts_with("template: c:1:"));
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::writer::find;
+
 /// One token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
@@ -137,6 +139,10 @@ impl<'t> Lexer<'t> {
         &self.text[self.at..]
     }
 
+    fn rest_bytes(&self) -> &'t [u8] {
+        &self.text.as_bytes()[self.at..]
+    }
+
     fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
@@ -168,7 +174,7 @@ impl<'t> Lexer<'t> {
 
     fn text(&mut self) -> Token {
         loop {
-            let Some(found) = self.rest().find(LEFT) else {
+            let Some(found) = find(self.rest_bytes(), LEFT.as_bytes()) else {
                 self.at = self.text.len();
                 let kind = if self.at > self.start {
                     TokenKind::Text
@@ -236,11 +242,11 @@ impl<'t> Lexer<'t> {
 
     /// Whether a right delimiter stands here, and whether it trims what follows.
     fn at_right_delim(&self) -> Option<bool> {
-        let rest = self.rest();
-        if has_right_trim_marker(rest) && rest[TRIM_MARKER..].starts_with(RIGHT) {
-            return Some(true);
+        match self.rest_bytes() {
+            [b'}', b'}', ..] => Some(false),
+            [b' ' | b'\t' | b'\r' | b'\n', b'-', b'}', b'}', ..] => Some(true),
+            _ => None,
         }
-        rest.starts_with(RIGHT).then_some(false)
     }
 
     fn skip_right_delim(&mut self, trims: bool) {
@@ -249,7 +255,7 @@ impl<'t> Lexer<'t> {
         }
         self.at += RIGHT.len();
         if trims {
-            self.at = self.text.len() - self.rest().trim_start_matches(is_space).len();
+            self.skip_space();
         }
     }
 
@@ -261,7 +267,7 @@ impl<'t> Lexer<'t> {
         self.at += RIGHT.len();
         let token = self.token(TokenKind::RightDelim);
         if trims {
-            self.at = self.text.len() - self.rest().trim_start_matches(is_space).len();
+            self.skip_space();
             self.ignore();
         }
         self.inside_action = false;
@@ -315,16 +321,20 @@ impl<'t> Lexer<'t> {
     }
 
     fn space(&mut self) -> Token {
-        self.at = self.text.len() - self.rest().trim_start_matches(is_space).len();
+        self.skip_space();
         // The last blank may belong to a delimiter that trims.
-        let before = &self.text[self.at - 1..];
-        if has_right_trim_marker(before) && before[TRIM_MARKER..].starts_with(RIGHT) {
+        if self.rest_bytes().starts_with(b"-}}") {
             self.at -= 1;
             if self.at == self.start {
                 return self.right_delim(true);
             }
         }
         self.token(TokenKind::Space)
+    }
+
+    fn skip_space(&mut self) {
+        let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        self.at += self.rest_bytes().iter().take_while(is_space).count();
     }
 
     fn identifier(&mut self) -> Token {
@@ -352,20 +362,34 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip_alphanumeric(&mut self) {
-        self.at = self.text.len() - self.rest().trim_start_matches(is_alphanumeric).len();
+        let is_usual = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+        self.at += self.rest_bytes().iter().take_while(is_usual).count();
+        if self
+            .rest_bytes()
+            .first()
+            .is_some_and(|byte| !byte.is_ascii())
+        {
+            self.at = self.text.len() - self.rest().trim_start_matches(is_alphanumeric).len();
+        }
     }
 
     /// The next character, when it is none that may follow a name.
     fn not_at_terminator(&self) -> Option<char> {
-        let char = self.peek()?;
-        let ends = is_space(char)
-            || matches!(char, '.' | ',' | '|' | ':' | ')' | '(')
-            || self.rest().starts_with(RIGHT);
-        (!ends).then_some(char)
+        match self.rest_bytes() {
+            [
+                b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(',
+                ..,
+            ]
+            | [b'}', b'}', ..] => None,
+            _ => self.peek(),
+        }
     }
 
     fn quoted(&mut self, quote: char, kind: TokenKind, error: LexError) -> Token {
         loop {
+            // What means something here is ASCII, and so never part of another character.
+            let is_plain = |byte: &&u8| !matches!(byte, b'\\' | b'\n' | b'"' | b'\'');
+            self.at += self.rest_bytes().iter().take_while(is_plain).count();
             match self.bump() {
                 Some('\\') => {
                     if matches!(self.bump(), None | Some('\n')) {
@@ -462,9 +486,4 @@ fn is_alphanumeric(char: char) -> bool {
 fn has_left_trim_marker(text: &str) -> bool {
     text.strip_prefix('-')
         .is_some_and(|rest| rest.starts_with(is_space))
-}
-
-fn has_right_trim_marker(text: &str) -> bool {
-    text.strip_prefix(is_space)
-        .is_some_and(|rest| rest.starts_with('-'))
 }

@@ -83,7 +83,9 @@ impl<R> Writer<'_, R> {
                 Ok(())
             }
             Shape::Map(mut entries) if !entries.is_empty() => {
-                entries.sort_unstable_by_key(|(key, _)| *key);
+                if !value.is_struct() {
+                    entries.sort_unstable_by_key(|(key, _)| *key);
+                }
                 self.enter('{')?;
                 self.report.enter(value);
                 for (index, (key, item)) in entries.into_iter().enumerate() {

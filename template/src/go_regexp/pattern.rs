@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap, ops::Range, rc::Rc};
 
-use regex::bytes::{Captures, Regex, RegexBuilder};
+use regex_automata::{Input, meta, util::syntax};
 
 use super::{
     MAX_CACHE_BYTES, MAX_PATTERN_BYTES, MAX_PROGRAM_BYTES,
@@ -42,7 +42,7 @@ impl Patterns {
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub struct Regexp {
-    regex: Regex,
+    regex: meta::Regex,
     group_names: Vec<Option<String>>,
     is_empty: bool,
 }
@@ -71,11 +71,19 @@ impl Regexp {
             return Err(too_large());
         }
         let translated = translate(pattern)?;
-        let regex = RegexBuilder::new(&translated.pattern)
-            .size_limit(MAX_PROGRAM_BYTES)
-            .dfa_size_limit(MAX_CACHE_BYTES)
-            .nest_limit(u32::MAX)
-            .build()
+        // Most patterns see a few short texts: automata that are built whole beforehand cost more
+        // than all searches, those that are built on the way do not.
+        let config = meta::Config::new()
+            .utf8_empty(false)
+            .nfa_size_limit(Some(MAX_PROGRAM_BYTES))
+            .hybrid_cache_capacity(MAX_CACHE_BYTES)
+            .dfa(false)
+            .onepass(false);
+        let syntax = syntax::Config::new().utf8(false).nest_limit(u32::MAX);
+        let regex = meta::Builder::new()
+            .configure(config)
+            .syntax(syntax)
+            .build(&translated.pattern)
             .map_err(|_| too_large())?;
         Ok(Self {
             regex,
@@ -92,7 +100,7 @@ impl Regexp {
     pub(crate) fn find(&self, text: &Haystack<'_>, at: usize) -> Option<Range<usize>> {
         let mut at = text.converted(at);
         loop {
-            let found = self.regex.find_at(&text.bytes, at)?;
+            let found = self.regex.search(&text.input(at))?;
             // Nothing cannot be found within a character.
             if text.is_between(found.start()) {
                 return Some(text.original(found.start())..text.original(found.end()));
@@ -103,12 +111,13 @@ impl Regexp {
 
     fn find_groups(&self, text: &Haystack<'_>, at: usize) -> Option<Groups> {
         let mut at = text.converted(at);
+        let mut found = self.regex.create_captures();
         loop {
-            let found: Captures<'_> = self.regex.captures_at(&text.bytes, at)?;
-            let start = found.get(0)?.start();
+            self.regex.search_captures(&text.input(at), &mut found);
+            let start = found.get_match()?.start();
             if text.is_between(start) {
                 let ranges = found.iter().map(|group| {
-                    group.map(|group| text.original(group.start())..text.original(group.end()))
+                    group.map(|group| text.original(group.start)..text.original(group.end))
                 });
                 return Some(ranges.collect());
             }
@@ -233,6 +242,11 @@ impl<'t> Haystack<'t> {
             origins,
             length,
         }
+    }
+
+    /// The rest of the text from a place in its converted bytes on.
+    fn input(&self, at: usize) -> Input<'_> {
+        Input::new(&*self.bytes).range(at..)
     }
 
     fn original(&self, at: usize) -> usize {

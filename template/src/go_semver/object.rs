@@ -88,9 +88,9 @@ impl Object for VersionObject {
             "IncMajor" => version.next_major().map(changed),
             "IncMinor" => version.next_minor().map(changed),
             "IncPatch" => version.next_patch().map(changed),
-            "Major" => number(version.major()),
-            "Minor" => number(version.minor()),
-            "Patch" => number(version.patch()),
+            "Major" => Ok(number(version.major())),
+            "Minor" => Ok(number(version.minor())),
+            "Patch" => Ok(number(version.patch())),
             "MarshalJSON" => Ok(Value::bytes(format!("\"{version}\"").into_bytes())),
             "MarshalText" => Ok(Value::bytes(version.to_string().into_bytes())),
             "Metadata" => Ok(version.metadata().into()),
@@ -155,9 +155,6 @@ fn text(arguments: &[Value]) -> std::borrow::Cow<'_, str> {
         .unwrap_or_default()
 }
 
-fn number(number: u64) -> Result<Value, String> {
-    match i64::try_from(number) {
-        Ok(number) => Ok(Data::Int(number, IntKind::Uint64).into()),
-        Err(_) => Err(format!("{number} is larger than numbers in templates are")),
-    }
+fn number(number: u64) -> Value {
+    Data::Int(number.cast_signed(), IntKind::Uint64).into()
 }

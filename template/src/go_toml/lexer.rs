@@ -179,6 +179,10 @@ impl<'t> Lexer<'t> {
                     self.skip();
                     return Ok(key);
                 }
+                0 => {
+                    let reason = "unexpected EOF; expected key separator '='";
+                    return Err(self.problem_at_end(reason));
+                }
                 _ => {
                     let shown = self.shown();
                     return Err(

@@ -249,6 +249,9 @@ impl Reader<'_> {
 
     /// Makes the table `key` the one that entries go to.
     fn add_context(&mut self, key: &[String], array: bool) -> Read<()> {
+        if key.len() > MAX_DEPTH {
+            return Err(self.error(format!("exceeded max depth of {MAX_DEPTH}")));
+        }
         let (last, parents) = key
             .split_last()
             .map_or((String::new(), &[][..]), |(last, parents)| {

@@ -164,7 +164,10 @@ impl Build for Nothing {
 }
 
 /// How many keys are remembered, a power of two.
-const REMEMBERED_KEYS: usize = 256;
+const REMEMBERED_KEYS: usize = 1024;
+
+/// A document with fewer nodes has few keys in common.
+const MANY_NODES: usize = 200;
 
 /// The keys that were made last, since the maps of one document have many keys in common.
 pub(super) struct Keys {
@@ -174,7 +177,7 @@ pub(super) struct Keys {
 impl Keys {
     /// A memory for a document of so many nodes; none where it is not worth it.
     pub(super) fn for_nodes(count: usize) -> Self {
-        let slots = if count < REMEMBERED_KEYS {
+        let slots = if count < MANY_NODES {
             0
         } else {
             REMEMBERED_KEYS
@@ -197,10 +200,16 @@ impl Keys {
 }
 
 fn hash(text: &str) -> usize {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
     let bytes = text.as_bytes();
-    let at = |index: usize| usize::from(bytes.get(index).copied().unwrap_or(0));
-    let middle = bytes.len() / 2;
-    let last = bytes.len().saturating_sub(1);
-    let mixed = bytes.len() ^ (at(0) << 2) ^ (at(middle) << 4) ^ at(last).wrapping_mul(7);
-    mixed % REMEMBERED_KEYS
+    let short = || {
+        let shifted = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
+        bytes.iter().take(8).fold(0, shifted)
+    };
+    let first = bytes.first_chunk().copied().map(u64::from_le_bytes);
+    let last = bytes.last_chunk().copied().map(u64::from_le_bytes);
+    let mixed = first.unwrap_or_else(short).wrapping_mul(MIX) ^ last.unwrap_or(MIX);
+    let mixed = mixed.wrapping_add(bytes.len() as u64).wrapping_mul(MIX);
+    // The highest bits depend on all others.
+    usize::try_from(mixed >> 54).unwrap_or(0) % REMEMBERED_KEYS
 }

@@ -78,18 +78,17 @@ fn is_digit(c: char) -> bool {
     get_general_category(c) == GeneralCategory::DecimalNumber
 }
 
+/// Whether the keys stand in the order of [`less`] as they are.
+pub(super) fn is_sorted<'k>(keys: impl Iterator<Item = &'k str>, dialect: Dialect) -> bool {
+    keys.is_sorted_by(|left, right| !less(right, left, dialect))
+}
+
 /// Sorts by [`less`]. Merge by hand, since the standard sort may panic where an order is
 /// not total.
 pub(super) fn sort<T>(entries: &mut [(&str, T)], dialect: Dialect)
 where
     T: Copy,
 {
-    if entries
-        .windows(2)
-        .all(|pair| !less(pair[1].0, pair[0].0, dialect))
-    {
-        return;
-    }
     let mut width = 1;
     let mut from = entries.to_vec();
     let mut to = from.clone();

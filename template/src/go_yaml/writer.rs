@@ -163,7 +163,7 @@ impl<R> Writer<'_, R> {
         let outer = self.out.deeper(0);
         let entries = entries
             .iter()
-            .map(|(raw, value)| {
+            .map(|&(raw, value)| {
                 let text = match self.out.dialect {
                     Dialect::V2 => through_json::key(raw)?,
                     Dialect::V3 => through_json::valid(raw),
@@ -171,24 +171,37 @@ impl<R> Writer<'_, R> {
                 Ok(Entry { raw, text, value })
             })
             .collect::<Result<Vec<_>, WriteError>>()?;
-        let mut sorted: Vec<_> = entries.iter().map(|entry| (&*entry.text, entry)).collect();
-        order::sort(&mut sorted, self.out.dialect);
-        for (_, entry) in sorted {
-            self.out.write_indent();
-            let simple = self.key(entry);
-            for range in self.out.pieces.drain(..) {
-                self.report.key(map, entry.raw, range);
+        if order::is_sorted(entries.iter().map(|entry| &*entry.text), self.out.dialect) {
+            for entry in &entries {
+                self.entry(map, entry)?;
             }
-            if simple {
-                self.out.write_indicator(":", false, false);
-            } else {
-                self.out.write_indent();
-                self.out.write_indicator(":", true, true);
+        } else {
+            let mut sorted: Vec<_> = entries.iter().map(|entry| (&*entry.text, entry)).collect();
+            order::sort(&mut sorted, self.out.dialect);
+            for (_, entry) in sorted {
+                self.entry(map, entry)?;
             }
-            self.value(entry.value, Place::Entry)?;
         }
         self.end(outer);
         Ok(())
+    }
+
+    fn entry<T: Tree>(&mut self, map: &T, entry: &Entry<'_, T>) -> Result<(), WriteError>
+    where
+        R: Report<T>,
+    {
+        self.out.write_indent();
+        let simple = self.key(entry);
+        for range in self.out.pieces.drain(..) {
+            self.report.key(map, entry.raw, range);
+        }
+        if simple {
+            self.out.write_indicator(":", false, false);
+        } else {
+            self.out.write_indent();
+            self.out.write_indicator(":", true, true);
+        }
+        self.value(entry.value, Place::Entry)
     }
 
     /// Writes a key, and says whether it stands on one line with its `:`.

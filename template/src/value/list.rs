@@ -1,23 +1,30 @@
-//! Lists, which never change once they are made.
+//! Lists, which never change once they are made, but for one function that sorts them in place.
 
-use std::rc::Rc;
+use std::{cell::OnceCell, rc::Rc};
 
 use super::{Data, ElementType, Value};
+use crate::memory::Held;
 
 /// A list and what its items are declared to be.
 #[derive(Debug, Default)]
 pub(crate) struct List {
     items: Vec<Value>,
+    /// The items after `sortAlpha` sorted them.
+    sorted: OnceCell<Vec<Value>>,
     pub(crate) of: ElementType,
     is_nil: bool,
+    held: Held,
 }
 
 impl List {
     pub(crate) fn new(items: Vec<Value>, of: ElementType) -> Self {
+        let held = Held::new(items.capacity().saturating_mul(size_of::<Value>()));
         Self {
             items,
+            sorted: OnceCell::new(),
             of,
             is_nil: false,
+            held,
         }
     }
 
@@ -25,8 +32,10 @@ impl List {
     pub(crate) fn nil(of: ElementType) -> Self {
         Self {
             items: Vec::new(),
+            sorted: OnceCell::new(),
             of,
             is_nil: true,
+            held: Held::default(),
         }
     }
 
@@ -35,13 +44,25 @@ impl List {
     }
 
     pub(crate) fn items(&self) -> &[Value] {
-        &self.items
+        self.sorted.get().unwrap_or(&self.items)
+    }
+
+    /// Puts the items in order, for all that hold the list. Whoever goes through it at the moment
+    /// goes on in the old order.
+    pub(crate) fn sort(&self, sorted: Vec<Value>) {
+        let bytes = sorted.capacity().saturating_mul(size_of::<Value>());
+        self.held.add(bytes);
+        // Sorting again changes nothing.
+        let _ = self.sorted.set(sorted);
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
         drop_flat(&mut self.items);
+        if let Some(mut sorted) = self.sorted.take() {
+            drop_flat(&mut sorted);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 use cairn_spec::OriginId;
 
 use super::{MapType, Source, Value, list::drop_flat};
+use crate::memory::Held;
 
 /// The keys and values of a map, sorted by key, each key with where it came from. Keys are
 /// UTF-8: what else a template may use as a key is replaced by U+FFFD.
@@ -14,6 +15,16 @@ pub(crate) type Entries = BTreeMap<Arc<str>, Entry>;
 pub(crate) struct Entry {
     pub(crate) key: Source,
     pub(crate) value: Value,
+}
+
+impl Entry {
+    /// The key as a value. It is there because of what its value is there for.
+    pub(crate) fn key_value(&self, key: &Arc<str>) -> Value {
+        Value {
+            because: self.value.because,
+            ..Value::scalar(Arc::clone(key), self.key)
+        }
+    }
 }
 
 /// A map, and what it is declared to be.
@@ -27,15 +38,21 @@ pub(crate) struct Map {
     deleted: Vec<(Arc<str>, OriginId)>,
     /// The map that this is under another type.
     alias: Option<Rc<Self>>,
+    held: Held,
 }
+
+/// What an entry holds beside its key.
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Arc<str>>();
 
 impl Map {
     pub(crate) fn new(entries: Entries, of: MapType) -> Self {
+        let held = Held::new(entries.len().saturating_mul(ENTRY_BYTES));
         Self {
             entries: RefCell::new(Rc::new(entries)),
             of,
             deleted: Vec::new(),
             alias: None,
+            held,
         }
     }
 
@@ -95,8 +112,12 @@ impl Map {
     }
 
     pub(crate) fn insert(&self, key: impl Into<Arc<str>>, entry: Entry) {
-        let replaced =
-            Rc::make_mut(&mut self.itself().entries.borrow_mut()).insert(key.into(), entry);
+        let key = key.into();
+        let key_bytes = key.len();
+        let replaced = Rc::make_mut(&mut self.itself().entries.borrow_mut()).insert(key, entry);
+        if replaced.is_none() {
+            self.itself().held.add(ENTRY_BYTES + key_bytes);
+        }
         // Dropped only now: it may hold this very map.
         drop(replaced);
     }

@@ -13,6 +13,7 @@ mod map;
 mod object;
 mod origins;
 mod thaw;
+mod unfolded;
 mod view;
 
 use std::{rc::Rc, sync::Arc};
@@ -206,6 +207,32 @@ impl Value {
                     value,
                 },
             );
+        }
+    }
+
+    /// Takes over the maps that another map has where this one has maps, too, `depth` maps below:
+    /// what is changed in one is then changed in both.
+    pub fn share_maps(&self, with: &Self, depth: usize) {
+        let (Data::Map(map), Data::Map(with)) = (&self.data, &with.data) else {
+            return;
+        };
+        for (key, entry) in map.entries().iter() {
+            let other = with.get(key);
+            let Some(other) = other.filter(|other| matches!(other.data, Data::Map(_))) else {
+                continue;
+            };
+            if !matches!(entry.value.data, Data::Map(_)) {
+                continue;
+            }
+            if depth > 0 {
+                entry.value.share_maps(&other, depth - 1);
+                continue;
+            }
+            let shared = Entry {
+                key: entry.key,
+                value: other,
+            };
+            map.insert(Arc::clone(key), shared);
         }
     }
 

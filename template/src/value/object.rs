@@ -93,6 +93,11 @@ pub trait Object: Debug {
         &[]
     }
 
+    /// What a call of any method takes besides what it gives, in evaluation steps.
+    fn call_steps(&self) -> usize {
+        1
+    }
+
     /// Calls one of [`Self::methods`] with as many arguments as it takes, each of the type of
     /// its parameter.
     ///
@@ -128,6 +133,17 @@ pub trait Object: Debug {
     /// What a YAML or JSON writer sees; the object's fields as a map, in most cases.
     fn to_value(&self) -> Value {
         Value::map::<&str>([])
+    }
+
+    /// What a struct's fields are to JSON, in their order; nothing for what is no struct.
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        None
+    }
+
+    /// What a function gets of it, where that is not the same: a copy of a struct has no methods
+    /// of the pointer to it.
+    fn copied(&self) -> Option<Value> {
+        None
     }
 
     /// Whether `if` takes it as true: collections are when there is something in them.

@@ -27,7 +27,17 @@ impl Value {
         };
         state.read_whole(self);
         let mark = self.mark(place, state);
-        Some(Rc::new(Text::marked(text.into_owned(), mark)))
+        Some(Rc::new(self.marked(text.into_owned(), mark, state)))
+    }
+
+    /// Bytes that are this value; where there are none, it is known what left them out.
+    fn marked(&self, bytes: impl Into<Vec<u8>>, mark: Mark, state: &mut State<'_>) -> Text {
+        let mut text = Text::marked(bytes, mark);
+        if text.is_empty() {
+            let origins = state.tracker.union(self.source.origins, self.because);
+            left_out(&mut text, origins, mark.place, state);
+        }
+        text
     }
 
     /// The value as Go prints it, each byte with where it came from.
@@ -37,10 +47,11 @@ impl Value {
             Data::Str(text) => {
                 state.read_whole(self);
                 let mark = self.mark(place, state);
-                return Ok(Rc::new(Text::marked(&**text, mark)));
+                return Ok(Rc::new(self.marked(&**text, mark, state)));
             }
             _ => {}
         }
+        state.check_unfolded(self)?;
         let bytes = print(self);
         state.check_length(bytes.len())?;
         let mark = if matches!(self.data, Data::List(_) | Data::Map(_)) {
@@ -73,10 +84,18 @@ impl Value {
         if state.tracker.is_off() {
             return Rc::clone(text);
         }
+        if text.is_empty() {
+            if self.because == OriginSet::EMPTY {
+                return Rc::clone(text);
+            }
+            let mut empty = Text::clone(text);
+            left_out(&mut empty, self.because, place, state);
+            return Rc::new(empty);
+        }
         let outer = state.cause_of(self.because, place);
-        if text
-            .marks()
-            .all(|mark| state.tracker.is_inside(mark.cause, outer))
+        let is_inside = |cause| state.tracker.is_inside(cause, outer);
+        if text.marks().all(|mark| is_inside(mark.cause))
+            && text.gaps().iter().all(|gap| is_inside(gap.cause))
         {
             return Rc::clone(text);
         }
@@ -90,6 +109,7 @@ impl Value {
             last = Some((mark.cause, cause));
             Mark { cause, ..mark }
         });
+        let explained = explained.with_gaps_because(|cause| state.tracker.rebase(cause, outer));
         state.charge(state.tracker.cause_count() - count);
         Rc::new(explained)
     }
@@ -171,6 +191,14 @@ impl Value {
         }
         let origins = state.tracker.origins(self.source.origins);
         state.origins.span(*origins.first()?)
+    }
+}
+
+/// There is nothing to mark in a text that is empty because of something.
+fn left_out(text: &mut Text, because: OriginSet, place: Span, state: &mut State<'_>) {
+    if because != OriginSet::EMPTY {
+        text.add_shape(because);
+        text.add_gap(state.cause_of(because, place), false);
     }
 }
 

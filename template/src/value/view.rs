@@ -108,6 +108,14 @@ impl Value {
         }
     }
 
+    /// Where the deletion of a key of a map was written.
+    pub(crate) fn deletion(&self, key: &str) -> Option<cairn_spec::OriginId> {
+        match &self.data {
+            Data::Map(map) => map.deletion(key),
+            _ => None,
+        }
+    }
+
     /// The keys of a map, sorted.
     pub(crate) fn keys(&self) -> Vec<Arc<str>> {
         self.entries()

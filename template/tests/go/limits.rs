@@ -139,3 +139,98 @@ fn texts_and_patterns_cannot_cost_more_than_the_limits() {
     let deep = message(r#"{{ mustRegexMatch (repeat 101 "(") "" }}"#);
     assert!(deep.contains("expression nests too deeply: `"), "{deep}");
 }
+
+#[test]
+fn what_is_held_at_a_time_is_limited() {
+    let limits = Limits {
+        memory_bytes: 1024 * 1024,
+        ..Limits::GO
+    };
+    let expected = "rendering holds more than 1048576 bytes of values and texts";
+    for hoard in [
+        // Lists, maps, long texts that functions wrote, texts that were included.
+        r"{{ $d := dict }}{{ range $i := until 200 }}{{ $_ := set $d (toString $i) (until 1000) }}{{ end }}",
+        r#"{{ $d := dict }}{{ range $i := until 100000 }}{{ $_ := set $d (printf "key %d" $i) $i }}{{ end }}"#,
+        r#"{{ $d := dict }}{{ range $i := until 2000 }}{{ $_ := set $d (toString $i) (repeat 1000 "x" | b64enc) }}{{ end }}"#,
+        r#"{{ define "x" }}{{ repeat 1000 "x" }}{{ end }}{{ $d := dict }}{{ range $i := until 2000 }}{{ $_ := set $d (toString $i) (include "x" $i) }}{{ end }}"#,
+        r#"{{ $l := list }}{{ range until 2000 }}{{ $l = append $l (repeat 1000 "x") }}{{ end }}"#,
+    ] {
+        assert_eq!(reason(hoard, limits), expected, "{hoard}");
+    }
+    // What is let go may be made again and again.
+    let frugal = r#"{{ range until 5000 }}{{ $x := repeat 1000 "x" | b64enc }}{{ $y := until 1000 }}{{ end }}done"#;
+    let rendered = Chart::new(frugal)
+        .limits(limits)
+        .render()
+        .expect("it holds little");
+    assert_eq!(rendered.bytes, b"done");
+}
+
+#[test]
+fn what_is_shared_is_not_written_out_without_end() {
+    // Of 60 maps, each holds the one before twice: 2^60 once they are written.
+    let maps = r#"{{ $x := dict "a" 1 }}{{ range 60 }}{{ $x = dict "a" $x "b" $x }}{{ end }}"#;
+    let lists = "{{ $x := list 1 }}{{ range 60 }}{{ $x = list $x $x }}{{ end }}";
+    let limits = Limits {
+        output_bytes: 100_000,
+        ..Limits::GO
+    };
+    let length = "the text is longer than 100000 bytes";
+    for action in [
+        "{{ toJson $x }}",
+        "{{ toPrettyJson $x }}",
+        "{{ toRawJson $x }}",
+        "{{ toYaml $x }}",
+        "{{ toYamlPretty $x }}",
+        r#"{{ toToml (dict "x" $x) }}"#,
+        "{{ $x }}",
+        "{{ print $x }}",
+        "{{ printf \"%v\" $x }}",
+        "{{ toString $x }}",
+        "{{ quote $x }}",
+        "{{ cat $x }}",
+        "{{ join \",\" $x }}",
+        "{{ toStrings (list $x) }}",
+        "{{ toDecimal $x }}",
+        "{{ dict $x 1 }}",
+        "{{ index (dict) $x }}",
+        "{{ html $x }}",
+    ] {
+        for value in [maps, lists] {
+            let reason = reason(&format!("{value}{action}"), limits);
+            // A map is no key.
+            let is_key = reason.starts_with("value has type ");
+            assert!(reason == length || is_key, "{action}: {reason}");
+        }
+    }
+    let long = r#"{{ $x := repeat 30000 "a" }}{{ toJson (list $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x) }}"#;
+    assert_eq!(reason(long, limits), length);
+}
+
+#[test]
+fn what_is_kept_in_memory_is_work() {
+    let limits = Limits {
+        steps: 1_000_000,
+        ..Limits::GO
+    };
+    let steps = "rendering takes more than 1000000 evaluation steps";
+    for template in [
+        "{{ $x := list 1 }}{{ range 60 }}{{ $x = concat $x $x }}{{ end }}",
+        r#"{{ $x := dict "a" 1 }}{{ range 60 }}{{ $x = dict "a" $x "b" $x }}{{ end }}{{ deepCopy $x }}"#,
+        r#"{{ $x := repeat 10000 "a" }}{{ range 9 }}{{ splitList "" $x | len }}{{ end }}"#,
+        r#"{{ $x := repeat 10000 "a: b\n" }}{{ range 50 }}{{ fromYaml $x | len }}{{ end }}"#,
+        "{{ range 50 }}{{ sortAlpha (until 10000) | len }}{{ end }}",
+        "{{ range 1000000 }}{{ $_ := dict }}{{ end }}",
+    ] {
+        assert_eq!(reason(template, limits), steps, "{template}");
+    }
+}
+
+#[test]
+fn a_text_of_too_many_sources_is_refused() {
+    let text = r#"{{ $x := "a" }}{{ range 23 }}{{ $x = cat $x $x }}{{ end }}"#;
+    assert_eq!(
+        reason(text, Limits::GO),
+        "the text came from more than 2000000 places"
+    );
+}

@@ -14,10 +14,10 @@ use crate::{
 const BCRYPT_COST: u32 = 10;
 /// bcrypt reads no more, in bytes.
 const MAX_BCRYPT_PASSWORD: usize = 72;
-/// What a hash takes: 50 ms.
-const BCRYPT_STEPS: usize = 1_000_000;
-/// What a derivation takes: 150 ms and 32 MiB.
-const DERIVATION_STEPS: usize = 3_000_000;
+/// What a hash takes: 50 ms, and more where it is slow.
+const BCRYPT_STEPS: usize = 2_000_000;
+/// What a derivation takes: 150 ms and 32 MiB, and more where that is slow.
+const DERIVATION_STEPS: usize = 5_000_000;
 
 pub(super) fn bcrypt(call: &mut Call<'_, '_>) -> Outcome<Value> {
     let password = call.read_text(0)?;

@@ -7,11 +7,17 @@ use super::{
 
 impl Printer<'_> {
     /// Writes an integer with one of the verbs that take one; gives whether it is one.
-    pub(super) fn integer(&mut self, value: i64, verb: char) -> bool {
-        let magnitude = value.unsigned_abs();
-        let negative = value < 0;
+    pub(super) fn integer(&mut self, value: i64, is_unsigned: bool, verb: char) -> bool {
+        let negative = value < 0 && !is_unsigned;
+        let magnitude = if is_unsigned {
+            value.cast_unsigned()
+        } else {
+            value.unsigned_abs()
+        };
         match verb {
-            'v' | 'd' if self.flags.are_none() => push_decimal(value, self.out),
+            'v' | 'd' if self.flags.are_none() && (value >= 0 || negative) => {
+                push_decimal(value, self.out);
+            }
             'v' | 'd' => self.based(magnitude, negative, 10, verb),
             'b' => self.based(magnitude, negative, 2, verb),
             'o' | 'O' => self.based(magnitude, negative, 8, verb),
@@ -151,11 +157,21 @@ const LISTED_BYTES: [([u8; 4], u8); 256] = {
 
 /// Writes a `[]byte` as `%v` does: charts print whole files so, when they take `.` for a text.
 pub fn print_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    const CHUNK: usize = 256;
     out.reserve(bytes.len() * 4 + 2);
     let open = out.len();
-    for byte in bytes {
-        let (text, length) = &LISTED_BYTES[usize::from(*byte)];
-        out.extend_from_slice(&text[..usize::from(*length)]);
+    for chunk in bytes.chunks(CHUNK) {
+        let mut listed = [0; CHUNK * 4];
+        let mut end = 0;
+        for byte in chunk {
+            let (text, length) = &LISTED_BYTES[usize::from(*byte)];
+            // All four bytes: the next number overwrites those that are too many.
+            if let Some(place) = listed[end..].first_chunk_mut() {
+                *place = *text;
+            }
+            end += usize::from(*length);
+        }
+        out.extend_from_slice(&listed[..end]);
     }
     match out.get_mut(open) {
         Some(space) => *space = b'[',
@@ -170,4 +186,21 @@ fn character(value: i64) -> char {
         .ok()
         .and_then(char::from_u32)
         .unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_listed_as_numbers() {
+        for length in [0, 1, 2, 255, 256, 257, 1000] {
+            let bytes: Vec<u8> = (0..=u8::MAX).rev().cycle().take(length).collect();
+            let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
+            let mut out = b"before ".to_vec();
+            print_bytes(&bytes, &mut out);
+            let expected = format!("before [{}]", numbers.join(" "));
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
 }

@@ -99,7 +99,7 @@ impl<'o> Printer<'o> {
                 {
                     self.string(text.as_bytes(), verb)
                 }
-                _ => self.integer(*number, verb),
+                _ => self.integer(*number, kind.is_unsigned(), verb),
             },
             Data::Float(value) => self.float(*value, verb),
             Data::Str(text) => self.string(text, verb),
@@ -239,7 +239,7 @@ impl<'o> Printer<'o> {
             if index > 0 {
                 self.out.push(b' ');
             }
-            self.integer(i64::from(byte), verb);
+            self.integer(i64::from(byte), true, verb);
         }
         self.out.push(b']');
         true

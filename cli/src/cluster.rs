@@ -1,0 +1,186 @@
+//! Clusters as the command line finds them, and why a run in one failed.
+
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
+
+use anyhow::anyhow;
+use cairn_runner::{
+    bundle::Secrets,
+    cluster::{Access, Cluster, Pace},
+    inventory::Identity,
+    run::{Adoption, Options, RunError},
+};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    config::Environment,
+    exit::{ExitCode, Failure},
+    output::Output,
+};
+
+/// Which cluster.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster options")]
+pub(crate) struct ClusterArgs {
+    /// The kubeconfig [default: `KUBECONFIG`, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context in the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+/// How a bundle is driven into a cluster.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run options")]
+pub(crate) struct RunArgs {
+    /// What happens to objects that are there and not Cairn's
+    #[arg(long, value_enum, default_value_t = AdoptionArg::Refuse, value_name = "HOW")]
+    adoption: AdoptionArg,
+    /// How long a layer may take to become healthy, in seconds
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    timeout: u64,
+    /// Wait until services of type `LoadBalancer` have an address
+    #[arg(long)]
+    load_balancer_address: bool,
+    #[command(flatten)]
+    approvals: ApprovalArgs,
+}
+
+/// What may be deleted.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Deletion options")]
+pub(crate) struct ApprovalArgs {
+    /// Let this object be deleted though it takes data or other objects with it:
+    /// KIND[.GROUP]/[NAMESPACE/]NAME; may be given several times
+    #[arg(long, value_name = "OBJECT")]
+    approve_deletion: Vec<ObjectName>,
+    /// Let more than 30 % of a layer be deleted at once
+    #[arg(long)]
+    approve_many_deletions: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AdoptionArg {
+    /// The run fails
+    Refuse,
+    /// They become Cairn's
+    Adopt,
+    /// They stay as they are
+    Skip,
+}
+
+/// An object as people name it.
+#[derive(Debug, Clone)]
+struct ObjectName(Identity);
+
+impl FromStr for ObjectName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (kind, namespace, name) = match parts.as_slice() {
+            [kind, name] => (*kind, None, *name),
+            [kind, namespace, name] => (*kind, Some((*namespace).to_owned()), *name),
+            _ => return Err("expected KIND[.GROUP]/[NAMESPACE/]NAME".to_owned()),
+        };
+        let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
+        Ok(Self(Identity {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            namespace,
+            name: name.to_owned(),
+        }))
+    }
+}
+
+impl ClusterArgs {
+    /// A client of the cluster; nothing is asked yet.
+    pub(crate) async fn connect(&self, environment: &Environment) -> Result<Cluster, Failure> {
+        let kubeconfigs = match &self.kubeconfig {
+            Some(path) => vec![path.clone()],
+            None => environment.kubeconfigs.clone(),
+        };
+        let access = Access {
+            kubeconfigs,
+            context: self.context.clone(),
+            impersonate: None,
+        };
+        Cluster::connect(&access, Pace::default())
+            .await
+            .map_err(|error| {
+                Failure::new(ExitCode::InvalidInput, error).hint(
+                    "name a kubeconfig with --kubeconfig, and one of its contexts with --context",
+                )
+            })
+    }
+}
+
+impl ApprovalArgs {
+    /// What may be deleted.
+    pub(crate) fn identities(&self) -> BTreeSet<Identity> {
+        self.approve_deletion
+            .iter()
+            .map(|name| name.0.clone())
+            .collect()
+    }
+}
+
+/// What was approved, kept while a run borrows it.
+#[derive(Debug)]
+pub(crate) struct Approved(BTreeSet<Identity>);
+
+impl RunArgs {
+    /// What may be deleted.
+    pub(crate) fn approved(&self) -> Approved {
+        Approved(self.approvals.identities())
+    }
+
+    /// The options of a run.
+    pub(crate) fn options<'a>(&self, secrets: &'a Secrets, approved: &'a Approved) -> Options<'a> {
+        Options {
+            secrets,
+            adoption: match self.adoption {
+                AdoptionArg::Refuse => Adoption::Refuse,
+                AdoptionArg::Adopt => Adoption::Adopt,
+                AdoptionArg::Skip => Adoption::Skip,
+            },
+            timeout: Duration::from_secs(self.timeout),
+            load_balancer_address: self.load_balancer_address,
+            approved: &approved.0,
+            approved_amount: self.approvals.approve_many_deletions,
+        }
+    }
+}
+
+/// The failure of a run: its exit code, and what to do next. What is not healthy is listed.
+pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
+    if let RunError::Unhealthy { unhealthy, .. } = &error {
+        for one in unhealthy {
+            output.message(&format!("  {}: {}", one.id, one.verdict.message));
+            for line in one.last_words.iter().flat_map(|words| words.lines()) {
+                output.message(&format!("    | {line}"));
+            }
+        }
+    }
+    let (code, hint) = match &error {
+        RunError::Unhealthy {
+            timed_out: true, ..
+        } => (ExitCode::Timeout, None),
+        RunError::Foreign { .. } => (
+            ExitCode::Conflict,
+            Some("take it over with `--adoption adopt`, or leave it with `--adoption skip`"),
+        ),
+        RunError::Inventory(_) | RunError::JournalDamaged(_) => (ExitCode::Conflict, None),
+        RunError::Journal(_) => (
+            ExitCode::Denied,
+            Some("try it again with `--retry-rejected`, when what made it fail is gone"),
+        ),
+        RunError::Refused { .. } | RunError::Bundle(_) => (ExitCode::InvalidInput, None),
+        _ => (ExitCode::Error, None),
+    };
+    let failure = Failure::new(code, anyhow!(error));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,96 @@
+//! `cairn apply`: drives a bundle into a cluster.
+
+use cairn_runner::run::{Outcome as Applied, Progress, apply, secrets};
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    args::Format,
+    bundles::BundleArgs,
+    client::runtime,
+    cluster::{ClusterArgs, RunArgs, failure_of},
+    config::Environment,
+    exit::Outcome,
+    output::{Output, count},
+};
+
+/// Apply a bundle to a cluster, layer by layer
+///
+/// Each layer must be healthy before the next begins. What earlier bundles brought and this one
+/// does not have is deleted, if it is provably Cairn's. With `-o json`, each event is a line of JSON.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Try a bundle again that failed in this cluster before
+    #[arg(long)]
+    retry_rejected: bool,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl Apply {
+    pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
+        runtime()?.block_on(self.apply(environment, output))
+    }
+
+    async fn apply(&self, environment: &Environment, output: &Output) -> Outcome {
+        let (bundle, digest) = self.bundle.read(environment, output).await?;
+        let cluster = self.cluster.connect(environment).await?;
+        let secrets = secrets(&cluster, &bundle).await;
+        let secrets = secrets.map_err(|error| failure_of(error, output))?;
+        let approved = self.run.approved();
+        let options = self.run.options(&secrets, &approved);
+        let mut changed = 0;
+        let mut tell = |progress: Progress<'_>| {
+            if let Progress::Applied { outcome, .. } = &progress {
+                changed += usize::from(*outcome != Applied::Unchanged);
+            }
+            show(&progress, output);
+        };
+        let retry = self.retry_rejected;
+        let applied = apply(&cluster, &bundle, (&digest, retry), &options, &mut tell).await;
+        applied.map_err(|error| failure_of(error, output))?;
+        if output.format == Format::Json {
+            let done = json!({"event": "Done", "bundle": digest, "changed": changed});
+            output.data(&format!("{done}\n"));
+        } else {
+            let layers = count(bundle.layers.len(), "layer");
+            let objects = count(changed, "object");
+            output.data(&format!("{layers} healthy, {objects} changed\n"));
+        }
+        Ok(())
+    }
+}
+
+/// Shows what a run does: a line for people, or one of JSON.
+pub(crate) fn show(progress: &Progress<'_>, output: &Output) {
+    if output.format == Format::Json {
+        let line = serde_json::to_string(progress).unwrap_or_default();
+        output.data(&format!("{line}\n"));
+        return;
+    }
+    let line = match progress {
+        Progress::Layer { layer } => format!("{layer}"),
+        Progress::Stage { .. } => return,
+        Progress::Applied {
+            object, outcome, ..
+        } => match outcome {
+            Applied::Unchanged => return,
+            Applied::Created => format!("  + {object}"),
+            Applied::Configured => format!("  ~ {object}"),
+            Applied::Recreated => format!("  ± {object}"),
+            Applied::Skipped => format!("  . {object} is somebody else's"),
+        },
+        Progress::Health {
+            object, verdict, ..
+        } => format!("  … {object}: {}", verdict.message),
+        Progress::Healthy { layer } => format!("  {layer} is healthy"),
+        Progress::Pruned {
+            object, decision, ..
+        } => format!("  - {object}: {decision}"),
+    };
+    output.message(&line);
+}

@@ -1,0 +1,268 @@
+//! Applies the objects of a stage, several at a time, and writes down what became of them.
+
+use std::collections::BTreeMap;
+
+use cairn_spec::{Digest, ObjectId};
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value as Json;
+
+use super::{
+    Adoption, Context, Memory, NAMESPACE, Outcome, Progress, RunError, Tell,
+    plan::{desired_digest, is_ours, is_unchanged, may_be_recreated},
+};
+use crate::{
+    bundle::{Layer, StageObjects},
+    cluster::{
+        Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Mode, Presence,
+        Propagation, now, owned_fields, presence_of,
+    },
+    inventory::{Identity, Inventory, mark, set_id},
+};
+
+/// How many objects are applied at once; the cluster has a limit of its own, too.
+const CONCURRENCY: usize = 8;
+/// An object that was deleted to be made anew is waited for this many times.
+const MAX_LOOKS: u32 = 60;
+
+/// What is applied.
+pub(super) struct Applying<'a> {
+    pub(super) layer: &'a Layer,
+    pub(super) stage: &'a StageObjects,
+}
+
+/// What became of an object.
+struct Done {
+    id: ObjectId,
+    desired: Json,
+    digest: Option<Digest>,
+    live: Json,
+    outcome: Outcome,
+}
+
+/// Applies a stage; gives what is to be waited for.
+pub(super) async fn apply_stage(
+    context: Context<'_>,
+    applying: &Applying<'_>,
+    memory: &mut Memory,
+    tell: Tell<'_>,
+) -> Result<Vec<Awaited>, RunError> {
+    let Context { cluster, options } = context;
+    let mut awaited = Vec::new();
+    let set = set_id(&applying.layer.name, NAMESPACE);
+    tell(Progress::Stage {
+        layer: &applying.layer.name,
+        stage: applying.stage.stage,
+        objects: applying.stage.planned.len(),
+    });
+    for batch in applying.stage.batches(options.secrets) {
+        let mut objects: Vec<(ObjectId, Json)> = Vec::new();
+        for manifest in batch? {
+            let planned = applying.stage.planned.get(manifest.index);
+            if let Some(object) = planned.filter(|object| object.hook.is_none()) {
+                let mut marked = manifest.object;
+                mark(&mut marked, &set);
+                objects.push((object.id.clone(), marked));
+            }
+        }
+        let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| id.clone()).collect();
+        let inventory = memory.inventory_of(&applying.layer.name);
+        // Without the label, so that what is somebody else's is seen.
+        let present = cluster.presence(&ids, "").await;
+        let present = present.map_err(|source| RunError::Cluster {
+            doing: format!("ask what layer `{}` has", applying.layer.name),
+            source,
+        })?;
+        let (done, failure) = apply_all(context, applying, objects, (&inventory, &present)).await;
+        let mut inventory = inventory;
+        for done in &done {
+            note(&mut inventory, done);
+            tell(Progress::Applied {
+                layer: &applying.layer.name,
+                object: &done.id,
+                outcome: done.outcome,
+            });
+        }
+        if done.iter().any(|done| done.outcome != Outcome::Unchanged) {
+            memory.write_inventory(cluster, inventory).await?;
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let applied = now();
+        awaited.extend(
+            done.into_iter()
+                .filter(|done| done.outcome != Outcome::Skipped)
+                .map(|done| Awaited {
+                    id: done.id,
+                    desired: done.desired,
+                    live: done.live,
+                    applied,
+                }),
+        );
+    }
+    Ok(awaited)
+}
+
+/// What was done until the first failure, and that failure.
+async fn apply_all(
+    context: Context<'_>,
+    applying: &Applying<'_>,
+    objects: Vec<(ObjectId, Json)>,
+    (inventory, present): (&Inventory, &BTreeMap<ObjectId, Presence>),
+) -> (Vec<Done>, Option<RunError>) {
+    let asked = objects.into_iter().map(|(id, object)| {
+        let presence = present.get(&id);
+        apply_one(context, applying, (id, object), (inventory, presence))
+    });
+    let mut answers = stream::iter(asked).buffered(CONCURRENCY);
+    let (mut done, mut failure) = (Vec::new(), None);
+    // What is under way is brought to its end, so that it is written down.
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(one) => done.push(one),
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    (done, failure)
+}
+
+async fn apply_one(
+    Context { cluster, options }: Context<'_>,
+    applying: &Applying<'_>,
+    (id, object): (ObjectId, Json),
+    (inventory, presence): (&Inventory, Option<&Presence>),
+) -> Result<Done, RunError> {
+    let digest = desired_digest(&object);
+    let done = |live, outcome| Done {
+        id: id.clone(),
+        desired: object.clone(),
+        digest: digest.clone(),
+        live,
+        outcome,
+    };
+    if let Some(presence) = presence {
+        let is_ours = is_ours(inventory, &id, presence);
+        match options.adoption {
+            Adoption::Refuse if !is_ours => {
+                return Err(RunError::Foreign {
+                    id: Box::new(id.clone()),
+                });
+            }
+            Adoption::Skip if !is_ours => return Ok(done(object.clone(), Outcome::Skipped)),
+            _ => {}
+        }
+        if is_unchanged(inventory, &id, digest.as_ref(), Some(presence)) {
+            let live = cluster.get(&id).await;
+            if let Some(live) = live.map_err(|source| failed(applying, &id, source))? {
+                return Ok(done(live, Outcome::Unchanged));
+            }
+        }
+    }
+    let (live, outcome) = write(cluster, &id, &object, presence)
+        .await
+        .map_err(|source| failed(applying, &id, source))?;
+    Ok(done(live, outcome))
+}
+
+fn failed(applying: &Applying<'_>, id: &ObjectId, source: ClusterError) -> RunError {
+    match source {
+        ClusterError::Refused(refusal) => RunError::Refused {
+            layer: applying.layer.name.clone(),
+            id: Box::new(id.clone()),
+            refusal,
+        },
+        source => RunError::Cluster {
+            doing: format!("apply {id}"),
+            source,
+        },
+    }
+}
+
+/// Writes an object, taking what it wants from other managers.
+async fn write(
+    cluster: &Cluster,
+    id: &ObjectId,
+    object: &Json,
+    presence: Option<&Presence>,
+) -> Result<(Json, Outcome), ClusterError> {
+    let applied = cluster.apply(id, object, Mode::Write, Force::Take).await;
+    match applied {
+        Ok(Applied::Created(live)) => Ok((live, Outcome::Created)),
+        Ok(Applied::Merged(live)) => {
+            let version = live["metadata"]["resourceVersion"].as_str();
+            let is_same = presence.is_some_and(|it| Some(it.resource_version.as_str()) == version);
+            let outcome = if is_same {
+                Outcome::Unchanged
+            } else {
+                Outcome::Configured
+            };
+            Ok((live, outcome))
+        }
+        Ok(Applied::Conflicts(_)) => Err(conflicting(id)),
+        Err(ClusterError::Refused(refusal))
+            if refusal.is_about_immutable_fields() && may_be_recreated(object) =>
+        {
+            match recreate(cluster, id, object).await? {
+                Some(live) => Ok((live, Outcome::Recreated)),
+                None => Err(ClusterError::Refused(refusal)),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An apply that takes what it wants has no conflicts, as the API server promises.
+fn conflicting(id: &ObjectId) -> ClusterError {
+    ClusterError::Object(format!("{id} conflicts though it takes what it wants"))
+}
+
+/// Deletes an object and makes it anew; none when it does not go.
+async fn recreate(
+    cluster: &Cluster,
+    id: &ObjectId,
+    object: &Json,
+) -> Result<Option<Json>, ClusterError> {
+    let resource = cluster.resource_of(id).await?;
+    for look in 0..MAX_LOOKS {
+        let Some(live) = cluster.get(id).await? else {
+            break;
+        };
+        let presence = presence_of(&live);
+        if !presence.is_going {
+            let judged = Judged {
+                uid: &presence.uid,
+                resource_version: &presence.resource_version,
+            };
+            let deleted = cluster.delete(&resource, id, &judged, Propagation::Background);
+            if deleted.await? == Deletion::Gone {
+                break;
+            }
+        }
+        if look + 1 == MAX_LOOKS {
+            return Ok(None);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    match cluster.apply(id, object, Mode::Write, Force::Take).await? {
+        Applied::Created(live) | Applied::Merged(live) => Ok(Some(live)),
+        Applied::Conflicts(_) => Err(conflicting(id)),
+    }
+}
+
+fn note(inventory: &mut Inventory, done: &Done) {
+    let identity = Identity::from(&done.id);
+    if done.outcome == Outcome::Skipped {
+        inventory.entries.remove(&identity);
+        return;
+    }
+    if let Some(entry) = inventory.entries.get_mut(&identity) {
+        let uid = done.live["metadata"]["uid"].as_str().map(str::to_owned);
+        let is_new = matches!(done.outcome, Outcome::Created | Outcome::Recreated);
+        entry.created = is_new || (entry.created && entry.uid == uid);
+        entry.uid = uid;
+        entry.desired.clone_from(&done.digest);
+        entry.owned = owned_fields(&done.live);
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a run ended.
+
+use cairn_spec::{LayerName, ObjectId};
+
+use crate::{
+    bundle::BundleError,
+    cluster::{ClusterError, Refusal, Unhealthy},
+    inventory::Damage,
+    journal::Refused,
+};
+
+/// Why a run ended. What was done until then is remembered, and done by the next run if need be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The cluster does not do what it is asked to.
+    #[error("failed to {doing}")]
+    Cluster {
+        /// What was attempted.
+        doing: String,
+        /// What it says.
+        #[source]
+        source: ClusterError,
+    },
+    /// The bundle cannot be read back.
+    #[error("failed to read the bundle")]
+    Bundle(#[from] BundleError),
+    /// The journal does not allow it.
+    #[error(transparent)]
+    Journal(#[from] Refused),
+    /// The journal cannot be read.
+    #[error("the journal in the cluster is damaged: {0}")]
+    JournalDamaged(String),
+    /// An inventory is another cluster's.
+    #[error(transparent)]
+    Inventory(#[from] Damage),
+    /// An object is there and not Cairn's.
+    #[error("{id} is there already and is not Cairn's")]
+    Foreign {
+        /// The object.
+        id: Box<ObjectId>,
+    },
+    /// The API server refuses an object of the bundle.
+    #[error("layer `{layer}`: {id} cannot be applied: {refusal}")]
+    Refused {
+        /// The layer.
+        layer: LayerName,
+        /// The object.
+        id: Box<ObjectId>,
+        /// What the API server says.
+        refusal: Box<Refusal>,
+    },
+    /// A layer does not become healthy.
+    #[error("layer `{layer}` is not healthy: {}", first(unhealthy))]
+    Unhealthy {
+        /// The layer.
+        layer: LayerName,
+        /// Time was over; else an object has failed.
+        timed_out: bool,
+        /// What is not as it should be.
+        unhealthy: Vec<Unhealthy>,
+    },
+}
+
+fn first(unhealthy: &[Unhealthy]) -> String {
+    let Some(first) = unhealthy.first() else {
+        return "nothing is known of why".to_owned();
+    };
+    let more = match unhealthy.len() {
+        1 => String::new(),
+        all => format!(" (and {} more)", all - 1),
+    };
+    format!("{}: {}{more}", first.id, first.verdict.message)
+}

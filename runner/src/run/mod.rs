@@ -1,0 +1,151 @@
+//! A run: a bundle is driven into a cluster, or out of it.
+//!
+//! This is the thin edge around what decides: it reads facts, asks, writes the journal, and does
+//! what was decided. Every step can be done twice, so a run that was killed is done again.
+
+mod apply;
+mod apply_stage;
+mod error;
+mod hooks;
+mod memory;
+mod plan;
+mod prune;
+mod secrets;
+mod shared;
+mod status;
+mod uninstall;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use cairn_spec::{LayerName, ObjectId, Stage, Timestamp};
+use serde::Serialize;
+
+use crate::{
+    bundle::Secrets,
+    cluster::{self, Cluster},
+    health::Verdict,
+    inventory::Identity,
+};
+
+pub use apply::apply;
+pub use error::RunError;
+pub use memory::Memory;
+pub use plan::{LayerPlan, ObjectPlan, Plan, Step, Verb, plan};
+pub use secrets::secrets;
+pub use status::{ClusterStatus, LayerStatus, ObjectStatus, status};
+pub use uninstall::uninstall;
+
+/// The namespace that Cairn keeps its memory in.
+pub const NAMESPACE: &str = "cairn-system";
+
+/// How a run is to be done.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Secrets for the bundle's placeholders.
+    pub secrets: &'a Secrets,
+    /// What happens to objects that are there and not Cairn's.
+    pub adoption: Adoption,
+    /// How long a layer may take to become healthy.
+    pub timeout: Duration,
+    /// Load balancers must have addresses.
+    pub load_balancer_address: bool,
+    /// What may be deleted though it takes data or other objects with it.
+    pub approved: &'a BTreeSet<Identity>,
+    /// Much may be deleted at once.
+    pub approved_amount: bool,
+}
+
+/// What all of a run has to do with.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    cluster: &'a Cluster,
+    options: &'a Options<'a>,
+}
+
+/// What happens to an object that is there and not Cairn's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adoption {
+    /// The run fails.
+    Refuse,
+    /// It becomes Cairn's.
+    Adopt,
+    /// It stays as it is.
+    Skip,
+}
+
+/// What a run tells while it goes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase", tag = "event")]
+pub enum Progress<'a> {
+    /// A layer begins.
+    Layer {
+        /// Which one.
+        layer: &'a LayerName,
+    },
+    /// A stage begins.
+    Stage {
+        /// The layer.
+        layer: &'a LayerName,
+        /// The stage.
+        stage: Stage,
+        /// How many objects it has.
+        objects: usize,
+    },
+    /// An object was applied.
+    Applied {
+        /// The layer.
+        layer: &'a LayerName,
+        /// The object.
+        object: &'a ObjectId,
+        /// What happened to it.
+        outcome: Outcome,
+    },
+    /// An object is healthier or less so than before.
+    Health {
+        /// The layer.
+        layer: &'a LayerName,
+        /// The object.
+        object: &'a ObjectId,
+        /// How it is.
+        verdict: &'a Verdict,
+    },
+    /// A layer is healthy.
+    Healthy {
+        /// Which one.
+        layer: &'a LayerName,
+    },
+    /// An object that nobody wants any more.
+    Pruned {
+        /// The layer.
+        layer: &'a LayerName,
+        /// The object.
+        object: &'a Identity,
+        /// What was done, and why.
+        decision: String,
+    },
+}
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It is new.
+    Created,
+    /// It was changed.
+    Configured,
+    /// It was as it should be.
+    Unchanged,
+    /// It was deleted and made anew.
+    Recreated,
+    /// It is somebody else's and stays as it is.
+    Skipped,
+}
+
+/// Who is told.
+pub type Tell<'a> = &'a mut (dyn FnMut(Progress<'_>) + Send);
+
+/// The time, as the journal writes it.
+fn now() -> Timestamp {
+    let second = cluster::now().as_second();
+    Timestamp::from_unix_s(u64::try_from(second).unwrap_or_default())
+}

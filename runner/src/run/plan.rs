@@ -1,0 +1,312 @@
+//! What a run would do, found out without writing anything.
+
+use std::collections::BTreeSet;
+
+use cairn_spec::{Digest, LayerName, ObjectId, Stage, canonical_json};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, prune};
+use crate::{
+    bundle::{Bundle, Layer, StageObjects},
+    cluster::{Cluster, ClusterError, Presence, Proposal, presence_of},
+    diff,
+    inventory::{Identity, Inventory, PART_OF, mark, set_id},
+    prune::Decision,
+};
+
+/// What a run would do.
+#[derive(Debug)]
+pub struct Plan {
+    /// The layers in order; then those that the bundle no longer has.
+    pub layers: Vec<LayerPlan>,
+}
+
+/// What a run would do about a layer.
+#[derive(Debug)]
+pub struct LayerPlan {
+    /// The layer.
+    pub layer: LayerName,
+    /// Its objects in order, without hooks.
+    pub objects: Vec<ObjectPlan>,
+    /// What it has and nobody wants any more.
+    pub deletions: Vec<(Identity, Decision)>,
+}
+
+/// What a run would do about an object.
+#[derive(Debug)]
+pub struct ObjectPlan {
+    /// The object.
+    pub id: ObjectId,
+    /// Its stage.
+    pub stage: Stage,
+    /// What would be done.
+    pub step: Step,
+}
+
+/// What would be done about an object.
+#[derive(Debug)]
+pub enum Step {
+    /// It would be made.
+    Create,
+    /// It is as it should be.
+    Unchanged,
+    /// Fields would change.
+    Change {
+        /// Which.
+        changes: Vec<diff::Change>,
+        /// It is somebody else's until then.
+        adopted: bool,
+    },
+    /// It would be deleted and made anew, since a field cannot be changed.
+    Recreate(String),
+    /// It cannot be said yet, since its kind or its namespace comes with the bundle.
+    Later(String),
+    /// It is somebody else's, and the run would fail.
+    Foreign,
+    /// It is somebody else's and would stay as it is.
+    Skip,
+    /// The API server would refuse it.
+    Refused(String),
+}
+
+/// One word for each step, for tables and machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// See [`Step::Create`].
+    Create,
+    /// See [`Step::Unchanged`].
+    Unchanged,
+    /// See [`Step::Change`].
+    Change,
+    /// See [`Step::Recreate`].
+    Recreate,
+    /// See [`Step::Later`].
+    Later,
+    /// See [`Step::Foreign`].
+    Foreign,
+    /// See [`Step::Skip`].
+    Skip,
+    /// See [`Step::Refused`].
+    Refused,
+}
+
+impl Step {
+    /// Its word.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Create => Verb::Create,
+            Self::Unchanged => Verb::Unchanged,
+            Self::Change { .. } => Verb::Change,
+            Self::Recreate(_) => Verb::Recreate,
+            Self::Later(_) => Verb::Later,
+            Self::Foreign => Verb::Foreign,
+            Self::Skip => Verb::Skip,
+            Self::Refused(_) => Verb::Refused,
+        }
+    }
+}
+
+/// Finds out what applying a bundle would do.
+pub async fn plan(
+    cluster: &Cluster,
+    bundle: &Bundle,
+    options: &Options<'_>,
+) -> Result<Plan, RunError> {
+    let context = Context { cluster, options };
+    let memory = Memory::read(cluster).await?;
+    let wanted = wanted(bundle);
+    let mut layers = Vec::new();
+    for layer in &bundle.layers {
+        let inventory = memory.inventory_of(&layer.name);
+        let mut objects = Vec::new();
+        for stage in &layer.stages {
+            objects.extend(plan_stage(context, layer, stage, &inventory).await?);
+        }
+        let judged = prune::judge_layer(context, &memory, &inventory, &wanted).await?;
+        layers.push(LayerPlan {
+            layer: layer.name.clone(),
+            objects,
+            deletions: judged,
+        });
+    }
+    for inventory in memory.inventories.iter().rev() {
+        if bundle.layers.iter().all(|it| it.name != inventory.layer) {
+            let judged = prune::judge_layer(context, &memory, inventory, &wanted).await?;
+            layers.push(LayerPlan {
+                layer: inventory.layer.clone(),
+                objects: Vec::new(),
+                deletions: judged,
+            });
+        }
+    }
+    Ok(Plan { layers })
+}
+
+/// What any layer of a bundle has, without hooks.
+pub(super) fn wanted(bundle: &Bundle) -> BTreeSet<Identity> {
+    let stages = bundle.layers.iter().flat_map(|layer| &layer.stages);
+    stages
+        .flat_map(|stage| &stage.planned)
+        .filter(|object| object.hook.is_none())
+        .map(|object| Identity::from(&object.id))
+        .collect()
+}
+
+/// Identifies what is applied. Of Secrets no digest is kept: short ones could be guessed by it.
+pub(super) fn desired_digest(object: &Json) -> Option<Digest> {
+    (object["kind"] != "Secret").then(|| Digest::sha256(canonical_json(object).as_bytes()))
+}
+
+/// Nothing has changed since the last run: what is wanted, and which fields are ours.
+pub(super) fn is_unchanged(
+    inventory: &Inventory,
+    id: &ObjectId,
+    desired: Option<&Digest>,
+    presence: Option<&Presence>,
+) -> bool {
+    let (Some(entry), Some(presence)) = (inventory.entries.get(&Identity::from(id)), presence)
+    else {
+        return false;
+    };
+    desired.is_some()
+        && entry.desired.as_ref() == desired
+        && entry.owned.is_some()
+        && entry.owned == presence.owned
+        && entry.uid.as_ref() == Some(&presence.uid)
+        && !presence.is_going
+}
+
+/// An object that is there is Cairn's when the inventory knows this very object, or its fields do.
+pub(super) fn is_ours(inventory: &Inventory, id: &ObjectId, presence: &Presence) -> bool {
+    let entry = inventory.entries.get(&Identity::from(id));
+    let is_known = entry.is_some_and(|entry| entry.uid.as_ref() == Some(&presence.uid));
+    is_known || presence.owned.is_some()
+}
+
+async fn plan_stage(
+    Context { cluster, options }: Context<'_>,
+    layer: &Layer,
+    stage: &StageObjects,
+    inventory: &Inventory,
+) -> Result<Vec<ObjectPlan>, RunError> {
+    let asking = |source: ClusterError| RunError::Cluster {
+        doing: format!("ask what layer `{}` would change", layer.name),
+        source,
+    };
+    let set = set_id(&layer.name, NAMESPACE);
+    let label = format!("{PART_OF}={set}");
+    let mut planned = Vec::new();
+    for batch in stage.batches(options.secrets) {
+        let mut objects: Vec<(&ObjectId, Json)> = Vec::new();
+        for manifest in batch? {
+            let Some(object) = stage.planned.get(manifest.index) else {
+                continue;
+            };
+            if object.hook.is_none() {
+                let mut marked = manifest.object;
+                mark(&mut marked, &set);
+                objects.push((&object.id, marked));
+            }
+        }
+        let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| (*id).clone()).collect();
+        let present = cluster.presence(&ids, &label).await.map_err(asking)?;
+        let is_known = |(id, object): &(&ObjectId, Json)| {
+            is_unchanged(
+                inventory,
+                id,
+                desired_digest(object).as_ref(),
+                present.get(*id),
+            )
+        };
+        let asked: Vec<(&ObjectId, &Json)> = objects
+            .iter()
+            .filter(|it| !is_known(it))
+            .map(|(id, object)| (*id, object))
+            .collect();
+        let mut proposals = cluster
+            .propose_all(&asked)
+            .await
+            .map_err(asking)?
+            .into_iter();
+        for known in &objects {
+            let step = if is_known(known) {
+                Step::Unchanged
+            } else {
+                match proposals.next() {
+                    Some(proposal) => step(known.0, &known.1, proposal, inventory, options),
+                    None => continue,
+                }
+            };
+            planned.push(ObjectPlan {
+                id: known.0.clone(),
+                stage: stage.stage,
+                step,
+            });
+        }
+    }
+    Ok(planned)
+}
+
+fn step(
+    id: &ObjectId,
+    object: &Json,
+    proposal: Proposal,
+    inventory: &Inventory,
+    options: &Options<'_>,
+) -> Step {
+    let (live, after) = match proposal {
+        Proposal::Create(_) => return Step::Create,
+        Proposal::Later(why) => return Step::Later(why),
+        Proposal::Refused(refusal) => return Step::Refused(refusal.message),
+        Proposal::Immutable { live, refusal } => {
+            return if is_ours(inventory, id, &presence_of(&live)) && may_be_recreated(object) {
+                Step::Recreate(refusal.message)
+            } else {
+                Step::Refused(refusal.message)
+            };
+        }
+        Proposal::Merge { live, after, .. } => (live, after),
+    };
+    let is_ours = is_ours(inventory, id, &presence_of(&live));
+    match options.adoption {
+        Adoption::Refuse if !is_ours => return Step::Foreign,
+        Adoption::Skip if !is_ours => return Step::Skip,
+        _ => {}
+    }
+    let compared = diff::Options {
+        ignore: &[],
+        secrets: options.secrets,
+    };
+    let changes = diff::changes(&live, &after, &compared);
+    if changes.is_empty() {
+        return Step::Unchanged;
+    }
+    Step::Change {
+        changes,
+        adopted: !is_ours,
+    }
+}
+
+/// Says that an object may be deleted and made anew when a field of it cannot be changed.
+const RECREATE: (&str, &str) = ("cairn.dev/recreate", "allowed");
+
+/// Jobs may, since they are over; anything else only if it says so, and never what holds data or
+/// an address.
+pub(super) fn may_be_recreated(object: &Json) -> bool {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    if matches!(
+        kind,
+        "StatefulSet"
+            | "PersistentVolumeClaim"
+            | "PersistentVolume"
+            | "Service"
+            | "Namespace"
+            | "CustomResourceDefinition"
+    ) {
+        return false;
+    }
+    let is_allowed = object["metadata"]["annotations"][RECREATE.0] == RECREATE.1;
+    is_allowed || (kind == "Job" && object["apiVersion"] == "batch/v1")
+}

@@ -1,0 +1,5 @@
+//! Runs against a real API server: what people do with bundles, and what goes wrong.
+
+mod lifecycle;
+mod ownership;
+mod world;
