@@ -20,7 +20,7 @@ pub(super) fn check(
     findings: &mut Findings,
 ) {
     // What a library names is a value of whoever includes it.
-    if reads.is_library() {
+    if reads.is_library() || makes_its_values(reads, sources) {
         return;
     }
     let guards = Guards::of(reads, sources);
@@ -59,6 +59,16 @@ pub(super) fn check(
     }
 }
 
+/// Whether a template puts other values in the place of those that were merged.
+fn makes_its_values(reads: &ChartReads<'_>, sources: &Sources) -> bool {
+    reads.chart.templates.iter().any(|template| {
+        let text = &sources.get(template.source).text;
+        REPLACEMENTS.iter().any(|call| text.contains(call))
+    })
+}
+
+/// How a template replaces all values for those that come after it.
+const REPLACEMENTS: [&str; 2] = ["set $ \"Values\"", "set . \"Values\""];
 /// How many paths without a value are looked at.
 const MAX_PATHS: usize = 2_000;
 /// How much is read of comments, and of what a chart says of itself, in bytes.

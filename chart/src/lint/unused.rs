@@ -111,6 +111,10 @@ impl Search<'_> {
             return;
         }
         let path = pointer.trim_start_matches('/').replace('/', ".");
+        // Helpers that look values up are given paths as texts.
+        if self.words.contains(path.as_str()) {
+            return;
+        }
         let read = known.into_iter().flat_map(|known| &known.below);
         let read = read.filter(|(_, below)| below.default.is_none() && below.is_named);
         let near = near(key, read.map(|(key, _)| &**key));

@@ -26,7 +26,7 @@ pub(super) fn check(
         path: Vec::new(),
         findings,
     };
-    comparison.compare(values, known);
+    comparison.compare(values, known, false);
 }
 
 struct Comparison<'a> {
@@ -40,7 +40,10 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn compare(&mut self, node: &Node, known: &Known<'_>) {
+    /// Below what is used as a whole anything may be.
+    fn compare(&mut self, node: &Node, known: &Known<'_>, is_below_whole: bool) {
+        let is_root = self.path.is_empty();
+        let is_below_whole = is_below_whole || known.is_whole && !is_root;
         if let Some(default) = known.default
             && self.is_mistyped(node, default)
         {
@@ -55,8 +58,8 @@ impl Comparison<'_> {
             }
             self.path.push(key.to_string());
             if let Some(below) = known.below.get(key) {
-                self.compare(&field.node, below);
-            } else if !self.may_hold(key, known) {
+                self.compare(&field.node, below, is_below_whole);
+            } else if !is_below_whole && !self.may_hold(key, known) {
                 let finding = Diagnostic::warning(
                     "chart-value-unknown",
                     format!(
@@ -144,6 +147,8 @@ fn trouble(node: &Node, default: &Node, written: &str) -> Option<String> {
         // What is switched off or empty may stand for anything.
         (Value::Null | Value::Bool(false), _) | (_, Value::Null | Value::Bool(false)) => None,
         (Value::String(text), _) | (_, Value::String(text)) if text.is_empty() => None,
+        (Value::Map(map), _) | (_, Value::Map(map)) if map.is_empty() => None,
+        (Value::List(items), _) | (_, Value::List(items)) if items.is_empty() => None,
         (node, default) if node.kind() == default.kind() => None,
         _ => Some(format!("write a {usual}, unless the templates take both")),
     }

@@ -54,7 +54,7 @@ fn values_that_the_chart_does_not_know() {
 fn values_that_may_be_anything() {
     assert_eq!(
         of_user(
-            "resources: {requests: {cpu: 2}}\nannotations: {a: b}\naffinity: {z: 1}\ntags: {x: true}\nstore: {enabled: true, size: 3}\nglobal: {region: us}\npull: {policy: Always}\nreplicas: null\ndebug: true"
+            "resources: {requests: {cpu: 2}, limits: {memory: 1}}\nannotations: {a: b}\naffinity: {z: 1}\ntags: {x: true}\nstore: {enabled: true, size: 3}\nglobal: {region: us}\npull: {policy: Always}\nreplicas: null\ndebug: true"
         ),
         [""; 0]
     );
@@ -233,4 +233,24 @@ fn charts_may_ask_for_values() {
             .any(|finding| finding.starts_with("error[template-required]")),
         "{all:?}"
     );
+}
+
+#[test]
+fn charts_that_make_their_values_and_helpers_that_look_them_up() {
+    let chart = [
+        ("values.yaml", "defaults: {port: 80}\nauth: {key: x}\n"),
+        (
+            "templates/zzz.yaml",
+            "{{ $_ := set $ \"Values\" (mustMergeOverwrite (deepCopy .Values.defaults) .Values) }}",
+        ),
+        (
+            "templates/a.yaml",
+            "a: {{ .Values.port }}{{ include \"look\" (dict \"path\" \"auth.key\" \"context\" $) }}\n",
+        ),
+        (
+            "templates/_look.tpl",
+            "{{ define \"look\" }}{{ .path }}{{ end }}",
+        ),
+    ];
+    assert_eq!(findings(&chart), [""; 0]);
 }
