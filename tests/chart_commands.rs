@@ -255,9 +255,9 @@ fn lints_are_found_where_they_are() -> Result<()> {
     )?;
     // Without quotes, an image without a tag is no YAML.
     let template = sandbox.path().join("web/templates/web.yaml");
-    let text = std::fs::read_to_string(&template)?;
+    let text = fs::read_to_string(&template)?;
     let image = "{{ .Values.image.name }}:{{ .Values.image.tag }}";
-    std::fs::write(&template, text.replace(image, &format!("\"{image}\"")))?;
+    fs::write(&template, text.replace(image, &format!("\"{image}\"")))?;
     sandbox.write("my.yaml", "replica: 3\n")?;
     let run = sandbox.ok("chart lint web -f my.yaml")?;
     for line in [

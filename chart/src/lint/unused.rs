@@ -112,7 +112,9 @@ impl Search<'_> {
         }
         let path = pointer.trim_start_matches('/').replace('/', ".");
         // Helpers that look values up are given paths as texts.
-        if self.words.contains(path.as_str()) {
+        let texts = self.words.range(path.as_str()..);
+        let mut texts = texts.take_while(|text| text.starts_with(&path));
+        if texts.any(|text| matches!(text.as_bytes().get(path.len()), None | Some(b'.'))) {
             return;
         }
         let read = known.into_iter().flat_map(|known| &known.below);

@@ -51,11 +51,11 @@ pub(super) static FUNCTIONS: &[Function] = &functions![
 ];
 
 /// What a key of 2048 bits takes on average: 100 ms.
-const RSA_2048_STEPS: usize = 2_000_000;
+const RSA_2048_STEPS: usize = 500_000;
 /// What a key of 4096 bits, and one of DSA, takes on average: a second.
-const LARGE_KEY_STEPS: usize = 20_000_000;
+const LARGE_KEY_STEPS: usize = 5_000_000;
 /// What a signature takes: some milliseconds.
-const SIGNATURE_STEPS: usize = 100_000;
+const SIGNATURE_STEPS: usize = 25_000;
 /// How many names a certificate may hold.
 const MAX_NAMES: usize = 10_000;
 
