@@ -21,11 +21,16 @@ mod packs;
 mod picture;
 mod secrets;
 mod signing;
+mod stack;
 mod storage;
 
 use std::process::ExitCode;
 
-use crate::{args::Cairn, config::Environment, output::Output};
+use crate::{
+    args::{Cairn, Command},
+    config::Environment,
+    output::Output,
+};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -35,7 +40,14 @@ pub fn main() -> ExitCode {
     let environment = Environment::read();
     let output = Output::new(&arguments.output, &environment);
     output::init_logging(&arguments.output, &environment);
-    match command::run(arguments.command, &environment, &output) {
+    let renders_charts = matches!(arguments.command, Command::Chart(_));
+    let run = || command::run(arguments.command, &environment, &output);
+    let outcome = if renders_charts {
+        stack::with_template_stack(run)
+    } else {
+        run()
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);

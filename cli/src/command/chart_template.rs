@@ -20,6 +20,7 @@ use crate::{
     exit::{ExitCode, Failure, Outcome},
     generated::GeneratedArgs,
     output::Output,
+    stack::TEMPLATE_STACK_BYTES,
 };
 
 /// The name that Helm gives a release that has none.
@@ -146,7 +147,7 @@ impl ReleaseArgs {
         }
         let versions = self.api_versions.iter().cloned();
         capabilities.api_versions.extend(versions);
-        Ok(RenderOptions {
+        let mut options = RenderOptions {
             namespace: self.namespace.clone(),
             is_upgrade: self.is_upgrade,
             capabilities,
@@ -155,7 +156,9 @@ impl ReleaseArgs {
             // Only errors ask where bytes came from, and they know it without.
             provenance: false,
             ..RenderOptions::new(name)
-        })
+        };
+        options.limits.stack_bytes = TEMPLATE_STACK_BYTES;
+        Ok(options)
     }
 }
 
