@@ -296,9 +296,10 @@ fn follows(action: Action, from: &Phase, to: &Phase) -> bool {
     match (from, to) {
         (Fetching, Verifying)
         | (Verifying, Planning)
-        | (Planning, Waiting { .. } | Applying { .. } | Done)
+        // Of a layer without objects, such as the operating system's, nothing is applied.
+        | (Planning, Waiting { .. } | Applying { .. } | Checking { .. } | Done)
         // A gate opens late, so what was planned is planned again.
-        | (Waiting { .. }, Planning | Applying { .. })
+        | (Waiting { .. }, Planning | Applying { .. } | Checking { .. })
         // A window may close between two layers.
         | (Pruning { .. }, Done | Waiting { .. }) => true,
         (Applying { layer, stage }, Applying { layer: to, stage: next }) => {
@@ -461,12 +462,15 @@ mod tests {
         verifying → planning
         planning → applying cni (6)
         planning → applying web (6)
+        planning → checking cni
         planning → done
         waiting for a maintenance window → planning
         waiting for a maintenance window → applying cni (6)
         waiting for a maintenance window → applying web (6)
+        waiting for a maintenance window → checking cni
         planning → applying cni (6)
         planning → applying web (6)
+        planning → checking cni
         planning → done
         applying cni (1) → applying cni (6)
         applying cni (1) → checking cni
