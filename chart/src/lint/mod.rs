@@ -26,7 +26,7 @@ use self::{
     reads::ChartReads,
     trial::Trial,
 };
-use crate::{Chart, ChartFile, ChartType, Dialect, RenderOptions, load};
+use crate::{Chart, ChartFile, ChartType, Dialect, RenderOptions, load_as};
 
 /// The most findings of one chart that are collected.
 const MAX_FINDINGS: usize = 1_000;
@@ -104,7 +104,7 @@ pub fn lint(
     (sources, origins): (&mut Sources, &mut Origins),
 ) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
-    let chart = match load(files.to_vec(), name, sources, origins) {
+    let chart = match load_as(options.dialect, files.to_vec(), name, sources, origins) {
         Ok(chart) => chart,
         Err(error) => {
             findings.push(error.into_explained());
@@ -118,7 +118,7 @@ pub fn lint(
     let shared = Shared::of(&reads);
     let known = Known::by(&reads, &shared);
     user_values::check(values, &known, &reads, (sources, origins), &mut findings);
-    if chart.metadata.chart_type != ChartType::Library && is_complete(&chart) {
+    if chart.metadata.chart_type != ChartType::Library && is_complete(&chart, options.dialect) {
         let mut linter = Linter {
             chart: &chart,
             reads: &reads,
@@ -132,8 +132,8 @@ pub fn lint(
 }
 
 /// Whether all charts are there that it needs.
-fn is_complete(chart: &Chart) -> bool {
-    crate::dependencies::check(chart, Dialect::Helm4).is_ok()
+fn is_complete(chart: &Chart, dialect: Dialect) -> bool {
+    crate::dependencies::check(chart, dialect).is_ok()
 }
 
 struct Linter<'l> {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::chart_template::{ReleaseArgs, UNNAMED};
 use crate::{
-    charts::{Failed, Texts, ValueArgs, load_chart, warn},
+    charts::{Failed, Texts, ValueArgs, load_chart_as, warn},
     exit::{ExitCode, Failure, Outcome},
     explanation::{ExplainedField, Pointers},
     generated::GeneratedArgs,
@@ -68,7 +68,7 @@ impl ChartExplain {
             ..self.release.options(&self.name)?
         };
         let values = self.values.merge(options.dialect, texts)?;
-        let chart = load_chart(&self.chart, texts)?;
+        let chart = load_chart_as(options.dialect, &self.chart, texts)?;
         let paths = ValuePaths::of(&chart, &values, &texts.origins);
         let release = render(
             chart,
