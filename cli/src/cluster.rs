@@ -4,14 +4,16 @@ use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::anyhow;
 use cairn_runner::{
-    bundle::Secrets,
+    bundle::{Bundle, Secrets},
     cluster::{Access, Cluster, Pace},
     inventory::Identity,
-    run::{Adoption, Options, RunError},
+    run::{Adoption, Options, RunError, secrets},
 };
+use cairn_spec::Digest;
 use clap::{Args, ValueEnum};
 
 use crate::{
+    bundles::BundleArgs,
     config::Environment,
     exit::{ExitCode, Failure},
     output::Output,
@@ -125,18 +127,18 @@ impl ApprovalArgs {
     }
 }
 
-/// What was approved, kept while a run borrows it.
-#[derive(Debug)]
-pub(crate) struct Approved(BTreeSet<Identity>);
-
 impl RunArgs {
     /// What may be deleted.
-    pub(crate) fn approved(&self) -> Approved {
-        Approved(self.approvals.identities())
+    pub(crate) fn approved(&self) -> BTreeSet<Identity> {
+        self.approvals.identities()
     }
 
     /// The options of a run.
-    pub(crate) fn options<'a>(&self, secrets: &'a Secrets, approved: &'a Approved) -> Options<'a> {
+    pub(crate) fn options<'a>(
+        &self,
+        secrets: &'a Secrets,
+        approved: &'a BTreeSet<Identity>,
+    ) -> Options<'a> {
         Options {
             secrets,
             adoption: match self.adoption {
@@ -146,9 +148,40 @@ impl RunArgs {
             },
             timeout: Duration::from_secs(self.timeout),
             load_balancer_address: self.load_balancer_address,
-            approved: &approved.0,
+            approved,
             approved_amount: self.approvals.approve_many_deletions,
         }
+    }
+}
+
+/// A bundle, the cluster that it is for, and the secrets in there that it needs.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) bundle: Bundle,
+    /// The digest of the bundle's artifact.
+    pub(crate) digest: Digest,
+    pub(crate) cluster: Cluster,
+    pub(crate) secrets: Secrets,
+}
+
+impl Target {
+    /// Reads the bundle, and what it needs in the cluster.
+    pub(crate) async fn read(
+        bundle: &BundleArgs,
+        cluster: &ClusterArgs,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Self, Failure> {
+        let (bundle, digest) = bundle.read(environment, output).await?;
+        let cluster = cluster.connect(environment).await?;
+        let secrets = secrets(&cluster, &bundle).await;
+        let secrets = secrets.map_err(|error| failure_of(error, output))?;
+        Ok(Self {
+            bundle,
+            digest,
+            cluster,
+            secrets,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `cairn apply`: drives a bundle into a cluster.
 
-use cairn_runner::run::{Outcome as Applied, Progress, apply, secrets};
+use cairn_runner::run::{Outcome as Applied, Progress, apply};
 use clap::Args;
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::{
     args::Format,
     bundles::BundleArgs,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, failure_of},
+    cluster::{ClusterArgs, RunArgs, Target, failure_of},
     config::Environment,
     exit::Outcome,
     output::{Output, count},
@@ -37,12 +37,9 @@ impl Apply {
     }
 
     async fn apply(&self, environment: &Environment, output: &Output) -> Outcome {
-        let (bundle, digest) = self.bundle.read(environment, output).await?;
-        let cluster = self.cluster.connect(environment).await?;
-        let secrets = secrets(&cluster, &bundle).await;
-        let secrets = secrets.map_err(|error| failure_of(error, output))?;
+        let target = Target::read(&self.bundle, &self.cluster, environment, output).await?;
         let approved = self.run.approved();
-        let options = self.run.options(&secrets, &approved);
+        let options = self.run.options(&target.secrets, &approved);
         let mut changed = 0;
         let mut tell = |progress: Progress<'_>| {
             if let Progress::Applied { outcome, .. } = &progress {
@@ -51,13 +48,20 @@ impl Apply {
             show(&progress, output);
         };
         let retry = self.retry_rejected;
-        let applied = apply(&cluster, &bundle, (&digest, retry), &options, &mut tell).await;
+        let applied = apply(
+            &target.cluster,
+            &target.bundle,
+            (&target.digest, retry),
+            &options,
+            &mut tell,
+        )
+        .await;
         applied.map_err(|error| failure_of(error, output))?;
         if output.format == Format::Json {
-            let done = json!({"event": "Done", "bundle": digest, "changed": changed});
+            let done = json!({"event": "Done", "bundle": target.digest, "changed": changed});
             output.data(&format!("{done}\n"));
         } else {
-            let layers = count(bundle.layers.len(), "layer");
+            let layers = count(target.bundle.layers.len(), "layer");
             let objects = count(changed, "object");
             output.data(&format!("{layers} healthy, {objects} changed\n"));
         }

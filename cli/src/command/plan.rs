@@ -2,7 +2,7 @@
 
 use cairn_runner::{
     prune::Decision,
-    run::{ObjectPlan, Plan as RunPlan, Step, Verb, plan, secrets},
+    run::{ObjectPlan, Plan as RunPlan, Step, Verb, plan},
 };
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     bundles::BundleArgs,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, failure_of},
+    cluster::{ClusterArgs, RunArgs, Target, failure_of},
     config::Environment,
     exit::Outcome,
     output::{Output, lines},
@@ -36,13 +36,10 @@ impl Plan {
     }
 
     async fn plan(&self, environment: &Environment, output: &Output) -> Outcome {
-        let (bundle, digest) = self.bundle.read(environment, output).await?;
-        let cluster = self.cluster.connect(environment).await?;
-        let secrets = secrets(&cluster, &bundle).await;
-        let secrets = secrets.map_err(|error| failure_of(error, output))?;
+        let target = Target::read(&self.bundle, &self.cluster, environment, output).await?;
         let approved = self.run.approved();
-        let options = self.run.options(&secrets, &approved);
-        let planned = plan(&cluster, &bundle, &options).await;
+        let options = self.run.options(&target.secrets, &approved);
+        let planned = plan(&target.cluster, &target.bundle, &options).await;
         let planned = planned.map_err(|error| failure_of(error, output))?;
         let layers: Vec<Json> = planned
             .layers
@@ -60,7 +57,7 @@ impl Plan {
             })
             .collect();
         output.result(
-            &json!({"bundle": digest, "layers": layers}),
+            &json!({"bundle": target.digest, "layers": layers}),
             || text(&planned),
             || lines(changed(&planned).map(|object| object.id.to_string())),
         );

@@ -27,7 +27,7 @@ pub use connect::{Access, ConnectError};
 pub use discovery::{Kinds, Resource};
 pub use error::{ClusterError, Conflict, Refusal};
 pub use follow::{Follow, Place, Seen};
-pub use objects::{Deletion, Judged, Listed, Propagation};
+pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
 pub use propose::{Presence, Proposal, presence_of};
 pub(crate) use wait::now;

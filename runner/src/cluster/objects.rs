@@ -19,6 +19,22 @@ const LIST_ATTEMPTS: u32 = 3;
 /// Metadata alone, which holds who owns which field too.
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
+/// Which object it is; what it does not say is empty.
+pub fn id_of(object: &Value) -> ObjectId {
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    ObjectId {
+        api_version: text("/apiVersion").unwrap_or_default(),
+        kind: text("/kind").unwrap_or_default(),
+        namespace: text("/metadata/namespace"),
+        name: text("/metadata/name").unwrap_or_default(),
+    }
+}
+
 /// How much of each object a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {

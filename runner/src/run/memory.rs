@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{NAMESPACE, RunError};
 use crate::{
-    cluster::{Applied, Cluster, ClusterError, Force, Judged, Listed, Mode, Propagation},
+    cluster::{Applied, Cluster, ClusterError, Force, Judged, Listed, Mode, Propagation, id_of},
     inventory::{Damage, Home, Inventory, PARENTS, decode, encode, layer_of, parts_of, set_id},
     journal::Journal,
 };
@@ -188,21 +188,6 @@ fn config_map_id(name: &str) -> ObjectId {
         kind: "ConfigMap".to_owned(),
         namespace: Some(NAMESPACE.to_owned()),
         name: name.to_owned(),
-    }
-}
-
-fn id_of(object: &Json) -> ObjectId {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Json::as_str)
-            .map(str::to_owned)
-    };
-    ObjectId {
-        api_version: text("/apiVersion").unwrap_or_default(),
-        kind: text("/kind").unwrap_or_default(),
-        namespace: text("/metadata/namespace"),
-        name: text("/metadata/name").unwrap_or_default(),
     }
 }
 

@@ -4,14 +4,14 @@ use anyhow::{Context as _, Result, bail};
 use cairn_runner::{
     bundle::Secrets,
     cluster::{
-        Applied, Conflict, Deletion, Force, Judged, Listed, Mode, Propagation, Proposal,
+        Applied, Conflict, Deletion, Force, Judged, Listed, Mode, Propagation, Proposal, id_of,
         owned_fields,
     },
     diff::{Options, changes},
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, id_of};
+use crate::world::World;
 
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]

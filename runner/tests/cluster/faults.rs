@@ -1,11 +1,11 @@
 //! An API server that is away, in a hurry, or does not answer.
 
 use anyhow::Result;
-use cairn_runner::cluster::{Access, Cluster, ClusterError, Pace};
+use cairn_runner::cluster::{Access, Cluster, ClusterError, Pace, id_of};
 use cairn_test_kube::{Fault, Program};
 use serde_json::json;
 
-use crate::world::{World, connect, id_of, impatient};
+use crate::world::{World, connect, impatient};
 
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]

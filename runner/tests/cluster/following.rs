@@ -1,11 +1,11 @@
 //! Watches, and what comes with them: definitions that make new kinds known.
 
 use anyhow::Result;
-use cairn_runner::cluster::Follow;
+use cairn_runner::cluster::{Follow, id_of};
 use cairn_test_kube::{Program, unique};
 use serde_json::{Value, json};
 
-use crate::world::{World, id_of};
+use crate::world::World;
 
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]

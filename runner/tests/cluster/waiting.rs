@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use cairn_runner::{
-    cluster::{Awaited, Ended, Waiting},
+    cluster::{Awaited, Ended, Waiting, id_of},
     health::Status,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::world::{World, id_of};
+use crate::world::World;
 
 #[tokio::test]
 #[ignore = "needs kube"]

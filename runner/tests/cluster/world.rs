@@ -3,8 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use cairn_runner::cluster::{Access, Applied, Cluster, Force, Mode, Pace};
-use cairn_spec::ObjectId;
+use cairn_runner::cluster::{Access, Applied, Cluster, Force, Mode, Pace, id_of};
 use cairn_test_kube::{KubeServer, unique};
 use serde_json::{Value, json};
 
@@ -86,15 +85,5 @@ pub(crate) fn impatient() -> Pace {
         request_timeout: Duration::from_secs(2),
         patience: Duration::from_secs(3),
         ..Pace::default()
-    }
-}
-
-pub(crate) fn id_of(object: &Value) -> ObjectId {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    ObjectId {
-        api_version: text(&object["apiVersion"]),
-        kind: text(&object["kind"]),
-        namespace: object["metadata"]["namespace"].as_str().map(str::to_owned),
-        name: text(&object["metadata"]["name"]),
     }
 }

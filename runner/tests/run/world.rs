@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use cairn_runner::{
     bundle::{Bundle, BundleReader, Secrets},
-    cluster::{Access, Cluster, Pace},
+    cluster::{Access, Cluster, Pace, id_of},
     inventory::Identity,
     run::{Adoption, Options, Outcome, Progress, RunError, apply, uninstall},
 };
-use cairn_spec::{Digest, FileTree, ObjectId};
+use cairn_spec::{Digest, FileTree};
 use cairn_test_kube::KubeServer;
 use serde_json::{Value as Json, json};
 
@@ -160,21 +160,6 @@ impl World {
     /// The server's own name for an object.
     pub(crate) fn uid(&self, arguments: &str) -> Result<String> {
         self.kubectl(&format!("get {arguments} -o jsonpath={{.metadata.uid}}"))
-    }
-}
-
-fn id_of(object: &Json) -> ObjectId {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Json::as_str)
-            .map(str::to_owned)
-    };
-    ObjectId {
-        api_version: text("/apiVersion").unwrap_or_default(),
-        kind: text("/kind").unwrap_or_default(),
-        namespace: text("/metadata/namespace"),
-        name: text("/metadata/name").unwrap_or_default(),
     }
 }
 
