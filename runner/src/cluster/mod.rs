@@ -15,6 +15,7 @@ mod ownership;
 mod pods;
 mod propose;
 mod request;
+mod view;
 mod wait;
 mod watch;
 
@@ -30,6 +31,7 @@ pub use follow::{Follow, Place, Seen};
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
 pub use propose::{Presence, Proposal, presence_of};
+pub use view::{Sighting, View};
 pub(crate) use wait::now;
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};
 pub use watch::{Event, Watch};

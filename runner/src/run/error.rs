@@ -1,6 +1,6 @@
 //! Why a run ended.
 
-use cairn_spec::{LayerName, ObjectId};
+use cairn_spec::{Digest, LayerName, ObjectId};
 
 use crate::{
     bundle::BundleError,
@@ -34,6 +34,9 @@ pub enum RunError {
     /// An inventory is another cluster's.
     #[error(transparent)]
     Inventory(#[from] Damage),
+    /// What was applied last is another bundle, or not all of this one.
+    #[error("`{0}` is not what was applied last, from end to end")]
+    NotApplied(Digest),
     /// An object is there and not Cairn's.
     #[error("{id} is there already and is not Cairn's")]
     Foreign {

@@ -5,6 +5,8 @@
 
 mod apply;
 mod apply_stage;
+mod correct;
+mod drift_watch;
 mod error;
 mod hooks;
 mod memory;
@@ -28,6 +30,8 @@ use crate::{
 };
 
 pub use apply::apply;
+pub use correct::{Corrected, Finding, Looked, correct, look};
+pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
 pub use memory::Memory;
 pub use plan::{LayerPlan, ObjectPlan, Plan, Step, Verb, plan};
