@@ -105,7 +105,13 @@ impl Cluster {
         label: &str,
         how: Listed,
     ) -> Result<Vec<Value>, ClusterError> {
-        self.all(resource, namespace, label, how).await
+        let wanted = Wanted {
+            resource,
+            namespace,
+            label,
+            how,
+        };
+        self.all(&wanted).await
     }
 
     /// The same by their metadata alone.
@@ -115,24 +121,21 @@ impl Cluster {
         namespace: Option<&str>,
         label: &str,
     ) -> Result<Vec<Sighting>, ClusterError> {
-        let how = Listed::Metadata;
-        self.all(resource, namespace, label, how).await
+        let wanted = Wanted {
+            resource,
+            namespace,
+            label,
+            how: Listed::Metadata,
+        };
+        self.all(&wanted).await
     }
 
-    async fn all<T: View>(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        label: &str,
-        how: Listed,
-    ) -> Result<Vec<T>, ClusterError> {
+    async fn all<T: View>(&self, wanted: &Wanted<'_>) -> Result<Vec<T>, ClusterError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
             let mut objects = Vec::new();
-            let listed = self.pages(resource, namespace, label, how, |object| {
-                objects.push(object);
-            });
+            let listed = self.pages(wanted, |object| objects.push(object));
             match listed.await {
                 Err(error) if error.has_code(410) && attempts < LIST_ATTEMPTS => {}
                 listed => return listed.map(|_| objects),
@@ -143,22 +146,19 @@ impl Cluster {
     /// Reads a list page by page; gives the version of the last one.
     pub(super) async fn pages<T: View>(
         &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        label: &str,
-        how: Listed,
+        wanted: &Wanted<'_>,
         mut each: impl FnMut(T),
     ) -> Result<String, ClusterError> {
         let mut next = String::new();
         loop {
             let path = format!(
                 "{}?limit={PAGE_OBJECTS}&labelSelector={}&continue={}",
-                resource.path(namespace),
-                encoded(label),
+                wanted.resource.path(wanted.namespace),
+                encoded(wanted.label),
                 encoded(&next),
             );
             let mut call = Call::get(path);
-            call.accept = how.accept_list();
+            call.accept = wanted.how.accept_list();
             let page: Page<T> = self.ask_typed(&call).await?;
             let items = match page.items {
                 Some(items) => items,
@@ -172,7 +172,7 @@ impl Cluster {
                 }
             };
             for mut object in items {
-                object.is_of(resource);
+                object.is_of(wanted.resource);
                 each(object);
             }
             next = page.metadata.r#continue;
@@ -227,6 +227,14 @@ pub struct Judged<'a> {
     pub uid: &'a str,
     /// Its resource version.
     pub resource_version: &'a str,
+}
+
+/// What is listed.
+pub(super) struct Wanted<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) label: &'a str,
+    pub(super) how: Listed,
 }
 
 /// A part of a list.

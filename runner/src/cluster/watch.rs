@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Cluster, ClusterError, Resource,
+    objects::Wanted,
     request::{Call, encoded},
     view::View,
 };
@@ -90,17 +91,14 @@ impl<T: View> Watch<T> {
     pub async fn next(&mut self) -> Result<Event<T>, ClusterError> {
         loop {
             if self.version.is_none() {
-                let namespace = self.namespace.as_deref();
                 let mut objects: Vec<T> = Vec::new();
-                let listed = self.cluster.pages(
-                    &self.resource,
-                    namespace,
-                    &self.label,
-                    T::LISTED,
-                    |object| {
-                        objects.push(object);
-                    },
-                );
+                let wanted = Wanted {
+                    resource: &self.resource,
+                    namespace: self.namespace.as_deref(),
+                    label: &self.label,
+                    how: T::LISTED,
+                };
+                let listed = self.cluster.pages(&wanted, |object| objects.push(object));
                 self.version = match listed.await {
                     // A page that came too late: from the start.
                     Err(error) if error.has_code(410) => continue,

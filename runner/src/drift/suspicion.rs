@@ -22,8 +22,8 @@ mod tests {
 
     use super::*;
 
-    fn digest(text: &str) -> Option<Digest> {
-        Some(Digest::sha256(text.as_bytes()))
+    fn digest(text: &str) -> Digest {
+        Digest::sha256(text.as_bytes())
     }
 
     #[test]
@@ -33,18 +33,18 @@ mod tests {
             stage: Stage::Configuration,
             uid: Some("u".to_owned()),
             created: true,
-            desired: digest("d"),
-            owned: digest("o"),
+            desired: Some(digest("d")),
+            owned: Some(digest("o")),
         };
         let mut there = Presence {
             uid: "u".to_owned(),
             resource_version: "1".to_owned(),
-            owned: digest("o"),
+            owned: Some(digest("o")),
             is_going: false,
         };
         assert!(!is_suspect(&entry, Some(&there)));
         assert!(is_suspect(&entry, None));
-        there.owned = digest("less");
+        there.owned = Some(digest("less"));
         assert!(is_suspect(&entry, Some(&there)));
         there.owned = None;
         assert!(is_suspect(&entry, Some(&there)));
@@ -52,7 +52,7 @@ mod tests {
         assert!(!is_suspect(&entry, Some(&there)));
         there = Presence {
             uid: "another".to_owned(),
-            owned: digest("o"),
+            owned: Some(digest("o")),
             is_going: false,
             ..there
         };
