@@ -4,6 +4,7 @@
 //! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
 #![warn(missing_docs)]
 
+pub mod agent;
 mod archive;
 mod artifact;
 mod bundle_artifact;
