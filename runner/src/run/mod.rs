@@ -13,6 +13,7 @@ mod prune;
 mod secrets;
 mod shared;
 mod status;
+pub mod store;
 mod uninstall;
 
 use std::{collections::BTreeSet, time::Duration};
