@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Corrections, Drift, Policy, Verdict};
+use super::{Corrections, Drift, DriftAction, Verdict};
 use crate::{diff::Change, inventory::Identity};
 
 /// What is to be done next about objects that may have drifted.
@@ -64,7 +64,7 @@ impl Agenda {
         &mut self,
         identity: &Identity,
         changes: &[Change],
-        policy: Policy,
+        policy: DriftAction,
         now: Timestamp,
     ) -> Verdict {
         let verdict = self.corrections.judge(identity, changes, policy, now);
@@ -131,9 +131,9 @@ mod tests {
         assert_eq!(agenda.due(now).look, set(&["a", "b", "c"]));
         assert_eq!(agenda.due(now), Due::default());
         let verdicts = [
-            agenda.judge(&identity("a"), &gone(), Policy::Correct, now),
-            agenda.judge(&identity("b"), &gone(), Policy::Report, now),
-            agenda.judge(&identity("c"), &[], Policy::Correct, now),
+            agenda.judge(&identity("a"), &gone(), DriftAction::Correct, now),
+            agenda.judge(&identity("b"), &gone(), DriftAction::Report, now),
+            agenda.judge(&identity("c"), &[], DriftAction::Correct, now),
         ];
         let [
             Verdict::Correct { drifts, at },
@@ -158,7 +158,7 @@ mod tests {
         let mut agenda = Agenda::default();
         let mut now = Timestamp::UNIX_EPOCH;
         for _ in 0..5 {
-            let verdict = agenda.judge(&identity("a"), &gone(), Policy::Correct, now);
+            let verdict = agenda.judge(&identity("a"), &gone(), DriftAction::Correct, now);
             let Verdict::Correct { drifts, at } = verdict else {
                 panic!("{verdict:?}");
             };
@@ -166,10 +166,10 @@ mod tests {
             agenda.corrected(&identity("a"), &drifts, now);
         }
         agenda.clear();
-        let verdict = agenda.judge(&identity("a"), &gone(), Policy::Correct, now);
+        let verdict = agenda.judge(&identity("a"), &gone(), DriftAction::Correct, now);
         assert!(matches!(verdict, Verdict::Contested { .. }), "{verdict:?}");
         assert_eq!(agenda.next(now), Some(now + SignedDuration::from_mins(1)));
-        agenda.judge(&identity("a"), &gone(), Policy::Ignore, now);
+        agenda.judge(&identity("a"), &gone(), DriftAction::Ignore, now);
         assert_eq!(agenda.next(now), None);
     }
 }

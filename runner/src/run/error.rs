@@ -2,6 +2,7 @@
 
 use cairn_spec::{Digest, LayerName, ObjectId};
 
+use super::store::StoreError;
 use crate::{
     bundle::BundleError,
     cluster::{ClusterError, Refusal, Unhealthy},
@@ -37,6 +38,9 @@ pub enum RunError {
     /// What was applied last is another bundle, or not all of this one.
     #[error("`{0}` is not what was applied last, from end to end")]
     NotApplied(Digest),
+    /// A bundle cannot be kept, or is not kept as it was.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// An object is there and not Cairn's.
     #[error("{id} is there already and is not Cairn's")]
     Foreign {

@@ -3,4 +3,5 @@
 mod drift;
 mod lifecycle;
 mod ownership;
+mod store;
 mod world;
