@@ -150,6 +150,7 @@ impl RunArgs {
             load_balancer_address: self.load_balancer_address,
             approved,
             approved_amount: self.approvals.approve_many_deletions,
+            ignore: &[],
         }
     }
 }

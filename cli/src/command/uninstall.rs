@@ -45,6 +45,7 @@ impl Uninstall {
             approved: &approved,
             // All of it is what was asked for.
             approved_amount: true,
+            ignore: &[],
         };
         let mut tell = |progress: Progress<'_>| show(&progress, output);
         let gone = uninstall(&cluster, &options, &mut tell).await;

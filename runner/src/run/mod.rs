@@ -31,7 +31,7 @@ use crate::{
 };
 
 pub use apply::apply;
-pub use cairn_spec::agent::Adoption;
+pub use cairn_spec::agent::{Adoption, IgnoreRule};
 pub use correct::{Corrected, Finding, Looked, correct, look};
 pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
@@ -59,6 +59,8 @@ pub struct Options<'a> {
     pub approved: &'a BTreeSet<Identity>,
     /// Much may be deleted at once.
     pub approved_amount: bool,
+    /// Fields that belong to others: neither compared nor changed where they are there.
+    pub ignore: &'a [IgnoreRule],
 }
 
 /// What all of a run has to do with.
