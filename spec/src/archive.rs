@@ -211,16 +211,12 @@ impl<R> Capped<R> {
 impl<R: Read> Read for Capped<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        match self.left.checked_sub(count as u64) {
-            Some(left) => {
-                self.left = left;
-                Ok(count)
-            }
-            None => {
-                self.is_exceeded = true;
-                Err(std::io::ErrorKind::InvalidData.into())
-            }
+        if let Some(left) = self.left.checked_sub(count as u64) {
+            self.left = left;
+            return Ok(count);
         }
+        self.is_exceeded = true;
+        Err(std::io::ErrorKind::InvalidData.into())
     }
 }
 
