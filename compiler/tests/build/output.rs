@@ -6,7 +6,7 @@ use cairn_spec::write_tar;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{World, findings};
 
 const SHOP: &str = "\
 === profile
@@ -41,6 +41,25 @@ x
 fn json(world: &World, path: &str) -> Value {
     let bundle = world.build().bundle.unwrap();
     serde_json::from_slice(&bundle.get(path).unwrap().bytes).unwrap()
+}
+
+#[test]
+fn health_rules_of_packs_are_in_the_plan() {
+    let with_rule = |expression: &str| {
+        let rule = format!(
+            "layer: addon\nhealth: [{{group: example.dev, kind: Thing, current: \"{expression}\"}}]\n"
+        );
+        World::new(&SHOP.replacen("layer: addon\n", &rule, 1))
+    };
+    let plan = json(&with_rule("status.phase == 'Ready'"), "plan.json");
+    let layers = plan["layers"].as_array().unwrap();
+    let health: Vec<String> = layers
+        .iter()
+        .map(|layer| layer["health"].to_string())
+        .collect();
+    let rule = r#"[{"current":"status.phase == 'Ready'","group":"example.dev","kind":"Thing"}]"#;
+    assert_eq!(health, [rule, rule, "null"]);
+    assert_snapshot!(findings(&with_rule("status.phase ==").build()), @"");
 }
 
 #[test]

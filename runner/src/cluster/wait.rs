@@ -5,13 +5,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cairn_spec::ObjectId;
+use cairn_spec::{HealthRule, ObjectId};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Cluster, ClusterError, Follow, pods::Pods};
-use crate::health::{Facts, PodFailure, Status, Verdict, assess, missing, pod_failure, with_pods};
+use crate::health::{
+    Facts, PodFailure, Status, Verdict, assess, by_rule, missing, pod_failure, rule_for, with_pods,
+};
 
 /// Some verdicts follow from the time alone.
 const JUDGED_EVERY: Duration = Duration::from_secs(5);
@@ -38,6 +40,8 @@ pub struct Waiting<'a> {
     pub timeout: Duration,
     /// Services of type `LoadBalancer` must have an address.
     pub load_balancer_address: bool,
+    /// How objects are judged that say it in their own way.
+    pub health: &'a [HealthRule],
 }
 
 /// An object that is not healthy.
@@ -67,6 +71,7 @@ pub enum Ended {
 struct State {
     awaited: Awaited,
     facts: Facts,
+    rule: Option<HealthRule>,
     live: Option<Value>,
     verdict: Verdict,
     pod: Option<PodFailure>,
@@ -135,8 +140,10 @@ impl Cluster {
             promises_conditions,
             load_balancer_address: how.load_balancer_address,
         };
+        let rule = rule_for(how.health, &awaited.id).cloned();
         Ok(State {
-            verdict: assess(&awaited.live, &facts),
+            verdict: verdict(&awaited.live, &facts, rule.as_ref()),
+            rule,
             live: Some(awaited.live.clone()),
             awaited,
             facts,
@@ -167,7 +174,7 @@ impl State {
         let (verdict, pod) = match &self.live {
             None => (missing(&self.awaited.desired), None),
             Some(live) => {
-                let verdict = assess(live, &self.facts);
+                let verdict = verdict(live, &self.facts, self.rule.as_ref());
                 let of_it = pods.newest(&self.awaited.id, live);
                 let failed = of_it
                     .iter()
@@ -178,6 +185,13 @@ impl State {
         let has_changed = verdict != self.verdict;
         (self.verdict, self.pod) = (verdict, pod);
         has_changed
+    }
+}
+
+fn verdict(live: &Value, facts: &Facts, rule: Option<&HealthRule>) -> Verdict {
+    match rule {
+        Some(rule) => by_rule(live, rule, facts.now),
+        None => assess(live, facts),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Health: what an object's own fields say about it.
 //!
 //! `kstatus` decides as <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus> does, to the
-//! message; `assess` adds what waiting for a layer needs besides. Nothing here asks a cluster or a
+//! message; `assess` adds what waiting for a layer needs besides, and rules of packs judge kinds that say it in
+//! their own way. Nothing here asks a cluster or a
 //! clock: objects and the time come in, a verdict goes out.
 
 mod assess;
@@ -9,6 +10,7 @@ mod fields;
 mod kstatus;
 mod pods;
 mod revision;
+mod rules;
 mod workloads;
 
 use std::borrow::Cow;
@@ -19,6 +21,7 @@ pub use assess::{Facts, assess, missing};
 pub use kstatus::kstatus;
 pub use pods::{PodFailure, pod_failure, with_pods};
 pub use revision::{PodLabel, newest_pods};
+pub use rules::{by_rule, rule_for};
 
 /// How far an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -154,7 +154,7 @@ async fn apply_layer(
         let applying = Applying { layer, stage };
         let applied = apply_stage(context, &applying, memory, tell).await?;
         if stage.stage == Stage::CustomResourceDefinitions {
-            let how = waiting(&label, options);
+            let how = waiting(layer, &label, options);
             let ended = cluster.wait(applied, &how, |_, _| {}).await;
             healthy(layer, ended)?;
             let discovered = cluster.discover().await;
@@ -202,15 +202,18 @@ async fn wait(
             verdict,
         });
     };
-    let ended = cluster.wait(awaited, &waiting(label, options), told).await;
+    let ended = cluster
+        .wait(awaited, &waiting(layer, label, options), told)
+        .await;
     healthy(layer, ended)
 }
 
-fn waiting<'a>(label: &'a str, options: &Options<'_>) -> Waiting<'a> {
+fn waiting<'a>(layer: &'a Layer, label: &'a str, options: &Options<'_>) -> Waiting<'a> {
     Waiting {
         label,
         timeout: options.timeout,
         load_balancer_address: options.load_balancer_address,
+        health: &layer.health,
     }
 }
 

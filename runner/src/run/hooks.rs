@@ -95,6 +95,7 @@ async fn run(
         label: "",
         timeout: options.timeout,
         load_balancer_address: false,
+        health: &[],
     };
     let ended = cluster.wait(vec![awaited], &how, |_, _| {}).await;
     let outcome = healthy(layer, ended);

@@ -156,6 +156,7 @@ async fn waited(
         label: "",
         timeout,
         load_balancer_address: true,
+        health: &[],
     };
     let mut told = Vec::new();
     let ended = world
