@@ -9,12 +9,14 @@ mod discovery;
 mod error;
 mod facts;
 mod follow;
+mod judge;
 mod logs;
 mod objects;
 mod ownership;
 mod pods;
 mod propose;
 mod request;
+mod rights;
 mod wait;
 mod watch;
 
