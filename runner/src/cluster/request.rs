@@ -182,9 +182,12 @@ impl Cluster {
             })?;
             Ok(Response::from_parts(parts, Body::from(body)))
         };
-        timeout(self.pace.request_timeout, once)
-            .await
-            .unwrap_or(Err(Failure::Away(None)))
+        let started = Instant::now();
+        let ended = timeout(self.pace.request_timeout, once).await;
+        if reading == Reading::Whole {
+            self.meter.count(started.elapsed());
+        }
+        ended.unwrap_or(Err(Failure::Away(None)))
     }
 
     /// The response, if it is one of success.

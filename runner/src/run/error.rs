@@ -2,6 +2,7 @@
 
 use cairn_spec::{LayerName, ObjectId, SecretRef, VariableName};
 
+use super::store::StoreError;
 use crate::{
     bundle::BundleError,
     cluster::{ClusterError, Refusal, Unhealthy},
@@ -49,6 +50,9 @@ pub enum RunError {
     /// An inventory is another cluster's.
     #[error(transparent)]
     Inventory(#[from] Damage),
+    /// A bundle cannot be kept, or is not kept as it was.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// An object is there and not Cairn's.
     #[error("{id} is there already and is not Cairn's")]
     Foreign {

@@ -14,6 +14,7 @@ mod prune;
 mod secrets;
 mod shared;
 mod status;
+pub mod store;
 mod uninstall;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use apply::apply;
+pub use cairn_spec::agent::Adoption;
 pub use error::RunError;
 pub use memory::Memory;
 pub use plan::{LayerPlan, ObjectPlan, Plan, Step, Verb, plan};
@@ -61,17 +63,6 @@ pub struct Options<'a> {
 struct Context<'a> {
     cluster: &'a Cluster,
     options: &'a Options<'a>,
-}
-
-/// What happens to an object that is there and not Cairn's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adoption {
-    /// The run fails.
-    Refuse,
-    /// It becomes Cairn's.
-    Adopt,
-    /// It stays as it is.
-    Skip,
 }
 
 /// What a run tells while it goes.

@@ -2,4 +2,5 @@
 
 mod lifecycle;
 mod ownership;
+mod store;
 mod world;
