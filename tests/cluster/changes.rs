@@ -17,7 +17,7 @@ fn web(image: &str, replicas: u32, token: &str, job: &str) -> String {
 apiVersion: v1
 kind: ConfigMap
 metadata: {{name: settings, namespace: shop}}
-data: {{color: {image}, size: small}}
+data: {{color: \"{image}\", size: small}}
 ---
 apiVersion: v1
 kind: Secret

@@ -260,7 +260,7 @@ mod tests {
             self
         }
 
-        fn is(mut self, layer: &str, name: &str, status: Status, message: &str) -> Self {
+        fn judged(mut self, layer: &str, name: &str, status: Status, message: &str) -> Self {
             let layer: LayerName = layer.parse().unwrap();
             let verdict = Verdict {
                 status,
@@ -276,7 +276,7 @@ mod tests {
             self
         }
 
-        fn is_healthy(mut self, layer: &str) -> Self {
+        fn recovers(mut self, layer: &str) -> Self {
             let layer: LayerName = layer.parse().unwrap();
             let healthy = Progress::Healthy { layer: &layer };
             self.state.take(&healthy, self.now);
@@ -300,15 +300,15 @@ mod tests {
             .begins("cni")
             .applies("cni", "flannel", Outcome::Unchanged)
             .after(2)
-            .is_healthy("cni")
+            .recovers("cni")
             .begins("ingress")
             .applies("ingress", "web", Outcome::Created)
             .applies("ingress", "api", Outcome::Configured)
             .after(1)
-            .is("ingress", "web", Status::InProgress, "Replicas: 0/1")
+            .judged("ingress", "web", Status::InProgress, "Replicas: 0/1")
             .after(4)
-            .is("ingress", "api", Status::InProgress, "Available: 1/3")
-            .is("ingress", "web", Status::InProgress, "Available: 0/1")
+            .judged("ingress", "api", Status::InProgress, "Available: 1/3")
+            .judged("ingress", "web", Status::InProgress, "Available: 0/1")
             .after(61)
     }
 
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn a_failure_stays_with_its_reason_and_its_time() {
         let failed = waiting()
-            .is("ingress", "api", Status::Failed, "ImagePullBackOff")
+            .judged("ingress", "api", Status::Failed, "ImagePullBackOff")
             .fails()
             .after(30);
         assert_snapshot!(failed.seen_in(WIDE), @r"
@@ -345,8 +345,8 @@ mod tests {
     #[test]
     fn what_is_healthy_is_not_waited_for_any_more() {
         let healthy = waiting()
-            .is("ingress", "web", Status::Current, "ready")
-            .is_healthy("ingress");
+            .judged("ingress", "web", Status::Current, "ready")
+            .recovers("ingress");
         assert_snapshot!(healthy.seen_in(WIDE), @r"
         ✔ cni       0:02  1 object
         ✔ ingress   1:06  2 objects, 2 changed
@@ -365,11 +365,11 @@ mod tests {
         let layers = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let mut story = Story::of(&layers);
         for layer in &layers[..4] {
-            story = story.begins(layer).is_healthy(layer);
+            story = story.begins(layer).recovers(layer);
         }
         story = story.begins("e");
         for name in ["one", "two", "three", "four", "five"] {
-            story = story.is("e", name, Status::InProgress, "Replicas: 0/1, and it takes");
+            story = story.judged("e", name, Status::InProgress, "Replicas: 0/1, and it takes");
         }
         let small = Room {
             columns: 40,

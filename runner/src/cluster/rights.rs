@@ -1,5 +1,7 @@
 //! Which rights whoever asks has, as the API server says it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Method;
@@ -42,7 +44,7 @@ impl Cluster {
             let is_about_names = !names.is_empty();
             let mut missing = Missing {
                 right,
-                names: Default::default(),
+                names: BTreeSet::new(),
             };
             for name in names {
                 if !self.may(&missing.right, Some(&name)).await? {
