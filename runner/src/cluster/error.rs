@@ -165,7 +165,7 @@ impl ClusterError {
         self.refusal().is_some_and(|refusal| refusal.code == code)
     }
 
-    /// True if whoever asks lacks a right.
+    /// True if who asks may not.
     pub fn is_forbidden(&self) -> bool {
         self.has_code(403)
     }

@@ -19,6 +19,7 @@ mod propose;
 mod request;
 mod rights;
 mod server;
+mod view;
 mod wait;
 mod watch;
 
@@ -35,6 +36,7 @@ pub use meter::Requests;
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
 pub use propose::{Presence, Proposal, presence_of};
+pub use view::{Sighting, View};
 pub(crate) use wait::now;
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};
 pub use watch::{Event, Watch};

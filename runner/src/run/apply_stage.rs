@@ -181,7 +181,7 @@ fn failed(applying: &Applying<'_>, id: &ObjectId, source: ClusterError) -> RunEr
 }
 
 /// Writes an object, taking what it wants from other managers.
-async fn write(
+pub(super) async fn write(
     cluster: &Cluster,
     id: &ObjectId,
     object: &Json,

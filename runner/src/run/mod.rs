@@ -5,6 +5,8 @@
 
 mod apply;
 mod apply_stage;
+mod correct;
+mod drift_watch;
 mod error;
 mod hooks;
 mod memory;
@@ -31,6 +33,8 @@ use crate::{
 
 pub use apply::apply;
 pub use cairn_spec::agent::Adoption;
+pub use correct::{Corrected, Finding, Looked, correct, look};
+pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
 pub use memory::Memory;
 pub use plan::{LayerPlan, ObjectPlan, Plan, Step, Verb, plan};

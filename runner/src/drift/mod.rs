@@ -3,6 +3,9 @@
 //! A field that is put back and changed again, over and over, is contested: another controller wants it
 //! otherwise. Then Cairn waits longer each time, and says who it is.
 
+mod agenda;
+mod suspicion;
+
 use std::collections::BTreeMap;
 
 pub use cairn_spec::agent::DriftAction;
@@ -11,11 +14,14 @@ use serde::Serialize;
 
 use crate::{diff::Change, inventory::Identity};
 
+pub use agenda::{Agenda, Due};
+pub use suspicion::is_suspect;
+
 /// This many corrections within [`CONTEST_WINDOW`] make a field contested.
 const CONTESTED_FLIPS: usize = 5;
 const CONTEST_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// Changes often come several at a time.
-const DEBOUNCE: SignedDuration = SignedDuration::from_secs(5);
+const DEBOUNCE: SignedDuration = SignedDuration::from_secs(1);
 /// A contested field is corrected after this time, then twice it, and so on.
 const FIRST_BACKOFF: SignedDuration = SignedDuration::from_mins(1);
 const MAX_BACKOFF: SignedDuration = SignedDuration::from_hours(4);
@@ -26,7 +32,7 @@ const MAX_FIELDS: usize = 4_096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
-    /// The field, such as `spec.replicas`.
+    /// The field, such as `spec.replicas`; empty when the whole object is gone.
     pub field: String,
     /// Who changed it; empty when the server does not say.
     pub manager: String,
@@ -253,11 +259,11 @@ mod tests {
     #[test]
     fn a_field_that_comes_back_five_times_is_contested() {
         assert_snapshot!(fight(9), @"
-        correct after 5 s
-        correct after 5 s
-        correct after 5 s
-        correct after 5 s
-        correct after 5 s
+        correct after 1 s
+        correct after 1 s
+        correct after 1 s
+        correct after 1 s
+        correct after 1 s
         spec.replicas contested by kube-controller-manager after 60 s
         spec.replicas contested by kube-controller-manager after 120 s
         spec.replicas contested by kube-controller-manager after 240 s
