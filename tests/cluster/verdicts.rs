@@ -49,7 +49,7 @@ fn object(api_version: &str, kind: &str, name: &str, spec: &Json) -> Json {
     })
 }
 
-/// A Deployment, StatefulSet, DaemonSet or ReplicaSet.
+/// An object that makes pods.
 fn workload(kind: &str, name: &str, image: &str, more: &Json) -> Json {
     let mut spec = json!({
         "selector": {"matchLabels": {"app": name}},

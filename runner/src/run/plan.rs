@@ -241,7 +241,7 @@ async fn plan_stage(
                 planned.extend(ids.into_iter().map(|id| ObjectPlan {
                     id,
                     stage: stage.stage,
-                    step: Step::Refused(refusal.message.clone()),
+                    step: Step::Refused(refusal.brief()),
                 }));
                 continue;
             }
@@ -294,12 +294,12 @@ pub(super) fn step(
     let (live, after) = match proposal {
         Proposal::Create(_) => return Step::Create,
         Proposal::Later(why) => return Step::Later(why),
-        Proposal::Refused(refusal) => return Step::Refused(refusal.message),
+        Proposal::Refused(refusal) => return Step::Refused(refusal.brief()),
         Proposal::Immutable { live, refusal } => {
             return if is_ours(inventory, id, &presence_of(&live)) && may_be_recreated(object) {
-                Step::Recreate(refusal.message)
+                Step::Recreate(refusal.brief())
             } else {
-                Step::Refused(refusal.message)
+                Step::Refused(refusal.brief())
             };
         }
         Proposal::Merge { live, after, .. } => (live, after),
