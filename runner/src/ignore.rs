@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn rule(target: Json, paths: &[&str]) -> IgnoreRule {
+    fn rule(target: &Json, paths: &[&str]) -> IgnoreRule {
         serde_json::from_value(json!({"target": target, "paths": paths})).unwrap()
     }
 
@@ -138,12 +138,12 @@ mod tests {
     fn rules_are_of_the_objects_that_they_name() {
         let rules = [
             rule(
-                json!({"group": "apps", "kind": "Deployment"}),
+                &json!({"group": "apps", "kind": "Deployment"}),
                 &["/spec/replicas"],
             ),
-            rule(json!({"namespace": "shop"}), &["/metadata/annotations/a"]),
-            rule(json!({"name": "other"}), &["/spec"]),
-            rule(json!({}), &["/metadata/annotations/b"]),
+            rule(&json!({"namespace": "shop"}), &["/metadata/annotations/a"]),
+            rule(&json!({"name": "other"}), &["/spec"]),
+            rule(&json!({}), &["/metadata/annotations/b"]),
         ];
         let id = |api_version: &str, namespace: Option<&str>| ObjectId {
             api_version: api_version.to_owned(),

@@ -11,6 +11,7 @@ mod error;
 mod hooks;
 mod memory;
 mod plan;
+mod preflight;
 mod prune;
 mod secrets;
 mod shared;
