@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Cluster, ClusterError, Follow, pods::Pods};
+use super::{Cluster, ClusterError, Follow, Seen, judgeable::Judgeable, pods::Pods};
 use crate::health::{
     Facts, PodFailure, Status, Verdict, assess, by_rule, missing, pod_failure, rule_for, with_pods,
 };
@@ -69,7 +69,9 @@ pub enum Ended {
 }
 
 struct State {
-    awaited: Awaited,
+    id: ObjectId,
+    /// How it is judged once it is gone.
+    gone: Verdict,
     facts: Facts,
     rule: Option<HealthRule>,
     live: Option<Value>,
@@ -96,10 +98,10 @@ impl Cluster {
             };
             promising.insert(kind, promises_conditions);
             let state = self.first_state(awaited, promises_conditions, how).await?;
-            tell(&state.awaited.id, &state.verdict);
+            tell(&state.id, &state.verdict);
             // What is well at once and only holds data is not watched.
             if state.verdict.status != Status::Current {
-                states.insert(state.awaited.id.clone(), state);
+                states.insert(state.id.clone(), state);
             }
         }
         let ids: Vec<ObjectId> = states.keys().cloned().collect();
@@ -115,12 +117,12 @@ impl Cluster {
             };
             for seen in changed? {
                 if let Some(state) = states.get_mut(&seen.id) {
-                    state.live = seen.object;
+                    state.live = seen.object.map(|object| object.of(&seen.id));
                 }
             }
             for state in states.values_mut() {
                 if state.judge(&pods) {
-                    tell(&state.awaited.id, &state.verdict);
+                    tell(&state.id, &state.verdict);
                 }
             }
         }
@@ -144,8 +146,9 @@ impl Cluster {
         Ok(State {
             verdict: verdict(&awaited.live, &facts, rule.as_ref()),
             rule,
-            live: Some(awaited.live.clone()),
-            awaited,
+            gone: missing(&awaited.desired),
+            live: Some(awaited.live),
+            id: awaited.id,
             facts,
             pod: None,
         })
@@ -172,10 +175,10 @@ impl State {
     fn judge(&mut self, pods: &Pods) -> bool {
         self.facts.now = now();
         let (verdict, pod) = match &self.live {
-            None => (missing(&self.awaited.desired), None),
+            None => (self.gone.clone(), None),
             Some(live) => {
                 let verdict = verdict(live, &self.facts, self.rule.as_ref());
-                let of_it = pods.newest(&self.awaited.id, live);
+                let of_it = pods.newest(&self.id, live);
                 let failed = of_it
                     .iter()
                     .find_map(|pod| pod_failure(pod, self.facts.now));
@@ -210,7 +213,7 @@ fn unhealthy(states: &BTreeMap<ObjectId, State>, which: impl Fn(Status) -> bool)
     let states = states.values().filter(|state| which(state.verdict.status));
     states
         .map(|state| Unhealthy {
-            id: state.awaited.id.clone(),
+            id: state.id.clone(),
             verdict: state.verdict.clone(),
             pod: state.pod.clone(),
             last_words: None,
@@ -219,7 +222,10 @@ fn unhealthy(states: &BTreeMap<ObjectId, State>, which: impl Fn(Status) -> bool)
 }
 
 /// The next changes of objects; none if pods have changed, or only the time.
-async fn next(follow: &mut Follow, pods: &mut Pods) -> Result<Vec<super::Seen>, ClusterError> {
+async fn next(
+    follow: &mut Follow<Judgeable>,
+    pods: &mut Pods,
+) -> Result<Vec<Seen<Judgeable>>, ClusterError> {
     tokio::select! {
         seen = follow.next() => seen,
         changed = pods.next() => changed.map(|()| Vec::new()),

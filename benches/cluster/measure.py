@@ -1,0 +1,155 @@
+"""Applies and plans objects with two commands in turn: measure.py CAIRN KUBE KUBECTL OBJECTS ROUNDS"""
+
+import hashlib
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+# A run that takes longer is a failure, in seconds.
+TIMEOUT_S = 600
+# How large the text of each object is, in bytes.
+TEXT_BYTES = 500
+
+
+def digest(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def namespace(name):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def config_map(name, place, text):
+    metadata = {"name": name, "namespace": place}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1", "text": text}}
+
+
+def write_bundle(folder, place, objects):
+    """A bundle of a namespace and of what is in it, as `cairn profile build` writes one."""
+    files, stages = {}, []
+    for number, (stage, contents) in enumerate(
+        [("namespaces", [namespace(place)]), ("configuration", objects)]
+    ):
+        planned = []
+        for content in contents:
+            metadata = content["metadata"]
+            # JSON is YAML.
+            data = json.dumps(content).encode()
+            file = f"010-{place}/{number}-{metadata['name']}.yaml"
+            files["manifests/" + file] = data
+            object_id = {"apiVersion": content["apiVersion"], "kind": content["kind"], "name": metadata["name"]}
+            if "namespace" in metadata:
+                object_id["namespace"] = metadata["namespace"]
+            planned.append({**object_id, "file": file, "digest": digest(data)})
+        stages.append({"stage": stage, "objects": planned})
+    layer = {"name": place, "kind": "addon", "stages": stages, "gates": []}
+    plan = {"apiVersion": "cairn.dev/v1", "kind": "Plan", "layers": [layer], "edges": []}
+    files["plan.json"] = json.dumps(plan).encode()
+    for name in ["lock.yaml", "images.json", "sbom.cdx.json", "provenance.json"]:
+        files[name] = b"{}\n"
+    manifest = {
+        "apiVersion": "cairn.dev/v1", "kind": "Bundle", "compiler": "0.1.0",
+        "profile": {"name": place, "version": "1.0.0"}, "kubernetes": "1.36.0",
+        "layers": [], "objects": len(objects) + 1, "images": 0,
+        "files": {path: digest(data) for path, data in files.items()},
+    }
+    files["bundle.json"] = json.dumps(manifest).encode()
+    for path, data in files.items():
+        path = folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+class Cluster:
+    """The cluster for tests, for as long as this is there."""
+
+    def __init__(self, program, folder):
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [program, "serve", "--folder", folder, "--linger", "5m"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self.process.stdout.readline()
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(folder / "control.sock"))
+        line = self.socket.makefile().readline()
+        if not line.startswith("ready "):
+            raise SystemExit(f"error: the cluster does not start: {line}")
+        self.kubeconfig = line.split(" ", 1)[1].strip()
+
+    def end(self):
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait()
+
+
+def timed(command, environment, accepted=(0,)):
+    """Seconds, and MiB at the peak, of a command from start to exit."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    if os.waitstatus_to_exitcode(status) not in accepted or seconds > TIMEOUT_S:
+        raise SystemExit(f"error: {command}: {error.decode()[-2000:]}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def row(name, ours, theirs):
+    seconds = [statistics.median(one[0] for one in runs) for runs in (ours, theirs)]
+    memory = [max(one[1] for one in runs) for runs in (ours, theirs)]
+    ratios = [their[0] / our[0] for our, their in zip(ours, theirs)]
+    print(
+        f"| {name} | {seconds[0] * 1000:,.0f} ms | {seconds[1] * 1000:,.0f} ms "
+        f"| {statistics.median(ratios):.1f}× ({min(ratios):.1f} to {max(ratios):.1f}) | {memory[0]:.0f} | {memory[1]:.0f} |",
+        flush=True,
+    )
+
+
+def main():
+    cairn, kube, kubectl, count, rounds = sys.argv[1:]
+    count, rounds = int(count), int(rounds)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        cluster = Cluster(kube, scratch / "kube")
+        environment = {**os.environ, "KUBECONFIG": cluster.kubeconfig, "HOME": str(scratch)}
+        runs = {name: ([], []) for name in ["apply, new", "plan, unchanged", "apply, unchanged"]}
+        try:
+            # What the first command of each kind pays for both, such as caches of the API server.
+            for number in range(-1, rounds):
+                ours, theirs = f"ours-{number + 1}", f"theirs-{number + 1}"
+                for place in (ours, theirs):
+                    objects = [config_map(f"c{index}", place, "x" * TEXT_BYTES) for index in range(count)]
+                    write_bundle(scratch / place, place, objects)
+                timed([kubectl, "create", "namespace", theirs], environment)
+                manifests = str(scratch / theirs / "manifests")
+                force = ["--server-side", "--force-conflicts", "-R", "-f", manifests]
+                steps = {
+                    "apply, new": ([cairn, "apply", str(scratch / ours)], [kubectl, "apply", *force], (0,)),
+                    "plan, unchanged": ([cairn, "plan", str(scratch / ours)], [kubectl, "diff", *force], (0,)),
+                    "apply, unchanged": ([cairn, "apply", str(scratch / ours)], [kubectl, "apply", *force], (0,)),
+                }
+                for name, (our, their, accepted) in steps.items():
+                    pair = [timed(our, environment), None] if number % 2 else [None, timed(their, environment, accepted)]
+                    pair = [one or timed(command, environment) for one, command in zip(pair, (our, their))]
+                    if number >= 0:
+                        runs[name][0].append(pair[0])
+                        runs[name][1].append(pair[1])
+            print(f"\n{count:,} ConfigMaps of {TEXT_BYTES} bytes, medians of {rounds} rounds in turn, whole processes\n")
+            print("| | cairn | kubectl | ratio | MiB, cairn | MiB, kubectl |\n| --- | --: | --: | --: | --: | --: |")
+            for name, (ours, theirs) in runs.items():
+                row(name, ours, theirs)
+            large = [config_map(f"c{index}", "large", os.urandom(5_000).hex()) for index in range(1_000)]
+            write_bundle(scratch / "large", "large", large)
+            seconds, memory = timed([cairn, "apply", str(scratch / "large")], environment)
+            print(f"\na bundle of 10 MB: {seconds:.1f} s, {memory:.0f} MiB at the peak")
+        finally:
+            cluster.end()
+
+
+main()
