@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Cluster, ClusterError, Follow, Seen, judgeable::Judgeable, pods::Pods};
+use super::{
+    Cluster, ClusterError, Follow, Seen,
+    judgeable::{Judgeable, slim},
+    pods::Pods,
+};
 use crate::health::{
     Facts, PodFailure, Status, Verdict, assess, by_rule, missing, pod_failure, rule_for, with_pods,
 };
@@ -23,12 +27,25 @@ const JUDGED_EVERY: Duration = Duration::from_secs(5);
 pub struct Awaited {
     /// Which one.
     pub id: ObjectId,
-    /// What was applied.
-    pub desired: Value,
-    /// What the API server has answered to that.
-    pub live: Value,
+    /// How it is judged once it is gone.
+    gone: Verdict,
+    /// What the API server has answered to the apply, as far as it counts.
+    live: Value,
     /// When it was applied.
-    pub applied: Timestamp,
+    applied: Timestamp,
+}
+
+impl Awaited {
+    /// What was applied, and what the API server has answered to that. Many are waited for at once, so
+    /// no more is kept than their health depends on.
+    pub fn new(id: ObjectId, desired: &Value, live: Value, applied: Timestamp) -> Self {
+        Self {
+            gone: missing(desired),
+            live: slim(&id, live),
+            id,
+            applied,
+        }
+    }
 }
 
 /// How to wait.
@@ -146,7 +163,7 @@ impl Cluster {
         Ok(State {
             verdict: verdict(&awaited.live, &facts, rule.as_ref()),
             rule,
-            gone: missing(&awaited.desired),
+            gone: awaited.gone,
             live: Some(awaited.live),
             id: awaited.id,
             facts,

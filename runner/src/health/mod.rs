@@ -6,6 +6,7 @@
 //! clock: objects and the time come in, a verdict goes out.
 
 mod assess;
+mod data;
 mod fields;
 mod kstatus;
 mod pods;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub use assess::{Facts, assess, missing};
+pub use data::holds_only_data;
 pub use kstatus::kstatus;
 pub use pods::{PodFailure, pod_failure, with_pods};
 pub use revision::{PodLabel, newest_pods};

@@ -85,12 +85,7 @@ async fn run(
             });
         }
     };
-    let awaited = Awaited {
-        id: id.clone(),
-        desired: object,
-        live,
-        applied: now(),
-    };
+    let awaited = Awaited::new(id.clone(), &object, live, now());
     let how = Waiting {
         label: "",
         timeout: options.timeout,

@@ -191,12 +191,8 @@ async fn waited(
     let applied = Timestamp::from_second(now.as_secs().try_into()?)?;
     let mut awaited = Vec::new();
     for object in objects {
-        awaited.push(Awaited {
-            id: id_of(object),
-            desired: object.clone(),
-            live: world.apply(object).await?,
-            applied,
-        });
+        let live = world.apply(object).await?;
+        awaited.push(Awaited::new(id_of(object), object, live, applied));
     }
     let how = Waiting {
         label: "",

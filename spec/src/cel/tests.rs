@@ -183,6 +183,72 @@ fn whatever_it_says_it_ends_soon() {
     assert_eq!(answer(&format!("{}true", "!".repeat(500))), "true");
 }
 
+/// Whatever stands in a row: it is read or refused, and has an answer or none.
+#[test]
+fn nothing_panics() {
+    const PARTS: [&str; 38] = [
+        "status",
+        "metadata",
+        "kind",
+        "a",
+        "e",
+        ".",
+        ".",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "?",
+        "&&",
+        "||",
+        "!",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "==",
+        "<",
+        ">=",
+        " in ",
+        "0",
+        "1",
+        "9223372036854775807",
+        "2u",
+        "1.5",
+        "'x'",
+        "conditions",
+        ".all(e,",
+        ".map(e,",
+        "size(",
+    ];
+    let object = certificate();
+    let (mut state, mut read) = (1_u64, 0);
+    for _ in 0..20_000 {
+        let mut text = String::new();
+        loop {
+            // A linear congruential generator, as Knuth has it.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let drawn = usize::try_from(state >> 33).unwrap();
+            text.push_str(PARTS[drawn % PARTS.len()]);
+            if drawn % 7 == 0 {
+                break;
+            }
+        }
+        if let Ok(expression) = text.parse::<CelExpression>() {
+            read += 1;
+            let _ = expression.holds(&object);
+        }
+    }
+    assert!(read > 500, "{read}");
+}
+
 #[test]
 fn expressions_are_texts_in_files() {
     let expression: CelExpression = serde_json::from_value(json!("kind == 'A'")).unwrap();
