@@ -16,6 +16,7 @@ use crate::{
         Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Mode, Presence,
         Propagation, now, owned_fields, presence_of,
     },
+    health::{holds_only_data, rule_for},
     inventory::{Identity, Inventory, mark, set_id},
 };
 
@@ -92,15 +93,16 @@ pub(super) async fn apply_stage(
         awaited.extend(
             done.into_iter()
                 .filter(|done| done.outcome != Outcome::Skipped)
-                .map(|done| Awaited {
-                    id: done.id,
-                    desired: done.desired,
-                    live: done.live,
-                    applied,
-                }),
+                .filter(|done| is_waited_for(applying.layer, &done.id))
+                .map(|done| Awaited::new(done.id, &done.desired, done.live, applied)),
         );
     }
     Ok(awaited)
+}
+
+/// What only holds data is as it should be when it is there, unless a rule of a pack says more.
+fn is_waited_for(layer: &Layer, id: &ObjectId) -> bool {
+    !holds_only_data(id) || rule_for(&layer.health, id).is_some()
 }
 
 /// What was done until the first failure, and that failure.
@@ -154,7 +156,11 @@ async fn apply_one(
             Adoption::Skip if !is_ours => return Ok(done(object.clone(), Outcome::Skipped)),
             _ => {}
         }
-        if is_unchanged(inventory, &id, digest.as_ref(), Some(presence)) {
+        let is_unchanged = is_unchanged(inventory, &id, digest.as_ref(), Some(presence));
+        if is_unchanged && !is_waited_for(applying.layer, &id) {
+            return Ok(done(Json::Null, Outcome::Unchanged));
+        }
+        if is_unchanged {
             let live = cluster.get(&id).await;
             if let Some(live) = live.map_err(|source| failed(applying, &id, source))? {
                 return Ok(done(live, Outcome::Unchanged));
@@ -261,6 +267,10 @@ fn note(inventory: &mut Inventory, done: &Done) {
     let identity = Identity::from(&done.id);
     if done.outcome == Outcome::Skipped {
         inventory.entries.remove(&identity);
+        return;
+    }
+    // Unchanged by what its metadata said, which the inventory knows.
+    if done.live.is_null() {
         return;
     }
     if let Some(entry) = inventory.entries.get_mut(&identity) {
