@@ -59,7 +59,13 @@ fn health_rules_of_packs_are_in_the_plan() {
         .collect();
     let rule = r#"[{"current":"status.phase == 'Ready'","group":"example.dev","kind":"Thing"}]"#;
     assert_eq!(health, [rule, rule, "null"]);
-    assert_snapshot!(findings(&with_rule("status.phase ==").build()), @"");
+    // Two layers are of this pack.
+    assert_snapshot!(findings(&with_rule("status.phase ==").build()), @"
+    error[schema] `status.phase ==` is not an expression of CEL: a value is missing at character 16
+      at web@1.0.0/pack.yaml:6:55
+    error[schema] `status.phase ==` is not an expression of CEL: a value is missing at character 16
+      at web@1.0.0/pack.yaml:6:55
+    ");
 }
 
 #[test]
@@ -136,7 +142,7 @@ fn five_thousand_objects_take_no_time() {
     }
     let start = Instant::now();
     let build = World::new(&text).build();
-    assert!(build.bundle.is_some(), "{}", crate::world::findings(&build));
+    assert!(build.bundle.is_some(), "{}", findings(&build));
     // Generous for a debug build on a busy machine; anything quadratic takes minutes.
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
