@@ -1,15 +1,16 @@
 //! Clusters as the command line finds them, and why a run in one failed.
 
-use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf, process, str::FromStr, time::Duration};
 
 use anyhow::anyhow;
 use cairn_runner::{
     bundle::{Bundle, Secrets},
     cluster::{Access, Cluster, Pace},
     inventory::Identity,
-    run::{Adoption, Options, RunError, secrets},
+    journal::Refused,
+    run::{Adoption, Options, RunError, secrets, store::StoreError},
 };
-use cairn_spec::Digest;
+use cairn_spec::{Artifact, Digest};
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -138,9 +139,9 @@ impl RunArgs {
         &self,
         secrets: &'a Secrets,
         approved: &'a BTreeSet<Identity>,
+        holder: &'a str,
     ) -> Options<'a> {
         Options {
-            secrets,
             adoption: match self.adoption {
                 AdoptionArg::Refuse => Adoption::Refuse,
                 AdoptionArg::Adopt => Adoption::Adopt,
@@ -150,14 +151,23 @@ impl RunArgs {
             load_balancer_address: self.load_balancer_address,
             approved,
             approved_amount: self.approvals.approve_many_deletions,
+            ..Options::new(secrets, holder)
         }
     }
+}
+
+/// Tells this process apart from all others that may be at work in the cluster.
+pub(crate) fn holder() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.unwrap_or_else(|_| "a machine without a name".to_owned());
+    format!("cairn on {}, process {}", host.trim(), process::id())
 }
 
 /// A bundle, the cluster that it is for, and the secrets in there that it needs.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) bundle: Bundle,
+    pub(crate) artifact: Artifact,
     /// The digest of the bundle's artifact.
     pub(crate) digest: Digest,
     pub(crate) cluster: Cluster,
@@ -172,13 +182,14 @@ impl Target {
         environment: &Environment,
         output: &Output,
     ) -> Result<Self, Failure> {
-        let (bundle, digest) = bundle.read(environment, output).await?;
+        let (bundle, artifact) = bundle.read(environment, output).await?;
         let cluster = cluster.connect(environment).await?;
         let secrets = secrets(&cluster, &bundle).await;
         let secrets = secrets.map_err(|error| failure_of(error, output))?;
         Ok(Self {
             bundle,
-            digest,
+            digest: artifact.digest().clone(),
+            artifact,
             cluster,
             secrets,
         })
@@ -187,33 +198,61 @@ impl Target {
 
 /// The failure of a run: its exit code, and what to do next. What is not healthy is listed.
 pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
-    if let RunError::Unhealthy { unhealthy, .. } = &error {
-        for one in unhealthy {
-            output.message(&format!("  {}: {}", one.id, one.verdict.message));
-            for line in one.last_words.iter().flat_map(|words| words.lines()) {
-                output.message(&format!("    | {line}"));
-            }
-        }
-    }
-    let (code, hint) = match &error {
-        RunError::Unhealthy {
-            timed_out: true, ..
-        } => (ExitCode::Timeout, None),
-        RunError::Foreign { .. } => (
-            ExitCode::Conflict,
-            Some("take it over with `--adoption adopt`, or leave it with `--adoption skip`"),
-        ),
-        RunError::Inventory(_) | RunError::JournalDamaged(_) => (ExitCode::Conflict, None),
-        RunError::Journal(_) => (
-            ExitCode::Denied,
-            Some("try it again with `--retry-rejected`, when what made it fail is gone"),
-        ),
-        RunError::Refused { .. } | RunError::Bundle(_) => (ExitCode::InvalidInput, None),
-        _ => (ExitCode::Error, None),
-    };
+    let (code, hint) = judge(&error, output);
     let failure = Failure::new(code, anyhow!(error));
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+fn judge(error: &RunError, output: &Output) -> (ExitCode, Option<&'static str>) {
+    match error {
+        RunError::Unhealthy {
+            unhealthy,
+            timed_out,
+            ..
+        } => {
+            for one in unhealthy {
+                output.message(&format!("  {}: {}", one.id, one.verdict.message));
+                for line in one.last_words.iter().flat_map(|words| words.lines()) {
+                    output.message(&format!("    | {line}"));
+                }
+            }
+            match timed_out {
+                true => (ExitCode::Timeout, None),
+                false => (ExitCode::Error, None),
+            }
+        }
+        // The bundle's failure is what the command ends with, wherever the cluster is now.
+        RunError::RolledBack { failure, .. } => (judge(failure, output).0, None),
+        RunError::NotRolledBack {
+            failure, source, ..
+        } => {
+            let (code, _) = judge(failure, output);
+            (code, judge(source, output).1)
+        }
+        RunError::Foreign { .. } => (
+            ExitCode::Conflict,
+            Some("take it over with `--adoption adopt`, or leave it with `--adoption skip`"),
+        ),
+        RunError::Busy { .. } => (
+            ExitCode::Conflict,
+            Some("wait until it is done, and try again"),
+        ),
+        RunError::TakenOver { .. } | RunError::Inventory(_) | RunError::JournalDamaged(_) => {
+            (ExitCode::Conflict, None)
+        }
+        RunError::Journal(Refused::NothingGood) | RunError::Store(StoreError::NotKept(_)) => {
+            (ExitCode::NotFound, None)
+        }
+        RunError::Journal(_) => (
+            ExitCode::Denied,
+            Some("try it again with `--retry-rejected`, when what made it fail is gone"),
+        ),
+        RunError::Refused { .. } | RunError::Bundle(_) | RunError::Store(_) => {
+            (ExitCode::InvalidInput, None)
+        }
+        _ => (ExitCode::Error, None),
     }
 }

@@ -12,5 +12,6 @@ pub mod hooks;
 pub mod inventory;
 pub mod journal;
 pub mod prune;
+pub mod rollback;
 pub mod run;
 pub mod window;

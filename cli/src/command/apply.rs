@@ -1,14 +1,14 @@
 //! `cairn apply`: drives a bundle into a cluster.
 
-use cairn_runner::run::{Outcome as Applied, Progress, apply};
-use clap::Args;
+use cairn_runner::run::{OnFailure, Options, Outcome as Applied, Progress, apply, store};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::{
     args::Format,
     bundles::BundleArgs,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, Target, failure_of},
+    cluster::{ClusterArgs, RunArgs, Target, failure_of, holder},
     config::Environment,
     exit::Outcome,
     output::{Output, count},
@@ -25,10 +25,21 @@ pub(crate) struct Apply {
     /// Try a bundle again that failed in this cluster before
     #[arg(long)]
     retry_rejected: bool,
+    /// What happens when a layer fails
+    #[arg(long, value_enum, default_value_t = OnFailureArg::Rollback, value_name = "HOW")]
+    on_failure: OnFailureArg,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnFailureArg {
+    /// The cluster goes back to the last good bundle, if there is one
+    Rollback,
+    /// It stays as it is
+    Halt,
 }
 
 impl Apply {
@@ -39,7 +50,17 @@ impl Apply {
     async fn apply(&self, environment: &Environment, output: &Output) -> Outcome {
         let target = Target::read(&self.bundle, &self.cluster, environment, output).await?;
         let approved = self.run.approved();
-        let options = self.run.options(&target.secrets, &approved);
+        let holder = holder();
+        let options = Options {
+            on_failure: match self.on_failure {
+                OnFailureArg::Rollback => OnFailure::RollBack,
+                OnFailureArg::Halt => OnFailure::Halt,
+            },
+            ..self.run.options(&target.secrets, &approved, &holder)
+        };
+        // So that the cluster can come back to it.
+        let kept = store::keep(&target.cluster, &target.artifact).await;
+        kept.map_err(|error| failure_of(error, output))?;
         let mut changed = 0;
         let mut tell = |progress: Progress<'_>| {
             if let Progress::Applied { outcome, .. } = &progress {
@@ -56,7 +77,8 @@ impl Apply {
             &mut tell,
         )
         .await;
-        applied.map_err(|error| failure_of(error, output))?;
+        // Nothing is waited for here, so the run is done when it has ended.
+        let _ = applied.map_err(|error| failure_of(error, output))?;
         if output.format == Format::Json {
             let done = json!({"event": "Done", "bundle": target.digest, "changed": changed});
             output.data(&format!("{done}\n"));
@@ -78,7 +100,7 @@ pub(crate) fn show(progress: &Progress<'_>, output: &Output) {
     }
     let line = match progress {
         Progress::Layer { layer } => format!("{layer}"),
-        Progress::Stage { .. } => return,
+        Progress::Stage { .. } | Progress::Phase { .. } | Progress::Remembered { .. } => return,
         Progress::Applied {
             object, outcome, ..
         } => match outcome {
@@ -87,11 +109,14 @@ pub(crate) fn show(progress: &Progress<'_>, output: &Output) {
             Applied::Configured => format!("  ~ {object}"),
             Applied::Recreated => format!("  ± {object}"),
             Applied::Skipped => format!("  . {object} is somebody else's"),
+            Applied::Kept => format!("  . {object} does not go back"),
         },
         Progress::Health {
             object, verdict, ..
         } => format!("  … {object}: {}", verdict.message),
         Progress::Healthy { layer } => format!("  {layer} is healthy"),
+        Progress::Waiting { closed } => format!("waiting: {}", closed.reason),
+        Progress::RollingBack { to, reason } => format!("going back to {to}: {reason}"),
         Progress::Pruned {
             object, decision, ..
         } => format!("  - {object}: {decision}"),

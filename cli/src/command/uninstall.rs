@@ -1,17 +1,17 @@
 //! `cairn uninstall`: takes away what Cairn has in a cluster.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use cairn_runner::{
     bundle::Secrets,
-    run::{Adoption, Options, Progress, uninstall},
+    run::{Options, Progress, uninstall},
 };
 use clap::Args;
 
 use super::apply::show;
 use crate::{
     client::runtime,
-    cluster::{ApprovalArgs, ClusterArgs, failure_of},
+    cluster::{ApprovalArgs, ClusterArgs, failure_of, holder},
     config::Environment,
     exit::Outcome,
     output::Output,
@@ -37,17 +37,16 @@ impl Uninstall {
     async fn uninstall(&self, environment: &Environment, output: &Output) -> Outcome {
         let cluster = self.cluster.connect(environment).await?;
         let approved: BTreeSet<_> = self.approvals.identities();
+        let (secrets, holder) = (Secrets::default(), holder());
         let options = Options {
-            secrets: &Secrets::default(),
-            adoption: Adoption::Refuse,
-            timeout: Duration::ZERO,
-            load_balancer_address: false,
             approved: &approved,
             // All of it is what was asked for.
             approved_amount: true,
+            ..Options::new(&secrets, &holder)
         };
         let mut tell = |progress: Progress<'_>| show(&progress, output);
         let gone = uninstall(&cluster, &options, &mut tell).await;
-        gone.map_err(|error| failure_of(error, output))
+        // Nothing is waited for here, so the run is done when it has ended.
+        gone.map(drop).map_err(|error| failure_of(error, output))
     }
 }

@@ -165,6 +165,7 @@ mod tests {
                 kind: "Pod".to_owned(),
                 plural: "pods".to_owned(),
                 is_namespaced: true,
+                is_listable: true,
             },
             present: BTreeSet::new(),
         };

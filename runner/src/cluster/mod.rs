@@ -17,6 +17,7 @@ mod pods;
 mod propose;
 mod request;
 mod server;
+mod swap;
 mod wait;
 mod watch;
 
