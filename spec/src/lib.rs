@@ -11,9 +11,11 @@ mod bundle_artifact;
 mod chart;
 mod diagnostic;
 mod digest;
+mod envelope;
 mod json;
 mod kind;
 pub mod media_type;
+mod merge;
 mod name;
 mod pack_artifact;
 mod patch;
@@ -38,11 +40,13 @@ pub use bundle_artifact::{
 pub use chart::{ChartName, ChartRepository, ChartTransport};
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
+pub use envelope::{Envelope, EnvelopeSignature};
 pub use json::canonical_json;
 pub use kind::*;
+pub use merge::{merge_patch, merge_patch_between};
 pub use name::{
-    CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
-    VariableName,
+    CapabilityName, ClusterName, GroupName, LayerName, NameError, PackName, PresetName,
+    ProfileName, VariableName,
 };
 pub use pack_artifact::{
     PackArtifactError, PackConfig, PackFile, UnpackedPack, pack_artifact, unpack_pack,

@@ -53,7 +53,7 @@ impl Apply {
         let holder = holder();
         let options = Options {
             on_failure: match self.on_failure {
-                OnFailureArg::Rollback => OnFailure::RollBack,
+                OnFailureArg::Rollback => OnFailure::Rollback,
                 OnFailureArg::Halt => OnFailure::Halt,
             },
             ..self.run.options(&target.secrets, &approved, &holder)

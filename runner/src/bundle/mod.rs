@@ -76,14 +76,30 @@ impl StageObjects {
         &'a self,
         secrets: &'a Secrets,
     ) -> impl Iterator<Item = Result<Vec<Manifest>, BundleError>> + 'a {
-        self.segments.iter().map(move |segment| {
-            let mut manifests = segment.manifests(&self.planned)?;
-            for manifest in &mut manifests {
-                secrets.fill(&mut manifest.object)?;
-                object::encode_string_data(&mut manifest.object);
-            }
-            manifests.sort_by_key(|manifest| manifest.index);
-            Ok(manifests)
-        })
+        self.pick(secrets, |_| true)
+    }
+
+    /// The same of some objects; of the others not even secrets are needed.
+    pub fn pick<'a>(
+        &'a self,
+        secrets: &'a Secrets,
+        which: impl Fn(&PlanObject) -> bool + 'a,
+    ) -> impl Iterator<Item = Result<Vec<Manifest>, BundleError>> + 'a {
+        let wanted = move |index| self.planned.get(index).is_some_and(&which);
+        self.segments
+            .iter()
+            .filter_map(move |segment| {
+                let picked = segment.manifests(&self.planned, &wanted);
+                picked.transpose()
+            })
+            .map(|picked| {
+                let mut manifests = picked?;
+                for manifest in &mut manifests {
+                    secrets.fill(&mut manifest.object)?;
+                    object::encode_string_data(&mut manifest.object);
+                }
+                manifests.sort_by_key(|manifest| manifest.index);
+                Ok(manifests)
+            })
     }
 }

@@ -165,6 +165,11 @@ impl ClusterError {
         self.refusal().is_some_and(|refusal| refusal.code == code)
     }
 
+    /// True if who asks may not.
+    pub fn is_forbidden(&self) -> bool {
+        self.has_code(403)
+    }
+
     /// True if there is no such object, or no such namespace or API.
     pub fn is_not_found(&self) -> bool {
         self.has_code(404)

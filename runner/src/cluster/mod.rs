@@ -18,6 +18,7 @@ mod propose;
 mod request;
 mod server;
 mod swap;
+mod view;
 mod wait;
 mod watch;
 
@@ -34,6 +35,7 @@ pub use meter::Requests;
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
 pub use propose::{Presence, Proposal, presence_of};
+pub use view::{Sighting, View};
 pub(crate) use wait::now;
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};
 pub use watch::{Event, Watch};

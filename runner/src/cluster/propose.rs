@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::{
-    Applied, Cluster, ClusterError, Conflict, Force, Listed, Mode, Refusal, Resource, owned_fields,
+    Applied, Cluster, ClusterError, Conflict, Force, Mode, Refusal, Resource, owned_fields,
 };
 
 /// What an apply would do.
@@ -38,7 +38,7 @@ pub enum Proposal {
 }
 
 /// What metadata says of an object that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Presence {
     /// Its uid.
     pub uid: String,
@@ -149,20 +149,20 @@ impl Cluster {
         }
         let asked = lists.values().map(async |(resource, ids)| {
             let namespace = ids.first().and_then(|id| id.namespace.as_deref());
-            let listed = self.list(resource, namespace, label, Listed::Metadata);
+            let listed = self.sightings(resource, namespace, label);
             Ok::<_, ClusterError>((ids, listed.await?))
         });
         let mut answers = stream::iter(asked).buffer_unordered(self.pace.concurrency.max(1));
         let mut present = BTreeMap::new();
         while let Some(answer) = answers.next().await {
-            let (ids, objects) = answer?;
-            let by_name: BTreeMap<&str, &Value> = objects
-                .iter()
-                .filter_map(|object| Some((object["metadata"]["name"].as_str()?, object)))
+            let (ids, sightings) = answer?;
+            let mut by_name: BTreeMap<String, Presence> = sightings
+                .into_iter()
+                .map(|seen| (seen.name, seen.presence))
                 .collect();
             for id in ids {
-                if let Some(object) = by_name.get(id.name.as_str()) {
-                    present.insert((*id).clone(), presence_of(object));
+                if let Some(presence) = by_name.remove(&id.name) {
+                    present.insert((*id).clone(), presence);
                 }
             }
         }

@@ -114,7 +114,7 @@ async fn fail(
     memory.journal.halt(layer, &reason, fault, now());
     let is_new = matches!(memory.action(), Action::Install | Action::Upgrade);
     let goes_back =
-        fault == Fault::Bundle && is_new && context.options.on_failure == OnFailure::RollBack;
+        fault == Fault::Bundle && is_new && context.options.on_failure == OnFailure::Rollback;
     let failed = memory.journal.run.as_ref().map(|run| run.bundle.clone());
     let good = memory.journal.good.clone();
     match good.filter(|good| goes_back && failed.as_ref() != Some(good)) {

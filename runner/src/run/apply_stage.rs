@@ -230,7 +230,7 @@ async fn wait_until_gone(
 }
 
 /// Writes an object, taking what it wants from other managers.
-async fn write(
+pub(super) async fn write(
     cluster: &Cluster,
     id: &ObjectId,
     object: &Json,

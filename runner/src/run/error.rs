@@ -35,6 +35,9 @@ pub enum RunError {
     /// An inventory is another cluster's.
     #[error(transparent)]
     Inventory(#[from] Damage),
+    /// What was applied last is another bundle, or not all of this one.
+    #[error("`{0}` is not what was applied last, from end to end")]
+    NotApplied(Digest),
     /// A bundle cannot be kept, or is not kept as it was.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,6 +5,8 @@
 
 mod apply;
 mod apply_stage;
+mod correct;
+mod drift_watch;
 mod drive;
 mod error;
 mod gate;
@@ -35,6 +37,9 @@ use crate::{
 };
 
 pub use apply::apply;
+pub use cairn_spec::agent::{Adoption, OnFailure};
+pub use correct::{Corrected, Finding, Looked, correct, look};
+pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
 pub use gate::{Closed, MayChange, always};
 pub use memory::Memory;
@@ -83,7 +88,7 @@ impl<'a> Options<'a> {
             secrets,
             holder,
             adoption: Adoption::Refuse,
-            on_failure: OnFailure::RollBack,
+            on_failure: OnFailure::Rollback,
             may_change: &always,
             timeout: Duration::from_mins(10),
             deletion_timeout: Duration::from_mins(1),
@@ -92,15 +97,6 @@ impl<'a> Options<'a> {
             approved_amount: false,
         }
     }
-}
-
-/// What happens when a bundle fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// The cluster goes back to the last good bundle, if there is one that is kept.
-    RollBack,
-    /// It stays as it is.
-    Halt,
 }
 
 /// How a run ends that does not fail.
@@ -118,17 +114,6 @@ pub enum Finish {
 struct Context<'a> {
     cluster: &'a Cluster,
     options: &'a Options<'a>,
-}
-
-/// What happens to an object that is there and not Cairn's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adoption {
-    /// The run fails.
-    Refuse,
-    /// It becomes Cairn's.
-    Adopt,
-    /// It stays as it is.
-    Skip,
 }
 
 /// What a run tells while it goes.

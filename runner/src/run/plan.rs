@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, prune};
 use crate::{
-    bundle::{Bundle, Layer, StageObjects},
+    bundle::{Bundle, Layer, Manifest, StageObjects},
     cluster::{Cluster, ClusterError, Presence, Proposal, presence_of},
     diff,
     inventory::{Identity, Inventory, PART_OF, mark, set_id},
@@ -185,6 +185,24 @@ pub(super) fn is_ours(inventory: &Inventory, id: &ObjectId, presence: &Presence)
     is_known || presence.owned.is_some()
 }
 
+/// Objects of a stage as they are applied, with the label of their set. Hooks are left out.
+pub(super) fn marked<'a>(
+    stage: &'a StageObjects,
+    manifests: Vec<Manifest>,
+    set: &str,
+) -> Vec<(&'a ObjectId, Json)> {
+    let planned = manifests
+        .into_iter()
+        .filter_map(|manifest| Some((stage.planned.get(manifest.index)?, manifest.object)));
+    let objects = planned.filter(|(planned, _)| planned.hook.is_none());
+    objects
+        .map(|(planned, mut object)| {
+            mark(&mut object, set);
+            (&planned.id, object)
+        })
+        .collect()
+}
+
 async fn plan_stage(
     Context { cluster, options }: Context<'_>,
     layer: &Layer,
@@ -199,17 +217,7 @@ async fn plan_stage(
     let label = format!("{PART_OF}={set}");
     let mut planned = Vec::new();
     for batch in stage.batches(options.secrets) {
-        let mut objects: Vec<(&ObjectId, Json)> = Vec::new();
-        for manifest in batch? {
-            let Some(object) = stage.planned.get(manifest.index) else {
-                continue;
-            };
-            if object.hook.is_none() {
-                let mut marked = manifest.object;
-                mark(&mut marked, &set);
-                objects.push((&object.id, marked));
-            }
-        }
+        let objects = marked(stage, batch?, &set);
         let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| (*id).clone()).collect();
         let present = cluster.presence(&ids, &label).await.map_err(asking)?;
         let is_known = |(id, object): &(&ObjectId, Json)| {
@@ -249,7 +257,7 @@ async fn plan_stage(
     Ok(planned)
 }
 
-fn step(
+pub(super) fn step(
     id: &ObjectId,
     object: &Json,
     proposal: Proposal,

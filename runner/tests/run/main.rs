@@ -3,6 +3,7 @@
 mod alone;
 mod crash;
 mod deletion;
+mod drift;
 mod gate;
 mod lifecycle;
 mod ownership;

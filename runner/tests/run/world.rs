@@ -107,7 +107,7 @@ impl World {
             server,
             adoption: Adoption::Refuse,
             approved: BTreeSet::new(),
-            on_failure: OnFailure::RollBack,
+            on_failure: OnFailure::Rollback,
             deletion_timeout: Duration::from_secs(30),
         })
     }
