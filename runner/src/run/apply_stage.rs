@@ -1,13 +1,14 @@
 //! Applies the objects of a stage, several at a time, and writes down what became of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use cairn_spec::{Digest, ObjectId};
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
 
 use super::{
-    Adoption, Context, Memory, NAMESPACE, Outcome, Progress, RunError, Tell,
+    Adoption, Context, Memory, NAMESPACE, Options, Outcome, Progress, RunError, Tell,
     plan::{desired_digest, is_ours, is_unchanged, may_be_recreated},
 };
 use crate::{
@@ -17,10 +18,13 @@ use crate::{
         Propagation, now, owned_fields, presence_of,
     },
     inventory::{Identity, Inventory, mark, set_id},
+    rollback::stays,
 };
 
 /// How many objects are applied at once; the cluster has a limit of its own, too.
 const CONCURRENCY: usize = 8;
+/// How often an object that is being deleted is looked at.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// An object that was deleted to be made anew is waited for this many times.
 const MAX_LOOKS: u32 = 60;
 
@@ -28,6 +32,8 @@ const MAX_LOOKS: u32 = 60;
 pub(super) struct Applying<'a> {
     pub(super) layer: &'a Layer,
     pub(super) stage: &'a StageObjects,
+    /// The bundle is an earlier one.
+    pub(super) is_rollback: bool,
 }
 
 /// What became of an object.
@@ -83,7 +89,7 @@ pub(super) async fn apply_stage(
             });
         }
         if done.iter().any(|done| done.outcome != Outcome::Unchanged) {
-            memory.write_inventory(cluster, inventory).await?;
+            memory.write_inventory(cluster, inventory, tell).await?;
         }
         if let Some(failure) = failure {
             return Err(failure);
@@ -91,7 +97,7 @@ pub(super) async fn apply_stage(
         let applied = now();
         awaited.extend(
             done.into_iter()
-                .filter(|done| done.outcome != Outcome::Skipped)
+                .filter(|done| !matches!(done.outcome, Outcome::Skipped | Outcome::Kept))
                 .map(|done| Awaited {
                     id: done.id,
                     desired: done.desired,
@@ -142,6 +148,19 @@ async fn apply_one(
         live,
         outcome,
     };
+    let presence = match presence {
+        Some(presence) if presence.is_going => {
+            wait_until_gone(cluster, options, &id, &presence.uid)
+                .await
+                .map_err(|source| failed(applying, &id, source))?
+                .then_some(())
+                .ok_or_else(|| RunError::Going {
+                    id: Box::new(id.clone()),
+                })?;
+            None
+        }
+        presence => presence,
+    };
     if let Some(presence) = presence {
         let is_ours = is_ours(inventory, &id, presence);
         match options.adoption {
@@ -157,6 +176,13 @@ async fn apply_one(
             let live = cluster.get(&id).await;
             if let Some(live) = live.map_err(|source| failed(applying, &id, source))? {
                 return Ok(done(live, Outcome::Unchanged));
+            }
+        }
+        if applying.is_rollback {
+            let live = cluster.get(&id).await;
+            let live = live.map_err(|source| failed(applying, &id, source))?;
+            if let Some(live) = live.filter(|live| stays(live, Some(&object)).is_some()) {
+                return Ok(done(live, Outcome::Kept));
             }
         }
     }
@@ -177,6 +203,29 @@ fn failed(applying: &Applying<'_>, id: &ObjectId, source: ClusterError) -> RunEr
             doing: format!("apply {id}"),
             source,
         },
+    }
+}
+
+/// Waits for an object to go that is being deleted; false if it does not.
+async fn wait_until_gone(
+    cluster: &Cluster,
+    options: &Options<'_>,
+    id: &ObjectId,
+    uid: &str,
+) -> Result<bool, ClusterError> {
+    let until = Instant::now() + options.deletion_timeout;
+    loop {
+        let live = match cluster.get(id).await {
+            Err(ClusterError::UnknownKind { .. }) => return Ok(true),
+            live => live?,
+        };
+        if live.is_none_or(|live| live["metadata"]["uid"] != *uid) {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        sleep(LOOKED_AT_EVERY).await;
     }
 }
 
@@ -243,7 +292,7 @@ async fn recreate(
         if look + 1 == MAX_LOOKS {
             return Ok(None);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sleep(LOOKED_AT_EVERY).await;
     }
     match cluster.apply(id, object, Mode::Write, Force::Take).await? {
         Applied::Created(live) | Applied::Merged(live) => Ok(Some(live)),
@@ -262,6 +311,9 @@ fn note(inventory: &mut Inventory, done: &Done) {
         let is_new = matches!(done.outcome, Outcome::Created | Outcome::Recreated);
         entry.created = is_new || (entry.created && entry.uid == uid);
         entry.uid = uid;
+        if done.outcome == Outcome::Kept {
+            return;
+        }
         entry.desired.clone_from(&done.digest);
         entry.owned = owned_fields(&done.live);
     }
