@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_fight_that_ended_is_forgotten() {
         let mut corrections = Corrections::default();
-        let drifts: Vec<Drift> = replicas_changed().iter().map(drift).collect();
+        let drifts: Vec<Drift> = replicas_changed().iter().map(Drift::from).collect();
         for round in 0..5 {
             corrections.corrected(&identity(), &drifts, at(round));
         }
