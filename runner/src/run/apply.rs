@@ -117,14 +117,12 @@ async fn fail(
         fault == Fault::Bundle && is_new && context.options.on_failure == OnFailure::Rollback;
     let failed = memory.journal.run.as_ref().map(|run| run.bundle.clone());
     let good = memory.journal.good.clone();
-    match good.filter(|good| goes_back && failed.as_ref() != Some(good)) {
-        Some(good) => Box::pin(go_back(context, memory, good, error, tell)).await,
-        None => {
-            // The failure that led here says more than one to write it down.
-            let _ = memory.write_journal(context.cluster, tell).await;
-            error
-        }
+    if let Some(good) = good.filter(|good| goes_back && failed.as_ref() != Some(good)) {
+        return Box::pin(go_back(context, memory, good, error, tell)).await;
     }
+    // The failure that led here says more than one to write it down.
+    let _ = memory.write_journal(context.cluster, tell).await;
+    error
 }
 
 /// Whose fault a failure is; nobody's if the next run may simply go on.
