@@ -1,6 +1,6 @@
 //! Clusters as the command line finds them, and why a run in one failed.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt, fs, path::PathBuf, process, str::FromStr, time::Duration};
 
 use anyhow::anyhow;
 use cairn_runner::{
@@ -12,8 +12,10 @@ use cairn_runner::{
 };
 use cairn_spec::{Artifact, Digest};
 use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
 
 use crate::{
+    args::Format,
     bundles::BundleArgs,
     config::Environment,
     exit::{ExitCode, Failure},
@@ -74,7 +76,7 @@ enum AdoptionArg {
 
 /// An object as people name it.
 #[derive(Debug, Clone)]
-struct ObjectName(Identity);
+pub(crate) struct ObjectName(Identity);
 
 impl FromStr for ObjectName {
     type Err = String;
@@ -93,6 +95,31 @@ impl FromStr for ObjectName {
             namespace,
             name: name.to_owned(),
         }))
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Identity {
+            group,
+            kind,
+            namespace,
+            name,
+        }) = self;
+        f.write_str(kind)?;
+        if !group.is_empty() {
+            write!(f, ".{group}")?;
+        }
+        if let Some(namespace) = namespace {
+            write!(f, "/{namespace}")?;
+        }
+        write!(f, "/{name}")
+    }
+}
+
+impl From<Identity> for ObjectName {
+    fn from(identity: Identity) -> Self {
+        Self(identity)
     }
 }
 
@@ -196,63 +223,135 @@ impl Target {
     }
 }
 
+/// The failure of a run that told what it did: with `-o json`, the last line says why.
+pub(crate) fn failed_run(error: RunError, output: &Output) -> Failure {
+    if output.format == Format::Json {
+        output.data(&format!("{}\n", failed_event(&error)));
+    }
+    failure_of(error, output)
+}
+
+fn failed_event(error: &RunError) -> Json {
+    let mut event = json!({"event": "failed", "exitCode": exit_of(error) as u8});
+    let reasons: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+    event["reason"] = reasons.join(": ").into();
+    let error = match error {
+        RunError::RolledBack { to, failure } => {
+            event["wentBackTo"] = json!(to);
+            failure
+        }
+        RunError::NotRolledBack { failure, .. } => failure,
+        error => error,
+    };
+    match error {
+        RunError::RightsMissing { missing } => event["missingRights"] = json!(missing),
+        RunError::Unhealthy {
+            layer,
+            timed_out,
+            unhealthy,
+        } => {
+            event["layer"] = layer.as_str().into();
+            event["timedOut"] = (*timed_out).into();
+            let unhealthy = unhealthy.iter().map(|one| {
+                json!({
+                    "object": one.id, "verdict": one.verdict,
+                    "pod": one.pod.as_ref().map(|pod| &pod.pod), "log": one.last_words,
+                })
+            });
+            event["unhealthy"] = unhealthy.collect();
+        }
+        _ => {}
+    }
+    event
+}
+
 /// The failure of a run: its exit code, and what to do next. What is not healthy is listed.
 pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
-    let (code, hint) = judge(&error, output);
-    let failure = Failure::new(code, anyhow!(error));
+    tell_details(&error, output);
+    let hint = hint_of(&error);
+    let failure = Failure::new(exit_of(&error), anyhow!(error));
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
-fn judge(error: &RunError, output: &Output) -> (ExitCode, Option<&'static str>) {
+/// What is not healthy, with its last words, or the rights that are missing.
+fn tell_details(error: &RunError, output: &Output) {
     match error {
-        RunError::Unhealthy {
-            unhealthy,
-            timed_out,
-            ..
-        } => {
+        RunError::Unhealthy { unhealthy, .. } => {
             for one in unhealthy {
                 output.message(&format!("  {}: {}", one.id, one.verdict.message));
                 for line in one.last_words.iter().flat_map(|words| words.lines()) {
                     output.message(&format!("    | {line}"));
                 }
             }
-            match timed_out {
-                true => (ExitCode::Timeout, None),
-                false => (ExitCode::Error, None),
+        }
+        RunError::RightsMissing { missing } => {
+            for right in missing {
+                output.message(&format!("  {right}"));
             }
         }
-        // The bundle's failure is what the command ends with, wherever the cluster is now.
-        RunError::RolledBack { failure, .. } => (judge(failure, output).0, None),
+        RunError::RolledBack { failure, .. } => tell_details(failure, output),
         RunError::NotRolledBack {
             failure, source, ..
         } => {
-            let (code, _) = judge(failure, output);
-            (code, judge(source, output).1)
+            tell_details(failure, output);
+            tell_details(source, output);
         }
-        RunError::Foreign { .. } => (
-            ExitCode::Conflict,
-            Some("take it over with `--adoption adopt`, or leave it with `--adoption skip`"),
-        ),
-        RunError::Busy { .. } => (
-            ExitCode::Conflict,
-            Some("wait until it is done, and try again"),
-        ),
-        RunError::TakenOver { .. } | RunError::Inventory(_) | RunError::JournalDamaged(_) => {
-            (ExitCode::Conflict, None)
+        _ => {}
+    }
+}
+
+fn hint_of(error: &RunError) -> Option<String> {
+    let hint = match error {
+        RunError::NotRolledBack { source, .. } => return hint_of(source),
+        RunError::SecretMissing {
+            reference: Some(reference),
+            ..
+        } => {
+            return Some(format!(
+                "kubectl create secret generic {} --namespace {} --from-file {}=FILE",
+                reference.name, reference.namespace, reference.key
+            ));
         }
-        RunError::Journal(Refused::NothingGood) | RunError::Store(StoreError::NotKept(_)) => {
-            (ExitCode::NotFound, None)
+        RunError::SecretMissing {
+            reference: None, ..
+        } => "give the variable a `secretRef` in the cluster file, and build again",
+        RunError::RightsMissing { .. } => "nothing was applied; `cairn plan` shows the same",
+        RunError::Foreign { .. } => {
+            "take it over with `--adoption adopt`, or leave it with `--adoption skip`"
         }
-        RunError::Journal(_) => (
-            ExitCode::Denied,
-            Some("try it again with `--retry-rejected`, when what made it fail is gone"),
-        ),
+        RunError::Busy { .. } => "wait until it is done, and try again",
+        RunError::Journal(Refused::Rejected { .. }) => {
+            "try it again with `--retry-rejected`, when what made it fail is gone"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn exit_of(error: &RunError) -> ExitCode {
+    match error {
+        // The bundle's failure is what the command ends with, wherever the cluster is now.
+        RunError::RolledBack { failure, .. } | RunError::NotRolledBack { failure, .. } => {
+            exit_of(failure)
+        }
+        RunError::Unhealthy {
+            timed_out: true, ..
+        } => ExitCode::Timeout,
+        RunError::Foreign { .. }
+        | RunError::Busy { .. }
+        | RunError::TakenOver { .. }
+        | RunError::Inventory(_)
+        | RunError::JournalDamaged(_) => ExitCode::Conflict,
+        RunError::SecretMissing { .. }
+        | RunError::Journal(Refused::NothingGood)
+        | RunError::Store(StoreError::NotKept(_)) => ExitCode::NotFound,
+        RunError::Journal(_) | RunError::RightsMissing { .. } => ExitCode::Denied,
         RunError::Refused { .. } | RunError::Bundle(_) | RunError::Store(_) => {
-            (ExitCode::InvalidInput, None)
+            ExitCode::InvalidInput
         }
-        _ => (ExitCode::Error, None),
+        _ => ExitCode::Error,
     }
 }

@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod inventory;
 pub mod journal;
 pub mod prune;
+pub mod rights;
 pub mod rollback;
 pub mod run;
 pub mod window;

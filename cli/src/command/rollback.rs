@@ -1,23 +1,25 @@
 //! `cairn rollback`: back to a bundle that was healthy in a cluster, from what the cluster keeps.
 
+use std::iter;
+
 use cairn_runner::{
     bundle::Secrets,
     cluster::Cluster,
     journal::Refused,
-    run::{Outcome as Applied, Progress, RunError, roll_back, store},
+    run::{Progress, RunError, roll_back, store},
 };
 use cairn_spec::Digest;
 use clap::Args;
 use serde_json::json;
 
-use super::apply::show;
 use crate::{
     args::Format,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, failure_of, holder},
+    cluster::{ClusterArgs, RunArgs, failed_run, holder},
     config::Environment,
     exit::{Failure, Outcome},
     output::{Output, count},
+    run_view::RunView,
 };
 
 /// Go back to the bundle that was healthy in a cluster before
@@ -47,25 +49,24 @@ impl Rollback {
         let (approved, holder) = (self.run.approved(), holder());
         let secrets = Secrets::default();
         let options = self.run.options(&secrets, &approved, &holder);
-        let mut changed = 0;
-        let mut tell = |progress: Progress<'_>| {
-            if let Progress::Applied { outcome, .. } = &progress {
-                let stays = matches!(outcome, Applied::Unchanged | Applied::Kept);
-                changed += usize::from(!stays);
-            }
-            show(&progress, output);
-        };
-        let went = roll_back(&cluster, self.to.as_ref(), &options, &mut tell).await;
-        let (digest, _) = match went {
+        let view = RunView::new(output, iter::empty::<&str>());
+        let mut tell = |progress: Progress<'_>| view.tell(&progress);
+        let run = roll_back(&cluster, self.to.as_ref(), &options, &mut tell);
+        let (digest, _) = match view.follow(run).await {
             Ok(went) => went,
             Err(error) => return Err(failure(error, &cluster, output).await),
         };
+        let (changed, deleted) = view.counts();
         if output.format == Format::Json {
-            let done = json!({"event": "Done", "bundle": digest, "changed": changed});
+            let done = json!({
+                "event": "done", "bundle": digest, "changed": changed, "deleted": deleted,
+            });
             output.data(&format!("{done}\n"));
         } else {
             let objects = count(changed, "object");
-            output.data(&format!("went back to {digest}, {objects} changed\n"));
+            output.data(&format!(
+                "went back to {digest}, {objects} changed, {deleted} deleted\n"
+            ));
         }
         Ok(())
     }
@@ -77,7 +78,7 @@ async fn failure(error: RunError, cluster: &Cluster, output: &Output) -> Failure
         error,
         RunError::Store(store::StoreError::NotKept(_)) | RunError::Journal(Refused::NothingGood)
     );
-    let failure = failure_of(error, output);
+    let failure = failed_run(error, output);
     if !is_missing {
         return failure;
     }

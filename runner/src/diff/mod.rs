@@ -20,8 +20,11 @@ pub use path::{Path, Step};
 const METADATA: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
 /// Top-level fields that say what an object is, or how it is.
 const NOT_COMPARED: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
-/// `kubectl apply` keeps a copy of the whole object here.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// `kubectl apply` keeps a copy of the whole object in the first one, and the API server counts in the second.
+const NOBODYS_WISH: [&str; 2] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.daemonset.template.generation",
+];
 
 /// What is left out of a comparison, and what must not be shown.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +58,7 @@ pub fn changes(live: &Json, after: &Json, options: &Options<'_>) -> Vec<Change> 
         let field = |object: &Json| {
             let mut field = object.get("metadata")?.get(key)?.clone();
             if let Some(fields) = field.as_object_mut() {
-                fields.remove(LAST_APPLIED);
+                fields.retain(|name, _| !NOBODYS_WISH.contains(&name.as_str()));
             }
             Some(field)
         };
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn secrets_are_never_shown() {
-        let secret = |data: Json| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {LAST_APPLIED: data.to_string()}}, "data": data, "type": "Opaque"});
+        let secret = |data: Json| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {NOBODYS_WISH[0]: data.to_string()}}, "data": data, "type": "Opaque"});
         let live = secret(json!({"a": "aHVudGVyMg==", "b": "aHVudGVyMg=="}));
         let after = secret(json!({"a": "aHVudGVyMw==", "c": "aHVudGVyMg=="}));
         let text = diff(&live, &after, &[]);

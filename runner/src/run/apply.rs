@@ -9,6 +9,8 @@ use super::{
     lease,
     memory::{self, read_journal},
     now,
+    plan::wanted,
+    preflight::{check_deletions, check_rights},
     roll_back::{go_back, take_up},
 };
 use crate::{
@@ -33,6 +35,7 @@ pub async fn apply(
     if let Some(closed) = still_closed(cluster, digest, options).await? {
         return Ok(Finish::Waiting(closed));
     }
+    check_rights(cluster, bundle, options).await?;
     memory::prepare(cluster).await?;
     let context = Context { cluster, options };
     let work = Box::pin(apply_alone(context, bundle, (digest, retry), tell));
@@ -63,6 +66,7 @@ async fn apply_alone(
 ) -> Result<Finish, RunError> {
     let Context { cluster, options } = context;
     let mut memory = Memory::read(cluster).await?;
+    check_deletions(cluster, &memory, &wanted(bundle)).await?;
     memory.journal.holder = Some(options.holder.to_owned());
     if retry {
         memory.journal.approve(digest);

@@ -120,6 +120,11 @@ async fn apply_layer(
         };
         advance(cluster, memory, phase, tell).await?;
         if stage.stage == Stage::PreHooks {
+            tell(Progress::Stage {
+                layer: &layer.name,
+                stage: stage.stage,
+                objects: stage.planned.len(),
+            });
             run_hooks(context, layer, event(action, Moment::Before)).await?;
             continue;
         }
@@ -131,7 +136,14 @@ async fn apply_layer(
         let applied = apply_stage(context, &applying, memory, tell).await?;
         if stage.stage == Stage::CustomResourceDefinitions {
             let how = waiting(&label, options);
-            let ended = cluster.wait(applied, &how, |_, _| {}).await;
+            let told = |object: &ObjectId, verdict: &Verdict| {
+                tell(Progress::Health {
+                    layer: &layer.name,
+                    object,
+                    verdict,
+                });
+            };
+            let ended = cluster.wait(applied, &how, told).await;
             healthy(layer, ended)?;
             let discovered = cluster.discover().await;
             discovered.map_err(|source| RunError::Cluster {

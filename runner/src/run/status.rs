@@ -1,14 +1,18 @@
 //! How what was applied is now: layers, objects, their health.
 
-use cairn_spec::{Digest, LayerName, ObjectId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_spec::{LayerName, ObjectId};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
+use serde_json::Value as Json;
 
-use super::{Memory, RunError};
+use super::{Memory, Options, RunError, look, secrets, store::load_bundle};
 use crate::{
-    cluster::{Cluster, now, owned_fields},
-    health::{Status, Verdict, kstatus, missing},
-    inventory::{Entry, Identity},
+    cluster::{Cluster, ClusterError, owned_fields},
+    drift::Drift,
+    health::{Status, Verdict, missing},
+    inventory::{Entry, Identity, Inventory},
     journal::Journal,
 };
 
@@ -46,8 +50,11 @@ pub struct ObjectStatus {
     pub identity: Identity,
     /// Its health.
     pub health: Verdict,
-    /// Somebody changed a field of ours; none when it is not known.
+    /// Somebody changed a field of ours, or deleted it; none when it is not known.
     pub drifted: Option<bool>,
+    /// What somebody changed, as far as it is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
 }
 
 /// Asks for all objects that Cairn has in a cluster.
@@ -55,66 +62,128 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, RunError> {
     let memory = Memory::read(cluster).await?;
     let mut layers = Vec::new();
     for inventory in &memory.inventories {
-        let asked = inventory
-            .entries
-            .iter()
-            .map(|(identity, entry)| object(cluster, identity, entry));
-        let mut answers = stream::iter(asked).buffered(CONCURRENCY);
-        let mut objects = Vec::new();
-        while let Some(answer) = answers.next().await {
-            objects.push(answer?);
-        }
         layers.push(LayerStatus {
             layer: inventory.layer.clone(),
-            objects,
+            objects: objects(cluster, inventory).await?,
         });
     }
-    Ok(ClusterStatus {
+    let mut status = ClusterStatus {
         journal: memory.journal,
         layers,
         damaged: memory.damaged,
-    })
+    };
+    tell_drift(cluster, &mut status).await;
+    Ok(status)
 }
 
-async fn object(
-    cluster: &Cluster,
-    identity: &Identity,
-    entry: &Entry,
-) -> Result<ObjectStatus, RunError> {
-    let api_version = match identity.group.as_str() {
-        "" => entry.version.clone(),
-        group => format!("{group}/{}", entry.version),
+async fn objects(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<ObjectStatus>, RunError> {
+    let asked = inventory.entries.iter().map(|(identity, entry)| async {
+        let id = id_of(identity, entry);
+        match cluster.get(&id).await {
+            Ok(live) => Ok((id, live)),
+            Err(ClusterError::UnknownKind { .. }) => Ok((id, None)),
+            Err(source) => Err(asking(identity, source)),
+        }
+    });
+    let mut answers = stream::iter(asked).buffered(CONCURRENCY);
+    let mut found = BTreeMap::new();
+    while let Some(answer) = answers.next().await {
+        if let (id, Some(live)) = answer? {
+            found.insert(id, live);
+        }
+    }
+    drop(answers);
+    let judged = cluster.judge(&found).await;
+    let verdicts = judged.map_err(|source| RunError::Cluster {
+        doing: format!("judge the health of layer `{}`", inventory.layer),
+        source,
+    })?;
+    let all = inventory.entries.iter().map(|(identity, entry)| {
+        let id = id_of(identity, entry);
+        let live = found.get(&id);
+        ObjectStatus {
+            identity: identity.clone(),
+            health: match verdicts.get(&id) {
+                Some(verdict) => verdict.clone(),
+                None => missing(&Json::Null),
+            },
+            drifted: drifted(entry, live),
+            drift: Vec::new(),
+        }
+    });
+    Ok(all.collect())
+}
+
+/// None when nothing is known of the object as it was applied.
+fn drifted(entry: &Entry, live: Option<&Json>) -> Option<bool> {
+    let Some(live) = live else {
+        return entry.uid.as_ref().map(|_| true);
     };
-    let id = ObjectId {
-        api_version,
+    let known = entry.owned.as_ref()?;
+    Some(owned_fields(live).as_ref() != Some(known))
+}
+
+fn id_of(identity: &Identity, entry: &Entry) -> ObjectId {
+    ObjectId {
+        api_version: match identity.group.as_str() {
+            "" => entry.version.clone(),
+            group => format!("{group}/{}", entry.version),
+        },
         kind: identity.kind.clone(),
         namespace: identity.namespace.clone(),
         name: identity.name.clone(),
+    }
+}
+
+/// What is only looked at is nobody's run.
+const NOBODY: &str = "";
+
+/// Says which fields drifted, by the bundle that is kept in the cluster. That there is none, or that it
+/// cannot be asked, is no reason to say nothing at all.
+async fn tell_drift(cluster: &Cluster, status: &mut ClusterStatus) {
+    let Some(run) = &status.journal.run else {
+        return;
     };
-    let live = match cluster.get(&id).await {
-        Ok(live) => live,
-        Err(crate::cluster::ClusterError::UnknownKind { .. }) => None,
-        Err(source) => {
-            return Err(RunError::Cluster {
-                doing: format!("ask for {identity}"),
-                source,
-            });
+    let objects = status.layers.iter().flat_map(|layer| &layer.objects);
+    let suspects: BTreeSet<Identity> = objects
+        .filter(|object| object.drifted == Some(true))
+        .map(|object| object.identity.clone())
+        .collect();
+    if suspects.is_empty() {
+        return;
+    }
+    let Ok(bundle) = load_bundle(cluster, &run.bundle).await else {
+        return;
+    };
+    let Ok(secrets) = secrets(cluster, &bundle).await else {
+        return;
+    };
+    let Ok(looked) = look(cluster, &bundle, &suspects, &Options::new(&secrets, NOBODY)).await
+    else {
+        return;
+    };
+    let mut drifts: BTreeMap<Identity, Vec<Drift>> = looked
+        .into_iter()
+        .map(|looked| {
+            let changes = looked.finding.changes();
+            (
+                Identity::from(&looked.id),
+                changes.iter().map(Drift::from).collect(),
+            )
+        })
+        .collect();
+    for object in status.layers.iter_mut().flat_map(|it| &mut it.objects) {
+        if let Some(drift) = drifts.remove(&object.identity) {
+            object.drift = drift;
         }
-    };
-    let drifted = |owned: Option<Digest>| {
-        entry
-            .owned
-            .as_ref()
-            .map(|known| owned.as_ref() != Some(known))
-    };
-    Ok(ObjectStatus {
-        identity: identity.clone(),
-        health: match &live {
-            Some(live) => kstatus(live, now()),
-            None => missing(&serde_json::Value::Null),
-        },
-        drifted: live.as_ref().and_then(|live| drifted(owned_fields(live))),
-    })
+    }
+}
+
+fn asking(identity: &Identity, source: ClusterError) -> RunError {
+    RunError::Cluster {
+        doing: format!("ask for {identity}"),
+        source,
+    }
 }
 
 impl ClusterStatus {

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use cairn_spec::Digest;
 
 use super::{
-    Context, Finish, Memory, Options, RunError, Tell,
+    Context, Finish, Memory, Options, Progress, RunError, Tell,
     drive::{advance, prune},
-    gate, lease, now, store,
+    gate, lease, now,
+    preflight::check_deletions,
+    store,
 };
 use crate::{
     cluster::Cluster,
@@ -32,6 +34,7 @@ pub async fn uninstall(
 async fn uninstall_alone(context: Context<'_>, tell: Tell<'_>) -> Result<Finish, RunError> {
     let Context { cluster, options } = context;
     let mut memory = Memory::read(cluster).await?;
+    check_deletions(cluster, &memory, &BTreeSet::new()).await?;
     memory.journal.holder = Some(options.holder.to_owned());
     begin(&mut memory)?;
     memory.write_journal(cluster, tell).await?;
@@ -43,6 +46,7 @@ async fn uninstall_alone(context: Context<'_>, tell: Tell<'_>) -> Result<Finish,
         .map(|it| it.layer.clone())
         .collect();
     for layer in layers {
+        tell(Progress::Layer { layer: &layer });
         if let Some(closed) = gate::pass(context, &mut memory, tell).await? {
             return Ok(Finish::Waiting(closed));
         }
