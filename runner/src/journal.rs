@@ -541,14 +541,17 @@ mod tests {
         planning → applying cni (6)
         planning → applying web (6)
         planning → checking cni
+        planning → pruning cni
         planning → done
         waiting for a maintenance window → planning
         waiting for a maintenance window → applying cni (6)
         waiting for a maintenance window → applying web (6)
         waiting for a maintenance window → checking cni
+        waiting for a maintenance window → pruning cni
         planning → applying cni (6)
         planning → applying web (6)
         planning → checking cni
+        planning → pruning cni
         planning → done
         applying cni (1) → applying cni (6)
         applying cni (1) → checking cni

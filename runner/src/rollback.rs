@@ -61,9 +61,8 @@ mod tests {
         let mut marked = plain.clone();
         marked["metadata"]["annotations"] = json!({"cairn.dev/rollback": "never"});
         assert_eq!(stays(&plain, Some(&plain)), None);
-        for (live, desired) in [(&marked, &plain), (&plain, &marked)] {
-            assert_snapshot!(stays(live, Some(desired)).unwrap(), @"its annotation `cairn.dev/rollback: never`");
-        }
+        assert_snapshot!(stays(&marked, Some(&plain)).unwrap(), @"its annotation `cairn.dev/rollback: never`");
+        assert_snapshot!(stays(&plain, Some(&marked)).unwrap(), @"its annotation `cairn.dev/rollback: never`");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Adoption, Context, Memory, NAMESPACE, Options, Outcome, Progress, RunError, Tell,
-    plan::{desired_digest, is_ours, is_unchanged, may_be_recreated},
+    plan::{desired_digest, is_ours, is_unchanged, marked, may_be_recreated},
 };
 use crate::{
     bundle::{Layer, StageObjects},
@@ -17,7 +17,7 @@ use crate::{
         Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Mode, Presence,
         Propagation, now, owned_fields, presence_of,
     },
-    inventory::{Identity, Inventory, mark, set_id},
+    inventory::{Identity, Inventory, set_id},
     rollback::stays,
 };
 
@@ -61,17 +61,17 @@ pub(super) async fn apply_stage(
         objects: applying.stage.planned.len(),
     });
     for batch in applying.stage.batches(options.secrets) {
-        let mut objects: Vec<(ObjectId, Json)> = Vec::new();
-        for manifest in batch? {
-            let planned = applying.stage.planned.get(manifest.index);
-            if let Some(object) = planned.filter(|object| object.hook.is_none()) {
-                let mut marked = manifest.object;
-                mark(&mut marked, &set);
-                objects.push((object.id.clone(), marked));
-            }
+        let objects: Vec<(ObjectId, Json)> = marked(applying.stage, batch?, &set)
+            .into_iter()
+            .map(|(id, object)| (id.clone(), object))
+            .collect();
+        let mut inventory = memory.inventory_of(&applying.layer.name);
+        if forget_what_changes(&mut inventory, &objects) {
+            memory
+                .write_inventory(cluster, inventory.clone(), tell)
+                .await?;
         }
         let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| id.clone()).collect();
-        let inventory = memory.inventory_of(&applying.layer.name);
         // Without the label, so that what is somebody else's is seen.
         let present = cluster.presence(&ids, "").await;
         let present = present.map_err(|source| RunError::Cluster {
@@ -79,7 +79,6 @@ pub(super) async fn apply_stage(
             source,
         })?;
         let (done, failure) = apply_all(context, applying, objects, (&inventory, &present)).await;
-        let mut inventory = inventory;
         for done in &done {
             note(&mut inventory, done);
             tell(Progress::Applied {
@@ -88,7 +87,8 @@ pub(super) async fn apply_stage(
                 outcome: done.outcome,
             });
         }
-        if done.iter().any(|done| done.outcome != Outcome::Unchanged) {
+        // Also what is unchanged may be new to the inventory, after a run that was killed.
+        if !memory.inventories.contains(&inventory) {
             memory.write_inventory(cluster, inventory, tell).await?;
         }
         if let Some(failure) = failure {
@@ -107,6 +107,22 @@ pub(super) async fn apply_stage(
         );
     }
     Ok(awaited)
+}
+
+/// What is about to become another object than the inventory says is not known any more: which fields
+/// are ours would not tell the two apart. True if there is any such.
+fn forget_what_changes(inventory: &mut Inventory, objects: &[(ObjectId, Json)]) -> bool {
+    let mut forgot = false;
+    for (id, object) in objects {
+        if let Some(entry) = inventory.entries.get_mut(&Identity::from(id))
+            && entry.desired.is_some()
+            && entry.desired != desired_digest(object)
+        {
+            entry.desired = None;
+            forgot = true;
+        }
+    }
+    forgot
 }
 
 /// What was done until the first failure, and that failure.

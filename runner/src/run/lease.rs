@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     NAMESPACE, RunError,
-    memory::{self, read_journal, remembering},
+    memory::{read_journal, remembering},
 };
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError, Judged, Propagation, presence_of};
 
 const NAME: &str = "cairn-run";
 /// How long a lease is good that nobody renews.
@@ -67,8 +67,26 @@ pub(super) async fn alone<T>(
         (held.version, held.renewed) = renewed?;
     };
     // The next run takes what is left behind.
-    let _ = memory::delete(cluster, &id()).await;
+    let _ = give_back(cluster, holder).await;
     ended
+}
+
+async fn give_back(cluster: &Cluster, holder: &str) -> Result<(), ClusterError> {
+    let Some(live) = cluster.get(&id()).await? else {
+        return Ok(());
+    };
+    if holder_of(&live) == holder {
+        let presence = presence_of(&live);
+        let judged = Judged {
+            uid: &presence.uid,
+            resource_version: &presence.resource_version,
+        };
+        let resource = cluster.resource_of(&id()).await?;
+        cluster
+            .delete(&resource, &id(), &judged, Propagation::Background)
+            .await?;
+    }
+    Ok(())
 }
 
 impl Held<'_> {

@@ -39,7 +39,12 @@ pub(super) async fn is_shared(
         let listed = cluster
             .list(resource, Some(namespace), "", Listed::Metadata)
             .await;
-        let Ok(objects) = listed else { return true };
+        let objects = match listed {
+            Ok(objects) => objects,
+            // The kind has gone since it was asked for.
+            Err(error) if error.is_not_found() => continue,
+            Err(_) => return true,
+        };
         if objects
             .iter()
             .any(|object| is_foreign(resource, object, ours))
