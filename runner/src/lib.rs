@@ -9,6 +9,7 @@ pub mod diff;
 pub mod drift;
 pub mod health;
 pub mod hooks;
+pub mod ignore;
 pub mod inventory;
 pub mod journal;
 pub mod prune;

@@ -36,7 +36,7 @@ pub use follow::{Follow, Place, Seen};
 pub use meter::Requests;
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
-pub use propose::{Presence, Proposal, presence_of};
+pub use propose::{Candidate, Presence, Proposal, presence_of};
 pub use view::{Sighting, View};
 pub(crate) use wait::now;
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};

@@ -13,7 +13,10 @@ use serde_json::{Map, Value as Json};
 
 use crate::bundle::Secrets;
 
+pub(crate) use list::same_item;
+pub(crate) use managers::owns;
 pub use managers::{Owner, owner};
+pub(crate) use path::tokens;
 pub use path::{Path, Step};
 
 /// What `metadata` holds that people and controllers write.
@@ -30,7 +33,7 @@ const NOBODYS_WISH: [&str; 2] = [
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// JSON Pointers: what is at or below them is not compared.
-    pub ignore: &'a [String],
+    pub ignore: &'a [&'a str],
     /// Texts that hold one of these are not shown.
     pub secrets: &'a Secrets,
 }
@@ -201,9 +204,8 @@ mod tests {
     use super::*;
 
     fn diff(live: &Json, after: &Json, ignore: &[&str]) -> String {
-        let ignore: Vec<String> = ignore.iter().map(|it| (*it).to_owned()).collect();
         let options = Options {
-            ignore: &ignore,
+            ignore,
             secrets: &Secrets::default(),
         };
         let changes = changes(live, after, &options);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Adoption, Context, Memory, NAMESPACE, Options, Outcome, Progress, RunError, Tell,
-    plan::{desired_digest, is_ours, is_unchanged, marked, may_be_recreated},
+    plan::{candidate, desired_digest, is_ours, is_unchanged, marked, may_be_recreated},
 };
 use crate::{
     bundle::{Layer, StageObjects},
@@ -66,7 +66,7 @@ pub(super) async fn apply_stage(
             .map(|(id, object)| (id.clone(), object))
             .collect();
         let mut inventory = memory.inventory_of(&applying.layer.name);
-        if forget_what_changes(&mut inventory, &objects) {
+        if forget_what_changes(&mut inventory, &objects, options) {
             memory
                 .write_inventory(cluster, inventory.clone(), tell)
                 .await?;
@@ -111,12 +111,17 @@ pub(super) async fn apply_stage(
 
 /// What is about to become another object than the inventory says is not known any more: which fields
 /// are ours would not tell the two apart. True if there is any such.
-fn forget_what_changes(inventory: &mut Inventory, objects: &[(ObjectId, Json)]) -> bool {
+fn forget_what_changes(
+    inventory: &mut Inventory,
+    objects: &[(ObjectId, Json)],
+    options: &Options<'_>,
+) -> bool {
     let mut forgot = false;
     for (id, object) in objects {
+        let ignored = candidate(id, object, options).ignored;
         if let Some(entry) = inventory.entries.get_mut(&Identity::from(id))
             && entry.desired.is_some()
-            && entry.desired != desired_digest(object)
+            && entry.desired != desired_digest(object, &ignored)
         {
             entry.desired = None;
             forgot = true;
@@ -156,7 +161,8 @@ async fn apply_one(
     (id, object): (ObjectId, Json),
     (inventory, presence): (&Inventory, Option<&Presence>),
 ) -> Result<Done, RunError> {
-    let digest = desired_digest(&object);
+    let candidate = candidate(&id, &object, options);
+    let digest = desired_digest(&object, &candidate.ignored);
     let done = |live, outcome| Done {
         id: id.clone(),
         desired: object.clone(),
@@ -202,7 +208,12 @@ async fn apply_one(
             }
         }
     }
-    let (live, outcome) = write(cluster, &id, &object, presence)
+    let live = match presence {
+        Some(_) if !candidate.ignored.is_empty() => cluster.get(&id).await,
+        _ => Ok(None),
+    };
+    let live = live.map_err(|source| failed(applying, &id, source))?;
+    let (live, outcome) = write(cluster, &id, &candidate.beside(live.as_ref()), presence)
         .await
         .map_err(|source| failed(applying, &id, source))?;
     Ok(done(live, outcome))

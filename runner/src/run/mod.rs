@@ -38,7 +38,7 @@ use crate::{
 };
 
 pub use apply::apply;
-pub use cairn_spec::agent::{Adoption, OnFailure};
+pub use cairn_spec::agent::{Adoption, IgnoreRule, OnFailure};
 pub use correct::{Corrected, Finding, Looked, correct, look};
 pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
@@ -79,6 +79,8 @@ pub struct Options<'a> {
     pub approved: &'a BTreeSet<Identity>,
     /// Much may be deleted at once.
     pub approved_amount: bool,
+    /// Fields that belong to others: neither compared nor changed where they are there.
+    pub ignore: &'a [IgnoreRule],
 }
 
 static NOTHING: BTreeSet<Identity> = BTreeSet::new();
@@ -97,6 +99,7 @@ impl<'a> Options<'a> {
             load_balancer_address: false,
             approved: &NOTHING,
             approved_amount: false,
+            ignore: &[],
         }
     }
 }

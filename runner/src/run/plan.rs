@@ -9,8 +9,9 @@ use serde_json::Value as Json;
 use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, preflight, prune};
 use crate::{
     bundle::{Bundle, Layer, Manifest, StageObjects},
-    cluster::{Cluster, ClusterError, Presence, Proposal, presence_of},
+    cluster::{Candidate, Cluster, ClusterError, Presence, Proposal, presence_of},
     diff,
+    ignore::ignored,
     inventory::{Identity, Inventory, PART_OF, mark, set_id},
     prune::Decision,
     rights::Missing,
@@ -169,9 +170,31 @@ pub(super) fn wanted(bundle: &Bundle) -> BTreeSet<Identity> {
         .collect()
 }
 
-/// Identifies what is applied. Of Secrets no digest is kept: short ones could be guessed by it.
-pub(super) fn desired_digest(object: &Json) -> Option<Digest> {
-    (object["kind"] != "Secret").then(|| Digest::sha256(canonical_json(object).as_bytes()))
+/// An object as it may be applied, with what of it belongs to others.
+pub(super) fn candidate<'a>(
+    id: &'a ObjectId,
+    object: &'a Json,
+    options: &Options<'a>,
+) -> Candidate<'a> {
+    Candidate {
+        id,
+        object,
+        ignored: ignored(options.ignore, id),
+    }
+}
+
+/// Identifies what is applied, and what of it belongs to others. Of Secrets no digest is kept: short
+/// ones could be guessed by it.
+pub(super) fn desired_digest(object: &Json, ignored: &[&str]) -> Option<Digest> {
+    if object["kind"] == "Secret" {
+        return None;
+    }
+    let mut text = canonical_json(object);
+    for pointer in ignored {
+        text.push('\n');
+        text.push_str(pointer);
+    }
+    Some(Digest::sha256(text.as_bytes()))
 }
 
 /// Nothing has changed since the last run: what is wanted, and which fields are ours.
@@ -251,14 +274,14 @@ async fn plan_stage(
             is_unchanged(
                 inventory,
                 id,
-                desired_digest(object).as_ref(),
+                desired_digest(object, &ignored(options.ignore, id)).as_ref(),
                 present.get(*id),
             )
         };
-        let asked: Vec<(&ObjectId, &Json)> = objects
+        let asked: Vec<Candidate<'_>> = objects
             .iter()
             .filter(|it| !is_known(it))
-            .map(|(id, object)| (*id, object))
+            .map(|(id, object)| candidate(id, object, options))
             .collect();
         let mut proposals = cluster
             .propose_all(&asked)
@@ -311,7 +334,7 @@ pub(super) fn step(
         _ => {}
     }
     let compared = diff::Options {
-        ignore: &[],
+        ignore: &ignored(options.ignore, id),
         secrets: options.secrets,
     };
     let changes = diff::changes(&live, &after, &compared);

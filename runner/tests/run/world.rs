@@ -8,8 +8,8 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace, id_of},
     inventory::Identity,
     run::{
-        Adoption, Finish, OnFailure, Options, Outcome, Progress, RunError, apply, roll_back, store,
-        uninstall,
+        Adoption, Finish, IgnoreRule, OnFailure, Options, Outcome, Progress, RunError, apply,
+        roll_back, store, uninstall,
     },
 };
 use cairn_spec::{Artifact, Digest, FileTree, bundle_artifact, unpack_bundle};
@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) approved: BTreeSet<Identity>,
     pub(crate) on_failure: OnFailure,
     pub(crate) deletion_timeout: Duration,
+    pub(crate) ignore: Vec<IgnoreRule>,
 }
 
 /// A bundle under construction: layers of stages of objects.
@@ -109,6 +110,7 @@ impl World {
             approved: BTreeSet::new(),
             on_failure: OnFailure::Rollback,
             deletion_timeout: Duration::from_secs(30),
+            ignore: Vec::new(),
         })
     }
 
@@ -120,6 +122,7 @@ impl World {
             deletion_timeout: self.deletion_timeout,
             approved: &self.approved,
             approved_amount: true,
+            ignore: &self.ignore,
             ..Options::new(secrets, "a test")
         }
     }
