@@ -318,7 +318,7 @@ fn hint_of(error: &RunError) -> Option<String> {
         RunError::SecretMissing {
             reference: None, ..
         } => "give the variable a `secretRef` in the cluster file, and build again",
-        RunError::RightsMissing { .. } => "nothing was applied; `cairn plan` shows the same",
+        RunError::RightsMissing { .. } => "nothing was begun",
         RunError::Foreign { .. } => {
             "take it over with `--adoption adopt`, or leave it with `--adoption skip`"
         }

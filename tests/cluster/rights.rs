@@ -141,7 +141,12 @@ fn missing_rights_are_in_the_plan_and_nothing_is_applied_without_them() -> Resul
     let status = world.ok(&format!("status --kubeconfig {ann}"))?;
     ensure!(status.contains("2/2"), "{status}");
     let denied = world.ends(&format!("uninstall --kubeconfig {ann}"), DENIED)?;
-    assert_snapshot!(denied.stderr, @"");
+    assert_snapshot!(denied.stderr, @r"
+      delete configmaps in namespace shop: settings
+      delete deployments.apps in namespace shop: web
+    error: 2 rights are missing
+    hint: nothing was begun
+    ");
     world.kubectl("get deployment -n shop web")?;
     Ok(())
 }

@@ -129,9 +129,11 @@ fn drift_row(drift: &Drift) -> Option<Vec<String>> {
     if field.is_empty() {
         return None;
     }
-    let by = match manager.as_str() {
-        "" => "was taken away".to_owned(),
-        manager => format!("was changed by {manager} at {time}"),
+    // Who scales leaves no time behind.
+    let by = match (manager.as_str(), time.as_str()) {
+        ("", _) => "was taken away".to_owned(),
+        (manager, "") => format!("was changed by {manager}"),
+        (manager, time) => format!("was changed by {manager} at {time}"),
     };
     let nothing = String::new;
     Some(vec![
