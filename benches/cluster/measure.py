@@ -88,16 +88,28 @@ class Cluster:
         self.process.wait()
 
 
-def timed(command, environment, accepted=(0,)):
+# The kernel counts the memory of whoever starts a process as that process's own peak, so a small one starts it.
+STARTER = """
+import os, sys, time
+began = time.perf_counter()
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+_, status, usage = os.wait4(process, 0)
+print(time.perf_counter() - began, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+"""
+
+
+def timed(command, environment):
     """Seconds, and MiB at the peak, of a command from start to exit."""
-    started = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    error = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - started
-    if os.waitstatus_to_exitcode(status) not in accepted or seconds > TIMEOUT_S:
-        raise SystemExit(f"error: {command}: {error.decode()[-2000:]}")
-    return seconds, usage.ru_maxrss / 1024
+    starter = [sys.executable, "-I", "-S", "-c", STARTER, *map(str, command)]
+    with tempfile.TemporaryFile() as said:
+        printed = subprocess.run(
+            starter, env=environment, stdout=subprocess.PIPE, stderr=said, timeout=TIMEOUT_S, check=True, text=True
+        ).stdout
+        seconds, memory, code = printed.split()
+        if code != "0":
+            said.seek(0)
+            raise SystemExit(f"error: {command}: {said.read().decode()[-2000:]}")
+    return float(seconds), float(memory)
 
 
 def row(name, ours, theirs):
@@ -130,23 +142,25 @@ def main():
                 manifests = str(scratch / theirs / "manifests")
                 force = ["--server-side", "--force-conflicts", "-R", "-f", manifests]
                 steps = {
-                    "apply, new": ([cairn, "apply", str(scratch / ours)], [kubectl, "apply", *force], (0,)),
-                    "plan, unchanged": ([cairn, "plan", str(scratch / ours)], [kubectl, "diff", *force], (0,)),
-                    "apply, unchanged": ([cairn, "apply", str(scratch / ours)], [kubectl, "apply", *force], (0,)),
+                    "apply, new": ([cairn, "apply", scratch / ours], [kubectl, "apply", *force]),
+                    "plan, unchanged": ([cairn, "plan", scratch / ours], [kubectl, "diff", *force]),
+                    "apply, unchanged": ([cairn, "apply", scratch / ours], [kubectl, "apply", *force]),
                 }
-                for name, (our, their, accepted) in steps.items():
-                    pair = [timed(our, environment), None] if number % 2 else [None, timed(their, environment, accepted)]
-                    pair = [one or timed(command, environment) for one, command in zip(pair, (our, their))]
+                for name, commands in steps.items():
+                    pair = [None, None]
+                    # Who comes first in one round comes second in the next.
+                    for which in (0, 1) if number % 2 else (1, 0):
+                        pair[which] = timed(commands[which], environment)
                     if number >= 0:
-                        runs[name][0].append(pair[0])
-                        runs[name][1].append(pair[1])
+                        for samples, sample in zip(runs[name], pair):
+                            samples.append(sample)
             print(f"\n{count:,} ConfigMaps of {TEXT_BYTES} bytes, medians of {rounds} rounds in turn, whole processes\n")
             print("| | cairn | kubectl | ratio | MiB, cairn | MiB, kubectl |\n| --- | --: | --: | --: | --: | --: |")
             for name, (ours, theirs) in runs.items():
                 row(name, ours, theirs)
             large = [config_map(f"c{index}", "large", os.urandom(5_000).hex()) for index in range(1_000)]
             write_bundle(scratch / "large", "large", large)
-            seconds, memory = timed([cairn, "apply", str(scratch / "large")], environment)
+            seconds, memory = timed([cairn, "apply", scratch / "large"], environment)
             print(f"\na bundle of 10 MB: {seconds:.1f} s, {memory:.0f} MiB at the peak")
         finally:
             cluster.end()
