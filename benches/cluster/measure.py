@@ -123,47 +123,60 @@ def row(name, ours, theirs):
     )
 
 
+def round_of(programs, count, number, scratch):
+    """Both commands in a cluster that is new, by what they do: who comes first in one round comes second in the next."""
+    cairn, kube, kubectl = programs
+    cluster = Cluster(kube, scratch / "kube")
+    environment = {**os.environ, "KUBECONFIG": cluster.kubeconfig, "HOME": str(scratch)}
+    try:
+        for place in ("warm", "ours", "theirs"):
+            objects = [config_map(f"c{index}", place, "x" * TEXT_BYTES) for index in range(count)]
+            write_bundle(scratch / place, place, objects)
+        files = {place: ["--server-side", "-R", "-f", str(scratch / place / "manifests")] for place in ("warm", "theirs")}
+        # What the first requests pay for all.
+        timed([kubectl, "create", "namespace", "theirs"], environment)
+        timed([kubectl, "apply", "--force-conflicts", *files["warm"]], environment)
+        timed([cairn, "plan", scratch / "ours"], environment)
+        apply = ([cairn, "apply", scratch / "ours"], [kubectl, "apply", "--force-conflicts", *files["theirs"]])
+        plan = ([cairn, "plan", scratch / "ours"], [kubectl, "diff", "--force-conflicts", *files["theirs"]])
+        samples = {}
+        for name, commands in {"apply, new": apply, "plan, unchanged": plan, "apply, unchanged": apply}.items():
+            pair = [None, None]
+            for which in (0, 1) if number % 2 else (1, 0):
+                pair[which] = timed(commands[which], environment)
+            samples[name] = pair
+        return samples
+    finally:
+        cluster.end()
+
+
+def large(programs, scratch):
+    """What a bundle of 10 MB takes."""
+    cairn, kube, _ = programs
+    objects = [config_map(f"c{index}", "large", os.urandom(5_000).hex()) for index in range(1_000)]
+    write_bundle(scratch / "large", "large", objects)
+    cluster = Cluster(kube, scratch / "kube")
+    try:
+        return timed([cairn, "apply", scratch / "large"], {**os.environ, "KUBECONFIG": cluster.kubeconfig})
+    finally:
+        cluster.end()
+
+
 def main():
-    cairn, kube, kubectl, count, rounds = sys.argv[1:]
+    *programs, count, rounds = sys.argv[1:]
     count, rounds = int(count), int(rounds)
+    runs = {}
+    for number in range(rounds):
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, pair in round_of(programs, count, number, pathlib.Path(scratch)).items():
+                runs.setdefault(name, []).append(pair)
+    print(f"\n{count:,} ConfigMaps of {TEXT_BYTES} bytes, medians of {rounds} rounds in turn, whole processes\n")
+    print("| | cairn | kubectl | ratio | MiB, cairn | MiB, kubectl |\n| --- | --: | --: | --: | --: | --: |")
+    for name, pairs in runs.items():
+        row(name, *zip(*pairs))
     with tempfile.TemporaryDirectory() as scratch:
-        scratch = pathlib.Path(scratch)
-        cluster = Cluster(kube, scratch / "kube")
-        environment = {**os.environ, "KUBECONFIG": cluster.kubeconfig, "HOME": str(scratch)}
-        runs = {name: ([], []) for name in ["apply, new", "plan, unchanged", "apply, unchanged"]}
-        try:
-            # What the first command of each kind pays for both, such as caches of the API server.
-            for number in range(-1, rounds):
-                ours, theirs = f"ours-{number + 1}", f"theirs-{number + 1}"
-                for place in (ours, theirs):
-                    objects = [config_map(f"c{index}", place, "x" * TEXT_BYTES) for index in range(count)]
-                    write_bundle(scratch / place, place, objects)
-                timed([kubectl, "create", "namespace", theirs], environment)
-                manifests = str(scratch / theirs / "manifests")
-                force = ["--server-side", "--force-conflicts", "-R", "-f", manifests]
-                steps = {
-                    "apply, new": ([cairn, "apply", scratch / ours], [kubectl, "apply", *force]),
-                    "plan, unchanged": ([cairn, "plan", scratch / ours], [kubectl, "diff", *force]),
-                    "apply, unchanged": ([cairn, "apply", scratch / ours], [kubectl, "apply", *force]),
-                }
-                for name, commands in steps.items():
-                    pair = [None, None]
-                    # Who comes first in one round comes second in the next.
-                    for which in (0, 1) if number % 2 else (1, 0):
-                        pair[which] = timed(commands[which], environment)
-                    if number >= 0:
-                        for samples, sample in zip(runs[name], pair):
-                            samples.append(sample)
-            print(f"\n{count:,} ConfigMaps of {TEXT_BYTES} bytes, medians of {rounds} rounds in turn, whole processes\n")
-            print("| | cairn | kubectl | ratio | MiB, cairn | MiB, kubectl |\n| --- | --: | --: | --: | --: | --: |")
-            for name, (ours, theirs) in runs.items():
-                row(name, ours, theirs)
-            large = [config_map(f"c{index}", "large", os.urandom(5_000).hex()) for index in range(1_000)]
-            write_bundle(scratch / "large", "large", large)
-            seconds, memory = timed([cairn, "apply", scratch / "large"], environment)
-            print(f"\na bundle of 10 MB: {seconds:.1f} s, {memory:.0f} MiB at the peak")
-        finally:
-            cluster.end()
+        seconds, memory = large(programs, pathlib.Path(scratch))
+    print(f"\na bundle of 10 MB: {seconds:.1f} s, {memory:.0f} MiB at the peak")
 
 
 main()
