@@ -10,6 +10,7 @@ mod error;
 mod facts;
 mod follow;
 mod judge;
+mod judgeable;
 mod logs;
 mod meter;
 mod objects;
