@@ -58,8 +58,6 @@ mod urls;
 mod versions;
 mod wraps;
 
-use std::{collections::HashMap, sync::LazyLock};
-
 use crate::{
     call::Call,
     state::Outcome,
@@ -141,17 +139,87 @@ static FAMILIES: &[&[Function]] = &[
     wraps::FUNCTIONS,
 ];
 
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    FAMILIES
-        .iter()
-        .flat_map(|family| family.iter())
-        .map(|function| (function.name, function))
-        .collect()
-});
+/// All functions in the order of their names, made when this is compiled: to make a table of them
+/// at each start would take longer than the parsing of a small template.
+static BY_NAME: Names = sorted(FAMILIES);
+
+struct Names {
+    functions: [&'static Function; MOST_FUNCTIONS],
+    /// How many of them there are; what follows is only there to fill the array.
+    count: usize,
+}
+
+const MOST_FUNCTIONS: usize = 256;
+
+const fn sorted(families: &'static [&'static [Function]]) -> Names {
+    let mut names = Names {
+        functions: [&families[0][0]; MOST_FUNCTIONS],
+        count: 0,
+    };
+    let mut family = 0;
+    while family < families.len() {
+        let mut index = 0;
+        while index < families[family].len() {
+            names.insert(&families[family][index]);
+            index += 1;
+        }
+        family += 1;
+    }
+    names
+}
+
+impl Names {
+    const fn insert(&mut self, function: &'static Function) {
+        let mut at = self.count;
+        while at > 0 && is_before(function.name, self.functions[at - 1].name) {
+            at -= 1;
+        }
+        if at > 0 && !is_before(self.functions[at - 1].name, function.name) {
+            self.functions[at - 1] = function;
+            return;
+        }
+        let mut last = self.count;
+        while last > at {
+            self.functions[last] = self.functions[last - 1];
+            last -= 1;
+        }
+        self.functions[at] = function;
+        self.count += 1;
+    }
+
+    fn all(&self) -> &[&'static Function] {
+        &self.functions[..self.count]
+    }
+}
+
+/// Whether a name comes before another, byte by byte.
+const fn is_before(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut at = 0;
+    while at < left.len() && at < right.len() {
+        if left[at] != right[at] {
+            return left[at] < right[at];
+        }
+        at += 1;
+    }
+    left.len() < right.len()
+}
+
+/// A function, by its place among all: parsed templates hold many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FunctionId(u8);
+
+impl FunctionId {
+    pub(crate) fn function(self) -> &'static Function {
+        BY_NAME.functions[usize::from(self.0)]
+    }
+}
 
 /// The function of that name.
-pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    BY_NAME.get(name).copied()
+pub(crate) fn find(name: &str) -> Option<FunctionId> {
+    let all = BY_NAME.all();
+    let found = all.binary_search_by(|function| function.name.cmp(name));
+    u8::try_from(found.ok()?).ok().map(FunctionId)
 }
 
 #[cfg(test)]
@@ -190,7 +258,9 @@ mod tests {
     #[test]
     fn the_functions_are_those_of_helm() {
         let helm: BTreeSet<&str> = HELM.split_whitespace().collect();
-        let ours: BTreeSet<&str> = BY_NAME.keys().copied().collect();
+        let ours: Vec<&str> = BY_NAME.all().iter().map(|it| it.name).collect();
+        assert!(ours.is_sorted_by(|left, right| left < right));
+        let ours: BTreeSet<&str> = ours.into_iter().collect();
         assert_eq!(helm.len(), 240);
         let missing: Vec<_> = helm.difference(&ours).collect();
         let unknown: Vec<_> = ours.difference(&helm).collect();
