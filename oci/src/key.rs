@@ -111,6 +111,19 @@ impl PrivateKey {
     }
 }
 
+impl PrivateKey {
+    /// Signs a message as ES256 of JSON Web Tokens writes it: the 64 bytes of r and s.
+    pub fn sign_es256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        match &self.0 {
+            Private::P256(key) => {
+                let signature: Signature = key.sign(message);
+                Ok(signature.to_bytes().to_vec())
+            }
+            Private::Ed25519(_) => Err(refuse_private("ES256 takes a P-256 key")),
+        }
+    }
+}
+
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.0 {
@@ -146,10 +159,15 @@ impl PublicKey {
                 "it is a `{label}`, not a `{PUBLIC_LABEL}`"
             )));
         }
-        if let Ok(key) = VerifyingKey::from_public_key_der(&der) {
+        Self::from_der(&der)
+    }
+
+    /// Reads a public key in SPKI DER, as certificates hold it.
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        if let Ok(key) = VerifyingKey::from_public_key_der(der) {
             return Self::new(Public::P256(key));
         }
-        match EdVerifyingKey::from_public_key_der(&der) {
+        match EdVerifyingKey::from_public_key_der(der) {
             Ok(key) => Self::new(Public::Ed25519(key)),
             Err(_) => Err(refuse_public("it is neither a P-256 nor an Ed25519 key")),
         }
@@ -181,6 +199,25 @@ impl PublicKey {
     /// The same hash as Sigstore bundles write it: in base64.
     pub fn hint(&self) -> String {
         STANDARD.encode(Sha256::digest(&self.spki_der))
+    }
+
+    /// SPKI DER, as certificates hold it.
+    pub fn to_der(&self) -> &[u8] {
+        &self.spki_der
+    }
+
+    /// It is a P-256 key.
+    pub fn is_p256(&self) -> bool {
+        matches!(self.key, Public::P256(_))
+    }
+
+    /// The signature, 64 bytes of r and s, is this P-256 key's over the message.
+    pub fn verify_es256(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.key {
+            Public::P256(key) => Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Public::Ed25519(_) => false,
+        }
     }
 
     /// The signature is this key's over the message.

@@ -11,12 +11,15 @@
 
 pub mod charts;
 mod copy;
+pub mod envelope;
 mod error;
 pub mod key;
+pub mod keyring;
 pub mod limits;
 pub mod network;
 mod progress;
 mod remote;
+pub mod request_token;
 pub mod sign;
 pub mod store;
 pub mod sync;

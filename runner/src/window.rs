@@ -6,74 +6,15 @@
 //! later as was skipped; one that comes twice opens a window the first time and closes it the second.
 
 use cairn_spec::Timestamp as WrittenTime;
+pub use cairn_spec::agent::{Day, Window, Windows};
 use jiff::{
     Timestamp, ToSpan as _,
     civil::{Date, Time, Weekday},
     tz::TimeZone,
 };
-use serde::{Deserialize, Serialize};
 
 /// Opening times further away than this are not looked for, in days.
 const HORIZON_DAYS: i64 = 400;
-
-/// When changes are allowed. Without any window they always are; a freeze forbids them in any case.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Windows {
-    /// Changes are made in these only.
-    #[serde(default)]
-    pub allow: Vec<Window>,
-    /// Changes are not made in these.
-    #[serde(default)]
-    pub deny: Vec<Window>,
-}
-
-/// A time that comes again on days of the week, or a stretch of time that comes once, or both: nights
-/// within a stretch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Window {
-    /// Its name, for messages.
-    pub name: String,
-    /// The days it begins on; every day when there are none.
-    #[serde(default)]
-    pub days: Vec<Day>,
-    /// When it begins, such as `22:00`; midnight when it is left out.
-    #[serde(default)]
-    pub start: Option<String>,
-    /// When it ends, such as `04:00`, the next day if that is not after the start; a day after the
-    /// start when it is left out.
-    #[serde(default)]
-    pub end: Option<String>,
-    /// A zone of the IANA database, such as `Europe/Berlin`.
-    pub timezone: String,
-    /// Not before this.
-    #[serde(default)]
-    pub from: Option<WrittenTime>,
-    /// Not at or after this.
-    #[serde(default)]
-    pub until: Option<WrittenTime>,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Day {
-    /// `monday`.
-    Monday,
-    /// `tuesday`.
-    Tuesday,
-    /// `wednesday`.
-    Wednesday,
-    /// `thursday`.
-    Thursday,
-    /// `friday`.
-    Friday,
-    /// `saturday`.
-    Saturday,
-    /// `sunday`.
-    Sunday,
-}
 
 /// Whether changes may be made now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,7 +150,7 @@ impl Checked {
         let start = time(&window.start)?.unwrap_or(Time::midnight());
         Ok(Self {
             name: window.name.clone(),
-            days: window.days.iter().map(|day| day.weekday()).collect(),
+            days: window.days.iter().map(|day| weekday(*day)).collect(),
             start,
             end: time(&window.end)?.unwrap_or(start),
             zone,
@@ -263,17 +204,15 @@ impl Checked {
     }
 }
 
-impl Day {
-    fn weekday(self) -> Weekday {
-        match self {
-            Self::Monday => Weekday::Monday,
-            Self::Tuesday => Weekday::Tuesday,
-            Self::Wednesday => Weekday::Wednesday,
-            Self::Thursday => Weekday::Thursday,
-            Self::Friday => Weekday::Friday,
-            Self::Saturday => Weekday::Saturday,
-            Self::Sunday => Weekday::Sunday,
-        }
+fn weekday(day: Day) -> Weekday {
+    match day {
+        Day::Monday => Weekday::Monday,
+        Day::Tuesday => Weekday::Tuesday,
+        Day::Wednesday => Weekday::Wednesday,
+        Day::Thursday => Weekday::Thursday,
+        Day::Friday => Weekday::Friday,
+        Day::Saturday => Weekday::Saturday,
+        Day::Sunday => Weekday::Sunday,
     }
 }
 

@@ -4,15 +4,18 @@
 //! It knows neither files nor HTTP: text and bytes come in, text and bytes go out.
 #![warn(missing_docs)]
 
+pub mod agent;
 mod archive;
 mod artifact;
 mod bundle_artifact;
 mod chart;
 mod diagnostic;
 mod digest;
+mod envelope;
 mod json;
 mod kind;
 pub mod media_type;
+mod merge;
 mod name;
 mod pack_artifact;
 mod patch;
@@ -26,22 +29,25 @@ mod value;
 mod version;
 pub mod yaml;
 
-pub use archive::{ArchiveError, ArchiveLimits, gzip, read_tar_gzip, write_tar};
+pub use archive::{ArchiveError, ArchiveLimits, each_file, gzip, read_tar_gzip, write_tar};
 pub use artifact::{
     Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
     MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
 };
 pub use bundle_artifact::{
-    BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest, unpack_bundle,
+    BUNDLE_FILES, BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest,
+    unpack_bundle,
 };
 pub use chart::{ChartName, ChartRepository, ChartTransport};
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
+pub use envelope::{Envelope, EnvelopeSignature};
 pub use json::canonical_json;
 pub use kind::*;
+pub use merge::{merge_patch, merge_patch_between};
 pub use name::{
-    CapabilityName, ClusterName, LayerName, NameError, PackName, PresetName, ProfileName,
-    VariableName,
+    CapabilityName, ClusterName, GroupName, LayerName, NameError, PackName, PresetName,
+    ProfileName, VariableName,
 };
 pub use pack_artifact::{
     PackArtifactError, PackConfig, PackFile, UnpackedPack, pack_artifact, unpack_pack,

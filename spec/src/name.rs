@@ -117,6 +117,10 @@ name_type!(
     ClusterName, "cluster name", DNS_LABEL_RULE, DNS_LABEL_PATTERN, is_dns_label
 );
 name_type!(
+    /// The name of a group of clusters: a DNS label.
+    GroupName, "group name", DNS_LABEL_RULE, DNS_LABEL_PATTERN, is_dns_label
+);
+name_type!(
     /// The name of a preset of a pack: a DNS label.
     PresetName, "preset name", DNS_LABEL_RULE, DNS_LABEL_PATTERN, is_dns_label
 );

@@ -3,12 +3,12 @@
 //! <https://github.com/sigstore/protobuf-specs/blob/main/protos/sigstore_bundle.proto>
 //! <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md>
 
-use cairn_spec::{Artifact, Descriptor, media_type};
+use cairn_spec::{Artifact, Descriptor, Envelope, media_type};
 use serde::{Deserialize, Serialize};
 
 use super::{
     COSIGN_SIGN, Form, SignOptions, VerifiedSignature, concerns_one_signature,
-    dsse::{Envelope, Statement},
+    dsse::{self, Statement},
 };
 use crate::{
     Error, PrivateKey, PublicKey, limits,
@@ -136,7 +136,7 @@ pub(super) fn artifact(
                 hint: key.public_key()?.hint(),
             },
         },
-        dsse_envelope: Envelope::sign(statement, key)?,
+        dsse_envelope: dsse::seal(statement, key)?,
     };
     let bytes = serde_json::to_vec(&bundle).map_err(|error| Error::Malformed {
         what: statement.predicate_type.clone(),
@@ -221,7 +221,7 @@ pub(super) fn read<'k>(
     if !bundle.media_type.starts_with(ANY_BUNDLE) {
         return None;
     }
-    bundle.dsse_envelope.open(keys)
+    dsse::open(&bundle.dsse_envelope, keys)
 }
 
 impl Wanted {

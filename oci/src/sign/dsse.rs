@@ -5,33 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cairn_spec::{Annotations, Digest, media_type};
+use cairn_spec::{Annotations, Digest, Envelope, media_type};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Claims, claims, shown};
-use crate::{Error, PrivateKey, PublicKey};
+use crate::{Error, PrivateKey, PublicKey, envelope};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const OLD_STATEMENT: &str = "https://in-toto.io/Statement/v0.1";
-/// The most signatures of one envelope that are looked at.
-const MAX_ENVELOPE_SIGNATURES: usize = 16;
-
-/// A signed payload.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Envelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<EnvelopeSignature>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct EnvelopeSignature {
-    sig: String,
-}
-
 /// What is claimed about which content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,58 +68,28 @@ impl Statement {
     }
 }
 
-impl Envelope {
-    /// Signs a statement.
-    pub(super) fn sign(statement: &Statement, key: &PrivateKey) -> Result<Self, Error> {
-        let payload = serde_json::to_vec(statement).map_err(|error| Error::Malformed {
-            what: statement.predicate_type.clone(),
-            reason: error.to_string(),
-        })?;
-        let signature = key.sign(&pre_authentication_encoding(media_type::IN_TOTO, &payload));
-        Ok(Self {
-            payload: STANDARD.encode(&payload),
-            payload_type: media_type::IN_TOTO.to_owned(),
-            signatures: vec![EnvelopeSignature {
-                sig: STANDARD.encode(signature),
-            }],
-        })
-    }
-
-    /// The statement, and those of `keys` that signed it; `None` unless at least one did.
-    /// Nothing of the payload is parsed before a signature on it verifies.
-    pub(super) fn open<'k>(
-        &self,
-        keys: &'k [PublicKey],
-    ) -> Option<(Statement, Vec<&'k PublicKey>)> {
-        if self.payload_type != media_type::IN_TOTO {
-            return None;
-        }
-        let payload = STANDARD.decode(&self.payload).ok()?;
-        let signed = pre_authentication_encoding(&self.payload_type, &payload);
-        let signatures: Vec<Vec<u8>> = self
-            .signatures
-            .iter()
-            .take(MAX_ENVELOPE_SIGNATURES)
-            .filter_map(|signature| STANDARD.decode(&signature.sig).ok())
-            .collect();
-        let has_signed = |key: &&PublicKey| {
-            signatures
-                .iter()
-                .any(|signature| key.verify(&signed, signature))
-        };
-        let signers: Vec<&PublicKey> = keys.iter().filter(has_signed).collect();
-        if signers.is_empty() {
-            return None;
-        }
-        let statement: Statement = serde_json::from_slice(&payload).ok()?;
-        matches!(statement.kind.as_str(), STATEMENT | OLD_STATEMENT).then_some((statement, signers))
-    }
+/// Signs a statement.
+pub(super) fn seal(statement: &Statement, key: &PrivateKey) -> Result<Envelope, Error> {
+    let payload = serde_json::to_vec(statement).map_err(|error| Error::Malformed {
+        what: statement.predicate_type.clone(),
+        reason: error.to_string(),
+    })?;
+    Ok(envelope::seal(media_type::IN_TOTO, &payload, [key]))
 }
 
-/// `DSSEv1 <length> <type> <length> <payload>`, lengths in bytes: what is signed.
-pub(super) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let (type_length, length) = (payload_type.len(), payload.len());
-    let mut encoding = format!("DSSEv1 {type_length} {payload_type} {length} ").into_bytes();
-    encoding.extend_from_slice(payload);
-    encoding
+/// The statement, and those of `keys` that signed it; `None` unless at least one did.
+/// Nothing of the payload is parsed before a signature on it verifies.
+pub(super) fn open<'k>(
+    envelope: &Envelope,
+    keys: &'k [PublicKey],
+) -> Option<(Statement, Vec<&'k PublicKey>)> {
+    if envelope.payload_type != media_type::IN_TOTO {
+        return None;
+    }
+    let (payload, signers) = envelope::signers(envelope, keys).ok()?;
+    if signers.is_empty() {
+        return None;
+    }
+    let statement: Statement = serde_json::from_slice(&payload).ok()?;
+    matches!(statement.kind.as_str(), STATEMENT | OLD_STATEMENT).then_some((statement, signers))
 }

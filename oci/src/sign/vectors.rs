@@ -79,7 +79,8 @@ fn files() -> Vec<(&'static str, String)> {
     let key = private("test.key");
     let statement = statement(&subject(), COSIGN_SIGN);
     let statement_bytes = serde_json::to_vec(&statement).unwrap();
-    let encoding = dsse::pre_authentication_encoding(media_type::IN_TOTO, &statement_bytes);
+    let encoding =
+        crate::envelope::pre_authentication_encoding(media_type::IN_TOTO, &statement_bytes);
     let bundle = bundle::artifact(&subject(), &statement, &key, Some(CREATED_UNIX_S)).unwrap();
     let layer = simple::layer(payload(&subject()).into_bytes(), &key).unwrap();
     let (config, manifest) =

@@ -1,10 +1,11 @@
 //! A verified bundle, ready to apply: its files are the ones `bundle.json` names, and its objects the ones
 //! its plan names (`spec/bundle.md`).
 //!
-//! A [`BundleReader`] takes the files one after the other, from a folder or an archive, and keeps
+//! A [`BundleReader`] takes the files one after the other, from a folder or an artifact, and keeps
 //! nothing but the objects, cleaned and compressed. They come out again stage by stage, some at a
 //! time, so that a large bundle needs little memory.
 
+mod artifact;
 mod error;
 mod object;
 mod reader;
@@ -20,6 +21,7 @@ use serde_json::Value as Json;
 
 use store::Segment;
 
+pub use artifact::Blobs;
 pub use error::BundleError;
 pub use reader::{BundleReader, MAX_OBJECTS, MAX_UNPACKED_BYTES};
 pub use secrets::Secrets;
@@ -76,14 +78,30 @@ impl StageObjects {
         &'a self,
         secrets: &'a Secrets,
     ) -> impl Iterator<Item = Result<Vec<Manifest>, BundleError>> + 'a {
-        self.segments.iter().map(move |segment| {
-            let mut manifests = segment.manifests(&self.planned)?;
-            for manifest in &mut manifests {
-                secrets.fill(&mut manifest.object)?;
-                object::encode_string_data(&mut manifest.object);
-            }
-            manifests.sort_by_key(|manifest| manifest.index);
-            Ok(manifests)
-        })
+        self.pick(secrets, |_| true)
+    }
+
+    /// The same of some objects; of the others not even secrets are needed.
+    pub fn pick<'a>(
+        &'a self,
+        secrets: &'a Secrets,
+        which: impl Fn(&PlanObject) -> bool + 'a,
+    ) -> impl Iterator<Item = Result<Vec<Manifest>, BundleError>> + 'a {
+        let wanted = move |index| self.planned.get(index).is_some_and(&which);
+        self.segments
+            .iter()
+            .filter_map(move |segment| {
+                let picked = segment.manifests(&self.planned, &wanted);
+                picked.transpose()
+            })
+            .map(|picked| {
+                let mut manifests = picked?;
+                for manifest in &mut manifests {
+                    secrets.fill(&mut manifest.object)?;
+                    object::encode_string_data(&mut manifest.object);
+                }
+                manifests.sort_by_key(|manifest| manifest.index);
+                Ok(manifests)
+            })
     }
 }

@@ -77,14 +77,24 @@ impl SegmentWriter {
 }
 
 impl Segment {
-    /// The objects, in the order they were added.
-    pub(super) fn manifests(&self, planned: &[PlanObject]) -> Result<Vec<Manifest>, BundleError> {
+    /// The objects that are wanted, in the order they were added; none if there are none.
+    pub(super) fn manifests(
+        &self,
+        planned: &[PlanObject],
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Option<Vec<Manifest>>, BundleError> {
+        if !self.entries.iter().any(|(index, _)| wanted(*index)) {
+            return Ok(None);
+        }
         let mut decoder = DeflateDecoder::new(self.deflated.as_slice());
-        let mut manifests = Vec::with_capacity(self.entries.len());
+        let mut manifests = Vec::new();
         let mut json = Vec::new();
         for &(index, length) in &self.entries {
             json.resize(length, 0);
             decoder.read_exact(&mut json).map_err(BundleError::Store)?;
+            if !wanted(index) {
+                continue;
+            }
             let object = serde_json::from_slice(&json).map_err(|source| {
                 let path = planned
                     .get(index)
@@ -96,6 +106,6 @@ impl Segment {
             })?;
             manifests.push(Manifest { index, object });
         }
-        Ok(manifests)
+        Ok(Some(manifests))
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use tokio::sync::{RwLock, Semaphore};
 
-use super::{Cluster, Pace};
+use super::{Cluster, Pace, server::Endpoint};
 
 /// Where the cluster is, and who asks.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +54,7 @@ impl Cluster {
         if let Some(user) = &access.impersonate {
             config.auth_info.impersonate = Some(user.clone());
         }
+        let endpoint = Endpoint::of(&config).map(Arc::new);
         let client = kube::Client::try_from(config)
             .map_err(|error| ConnectError::Client(Box::new(error)))?;
         Ok(Self {
@@ -61,6 +62,8 @@ impl Cluster {
             places: Arc::new(Semaphore::new(pace.concurrency.max(1))),
             pace,
             kinds: Arc::new(RwLock::new(None)),
+            meter: Arc::default(),
+            endpoint,
         })
     }
 }

@@ -1,23 +1,36 @@
 //! Following objects of many kinds at once: one watch a kind and namespace, merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use cairn_spec::ObjectId;
 use futures_util::{
     StreamExt as _,
-    stream::{BoxStream, SelectAll, select_all, unfold},
+    stream::{BoxStream, SelectAll, unfold},
 };
 use serde_json::Value;
+use tokio::time::sleep;
 
-use super::{Cluster, ClusterError, Event, Resource, Watch};
+use super::{Cluster, ClusterError, Event, Resource, View, Watch};
+
+/// A watch that failed is tried again after this time, then after twice it, and so on.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The changes of objects of many kinds.
-pub struct Follow {
-    events: SelectAll<BoxStream<'static, (usize, Result<Event, ClusterError>)>>,
+pub struct Follow<T = Value> {
+    cluster: Cluster,
+    label: String,
+    events: SelectAll<Events<T>>,
     watched: Vec<Watched>,
 }
 
-impl std::fmt::Debug for Follow {
+/// The place that something happens in, and what it is.
+type Events<T> = BoxStream<'static, (usize, Result<Event<T>, ClusterError>)>;
+
+impl<T> std::fmt::Debug for Follow<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Follow")
             .field("watched", &self.watched)
@@ -40,17 +53,18 @@ pub struct Place {
 #[derive(Debug)]
 struct Watched {
     resource: Resource,
+    namespace: Option<String>,
     /// Those that are there, as far as is known.
     present: BTreeSet<ObjectId>,
 }
 
 /// An object as it is now; none if it is gone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct Seen<T = Value> {
     /// Which one.
     pub id: ObjectId,
     /// What it is.
-    pub object: Option<Value>,
+    pub object: Option<T>,
 }
 
 impl Cluster {
@@ -72,52 +86,100 @@ impl Cluster {
     }
 
     /// Follows all objects with a label in some places.
-    pub fn follow_places(&self, places: impl IntoIterator<Item = Place>, label: &str) -> Follow {
-        let mut watched = Vec::new();
-        let mut streams = Vec::new();
-        for (index, place) in places.into_iter().enumerate() {
-            let (resource, namespace) = (place.resource, place.namespace.as_deref());
-            let watch = Watch::new(self, resource.clone(), namespace, label);
-            let events = unfold(watch, move |mut watch| async move {
-                let event = watch.next().await;
-                Some(((index, event), watch))
-            });
-            streams.push(events.boxed());
-            watched.push(Watched {
-                resource,
-                present: place.expected,
-            });
+    pub fn follow_places<T: View>(
+        &self,
+        places: impl IntoIterator<Item = Place>,
+        label: &str,
+    ) -> Follow<T> {
+        let mut follow = Follow {
+            cluster: self.clone(),
+            label: label.to_owned(),
+            events: SelectAll::new(),
+            watched: Vec::new(),
+        };
+        for place in places {
+            follow.add(place);
         }
-        Follow {
-            events: select_all(streams),
-            watched,
-        }
+        follow
     }
 }
 
-impl Follow {
+impl<T: View> Follow<T> {
+    /// Follows one more place.
+    pub fn add(&mut self, place: Place) {
+        let index = self.watched.len();
+        let (resource, namespace) = (place.resource, place.namespace);
+        let watch = Watch::new(
+            &self.cluster,
+            resource.clone(),
+            namespace.as_deref(),
+            &self.label,
+        );
+        // Whoever may not see all namespaces may see some.
+        let may_be_narrowed = namespace.is_none() && resource.is_namespaced;
+        self.events.push(events(index, watch, may_be_narrowed));
+        self.watched.push(Watched {
+            resource,
+            namespace,
+            present: place.expected,
+        });
+    }
+
     /// Waits for the next changes: each object that is there is seen first. Never returns if there is
-    /// nothing to follow. An error means that the API server was away for the whole patience.
-    pub async fn next(&mut self) -> Result<Vec<Seen>, ClusterError> {
+    /// nothing to follow. An error means that the API server was away for the whole patience, or
+    /// refuses; asking again goes on, but not where all namespaces were asked for and that was refused.
+    pub async fn next(&mut self) -> Result<Vec<Seen<T>>, ClusterError> {
+        self.next_of().await.1
+    }
+
+    /// The same, with the place that it happened in.
+    pub async fn next_of(&mut self) -> (usize, Result<Vec<Seen<T>>, ClusterError>) {
         let Some((index, event)) = self.events.next().await else {
             return std::future::pending().await;
         };
-        let event = event?;
-        let Some(watched) = self.watched.get_mut(index) else {
-            return Ok(Vec::new());
-        };
-        Ok(watched.take(event))
+        let watched = self.watched.get_mut(index);
+        (
+            index,
+            event.map(|event| watched.map_or_else(Vec::new, |watched| watched.take(event))),
+        )
+    }
+
+    /// A place, with the objects that are there as far as is known.
+    pub fn place(&self, index: usize) -> Option<Place> {
+        let watched = self.watched.get(index)?;
+        Some(Place {
+            resource: watched.resource.clone(),
+            namespace: watched.namespace.clone(),
+            expected: watched.present.clone(),
+        })
     }
 }
 
+/// What a watch tells, with pauses after failures. One that asks for too much ends when it is refused.
+fn events<T: View>(index: usize, watch: Watch<T>, may_be_narrowed: bool) -> Events<T> {
+    let start = Some((watch, Duration::ZERO));
+    let events = unfold(start, move |state| async move {
+        let (mut watch, pause): (Watch<T>, Duration) = state?;
+        sleep(pause).await;
+        let event = watch.next().await;
+        let state = match &event {
+            Ok(_) => Some((watch, Duration::ZERO)),
+            Err(error) if may_be_narrowed && error.is_forbidden() => None,
+            Err(_) => Some((watch, LONGEST_PAUSE.min(FIRST_PAUSE.max(pause * 2)))),
+        };
+        Some(((index, event), state))
+    });
+    events.boxed()
+}
+
 impl Watched {
-    fn take(&mut self, event: Event) -> Vec<Seen> {
+    fn take<T: View>(&mut self, event: Event<T>) -> Vec<Seen<T>> {
         match event {
             Event::All(objects) => {
                 let mut missing = std::mem::take(&mut self.present);
-                let mut seen: Vec<Seen> = Vec::new();
+                let mut seen = Vec::new();
                 for object in objects {
-                    let id = self.id_of(&object);
+                    let id = object.id(&self.resource);
                     missing.remove(&id);
                     self.present.insert(id.clone());
                     let object = Some(object);
@@ -127,26 +189,16 @@ impl Watched {
                 seen
             }
             Event::Changed(object) => {
-                let id = self.id_of(&object);
+                let id = object.id(&self.resource);
                 self.present.insert(id.clone());
                 let object = Some(object);
                 vec![Seen { id, object }]
             }
             Event::Removed(object) => {
-                let id = self.id_of(&object);
+                let id = object.id(&self.resource);
                 self.present.remove(&id);
                 vec![Seen { id, object: None }]
             }
-        }
-    }
-
-    fn id_of(&self, object: &Value) -> ObjectId {
-        let metadata = &object["metadata"];
-        ObjectId {
-            api_version: self.resource.api_version(),
-            kind: self.resource.kind.clone(),
-            namespace: metadata["namespace"].as_str().map(str::to_owned),
-            name: metadata["name"].as_str().unwrap_or_default().to_owned(),
         }
     }
 }
@@ -166,6 +218,7 @@ mod tests {
                 plural: "pods".to_owned(),
                 is_namespaced: true,
             },
+            namespace: None,
             present: BTreeSet::new(),
         };
         let pod = |name: &str| json!({"metadata": {"namespace": "n", "name": name}});

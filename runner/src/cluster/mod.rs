@@ -9,12 +9,17 @@ mod discovery;
 mod error;
 mod facts;
 mod follow;
+mod judge;
 mod logs;
+mod meter;
 mod objects;
 mod ownership;
 mod pods;
 mod propose;
 mod request;
+mod rights;
+mod server;
+mod view;
 mod wait;
 mod watch;
 
@@ -27,9 +32,11 @@ pub use connect::{Access, ConnectError};
 pub use discovery::{Kinds, Resource};
 pub use error::{ClusterError, Conflict, Refusal};
 pub use follow::{Follow, Place, Seen};
+pub use meter::Requests;
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
-pub use propose::{Presence, Proposal, presence_of};
+pub use propose::{Candidate, Presence, Proposal, presence_of};
+pub use view::{Sighting, View};
 pub(crate) use wait::now;
 pub use wait::{Awaited, Ended, Unhealthy, Waiting};
 pub use watch::{Event, Watch};
@@ -62,6 +69,15 @@ pub struct Cluster {
     pace: Pace,
     places: Arc<Semaphore>,
     kinds: Arc<RwLock<Option<Arc<Kinds>>>>,
+    meter: Arc<meter::Meter>,
+    endpoint: Option<Arc<server::Endpoint>>,
+}
+
+impl Cluster {
+    /// The requests that were made until now, without watches.
+    pub fn requests(&self) -> Requests {
+        self.meter.read()
+    }
 }
 
 impl std::fmt::Debug for Cluster {

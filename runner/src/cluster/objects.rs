@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use cairn_spec::ObjectId;
 use http::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Cluster, ClusterError, Resource,
     request::{Call, JSON, encoded},
+    view::{Sighting, View},
 };
 
 /// How many objects one page of a list holds.
@@ -17,6 +19,7 @@ const PAGE_OBJECTS: usize = 500;
 const LIST_ATTEMPTS: u32 = 3;
 
 /// Metadata alone, which holds who owns which field too.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Which object it is; what it does not say is empty.
@@ -42,6 +45,22 @@ pub enum Listed {
     Whole,
     /// `metadata`.
     Metadata,
+}
+
+impl Listed {
+    pub(super) fn accept_one(self) -> &'static str {
+        match self {
+            Self::Whole => JSON,
+            Self::Metadata => METADATA,
+        }
+    }
+
+    fn accept_list(self) -> &'static str {
+        match self {
+            Self::Whole => JSON,
+            Self::Metadata => METADATA_LIST,
+        }
+    }
 }
 
 /// What happens to objects that are owned by one that is deleted.
@@ -86,62 +105,79 @@ impl Cluster {
         label: &str,
         how: Listed,
     ) -> Result<Vec<Value>, ClusterError> {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match self.pages(resource, namespace, label, how).await {
-                Err(error) if error.has_code(410) && attempts < LIST_ATTEMPTS => {}
-                listed => return Ok(listed?.objects),
-            }
-        }
+        let wanted = Wanted {
+            resource,
+            namespace,
+            label,
+            how,
+        };
+        self.all(&wanted).await
     }
 
-    pub(super) async fn pages(
+    /// The same by their metadata alone.
+    pub async fn sightings(
         &self,
         resource: &Resource,
         namespace: Option<&str>,
         label: &str,
-        how: Listed,
-    ) -> Result<List, ClusterError> {
-        let mut list = List::default();
+    ) -> Result<Vec<Sighting>, ClusterError> {
+        let wanted = Wanted {
+            resource,
+            namespace,
+            label,
+            how: Listed::Metadata,
+        };
+        self.all(&wanted).await
+    }
+
+    async fn all<T: View>(&self, wanted: &Wanted<'_>) -> Result<Vec<T>, ClusterError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut objects = Vec::new();
+            let listed = self.pages(wanted, |object| objects.push(object));
+            match listed.await {
+                Err(error) if error.has_code(410) && attempts < LIST_ATTEMPTS => {}
+                listed => return listed.map(|_| objects),
+            }
+        }
+    }
+
+    /// Reads a list page by page; gives the version of the last one.
+    pub(super) async fn pages<T: View>(
+        &self,
+        wanted: &Wanted<'_>,
+        mut each: impl FnMut(T),
+    ) -> Result<String, ClusterError> {
         let mut next = String::new();
         loop {
             let path = format!(
                 "{}?limit={PAGE_OBJECTS}&labelSelector={}&continue={}",
-                resource.path(namespace),
-                encoded(label),
+                wanted.resource.path(wanted.namespace),
+                encoded(wanted.label),
                 encoded(&next),
             );
             let mut call = Call::get(path);
-            if how == Listed::Metadata {
-                call.accept = METADATA_LIST;
-            }
-            let mut page = self.ask(&call).await?.value;
-            let is_list = page["kind"]
-                .as_str()
-                .is_some_and(|kind| kind.ends_with("List"));
-            let items = match page["items"].take() {
-                Value::Array(items) => items,
+            call.accept = wanted.how.accept_list();
+            let page: Page<T> = self.ask_typed(&call).await?;
+            let items = match page.items {
+                Some(items) => items,
                 // Lists of metadata are null when they are empty.
-                Value::Null if is_list => Vec::new(),
-                _ => {
+                None if page.kind.ends_with("List") => Vec::new(),
+                None => {
                     return Err(ClusterError::Answer {
                         request: format!("GET {}", call.path),
                         problem: "it is no list".to_owned(),
                     });
                 }
             };
-            // Items of a list do not say what they are.
-            list.objects.extend(items.into_iter().map(|mut object| {
-                object["apiVersion"] = json!(resource.api_version());
-                object["kind"] = json!(resource.kind);
-                object
-            }));
-            let text = |key: &str| page["metadata"][key].as_str().unwrap_or_default();
-            text("resourceVersion").clone_into(&mut list.resource_version);
-            text("continue").clone_into(&mut next);
+            for mut object in items {
+                object.is_of(wanted.resource);
+                each(object);
+            }
+            next = page.metadata.r#continue;
             if next.is_empty() {
-                return Ok(list);
+                return Ok(page.metadata.resource_version);
             }
         }
     }
@@ -193,9 +229,28 @@ pub struct Judged<'a> {
     pub resource_version: &'a str,
 }
 
-/// A whole list, and the moment it is of.
-#[derive(Debug, Default)]
-pub(super) struct List {
-    pub(super) objects: Vec<Value>,
-    pub(super) resource_version: String,
+/// What is listed.
+pub(super) struct Wanted<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) label: &'a str,
+    pub(super) how: Listed,
+}
+
+/// A part of a list.
+#[derive(Deserialize)]
+#[serde(bound = "T: View")]
+struct Page<T> {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: PageMetadata,
+    items: Option<Vec<T>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMetadata {
+    resource_version: String,
+    r#continue: String,
 }

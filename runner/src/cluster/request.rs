@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -96,15 +97,16 @@ impl Cluster {
     pub(super) async fn ask(&self, call: &Call) -> Result<Answer, ClusterError> {
         let response = self.attempts(call, Reading::Whole).await?;
         let is_created = response.status() == StatusCode::CREATED;
-        let body = response.into_body().collect_bytes().await;
-        let value = body
-            .map_err(|error| error.to_string())
-            .and_then(|body| serde_json::from_slice(&body).map_err(|error| error.to_string()))
-            .map_err(|problem| ClusterError::Answer {
-                request: call.name(),
-                problem,
-            })?;
+        let value = read(call, response).await?;
         Ok(Answer { is_created, value })
+    }
+
+    /// The same for an answer of which only some is to be read.
+    pub(super) async fn ask_typed<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+    ) -> Result<T, ClusterError> {
+        read(call, self.attempts(call, Reading::Whole).await?).await
     }
 
     /// The same for an answer that is no JSON.
@@ -182,9 +184,12 @@ impl Cluster {
             })?;
             Ok(Response::from_parts(parts, Body::from(body)))
         };
-        timeout(self.pace.request_timeout, once)
-            .await
-            .unwrap_or(Err(Failure::Away(None)))
+        let started = Instant::now();
+        let ended = timeout(self.pace.request_timeout, once).await;
+        if reading == Reading::Whole {
+            self.meter.count(started.elapsed());
+        }
+        ended.unwrap_or(Err(Failure::Away(None)))
     }
 
     /// The response, if it is one of success.
@@ -214,6 +219,19 @@ impl Cluster {
             _ => Failure::Final(ClusterError::Refused(Box::new(refusal))),
         })
     }
+}
+
+async fn read<T: DeserializeOwned>(
+    call: &Call,
+    response: Response<Body>,
+) -> Result<T, ClusterError> {
+    let body = response.into_body().collect_bytes().await;
+    body.map_err(|error| error.to_string())
+        .and_then(|body| serde_json::from_slice(&body).map_err(|error| error.to_string()))
+        .map_err(|problem| ClusterError::Answer {
+            request: call.name(),
+            problem,
+        })
 }
 
 /// How a body ends too early.

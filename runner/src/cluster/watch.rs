@@ -1,17 +1,20 @@
 //! What happens to objects, as it happens, without a gap: a list, then a watch from its version on,
 //! and both anew when the API server says that the version is too old or does not say anything.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use bytes::BytesMut;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Cluster, ClusterError, Listed, Resource,
+    Cluster, ClusterError, Resource,
+    objects::Wanted,
     request::{Call, encoded},
+    view::View,
 };
 
 /// How long the API server keeps a watch open.
@@ -28,18 +31,18 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a watch tells.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum Event<T = Value> {
     /// All there is; what is not in it is gone.
-    All(Vec<Value>),
+    All(Vec<T>),
     /// An object is new or has changed.
-    Changed(Value),
+    Changed(T),
     /// An object is gone.
-    Removed(Value),
+    Removed(T),
 }
 
 /// A watch of the objects of one kind.
 #[derive(Debug)]
-pub struct Watch {
+pub struct Watch<T = Value> {
     cluster: Cluster,
     resource: Resource,
     namespace: Option<String>,
@@ -47,6 +50,7 @@ pub struct Watch {
     /// The version of what was told last; none before a list.
     version: Option<String>,
     stream: Option<Stream>,
+    objects: PhantomData<fn() -> T>,
 }
 
 #[derive(Debug)]
@@ -55,7 +59,15 @@ struct Stream {
     buffer: BytesMut,
 }
 
-impl Watch {
+/// A line of a watch. In place of an object there may be a status, or a version alone.
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "T: View")]
+struct Line<T> {
+    r#type: String,
+    object: T,
+}
+
+impl<T: View> Watch<T> {
     /// A watch of the objects with a label, in one namespace or in all of them.
     pub fn new(
         cluster: &Cluster,
@@ -70,25 +82,29 @@ impl Watch {
             label: label.to_owned(),
             version: None,
             stream: None,
+            objects: PhantomData,
         }
     }
 
     /// Waits for the next event. An error means that the API server was away for the whole patience;
     /// asking again goes on. May be dropped and called again without losing anything.
-    pub async fn next(&mut self) -> Result<Event, ClusterError> {
+    pub async fn next(&mut self) -> Result<Event<T>, ClusterError> {
         loop {
             if self.version.is_none() {
-                let namespace = self.namespace.as_deref();
-                let listed =
-                    self.cluster
-                        .pages(&self.resource, namespace, &self.label, Listed::Whole);
-                let list = match listed.await {
+                let mut objects: Vec<T> = Vec::new();
+                let wanted = Wanted {
+                    resource: &self.resource,
+                    namespace: self.namespace.as_deref(),
+                    label: &self.label,
+                    how: T::LISTED,
+                };
+                let listed = self.cluster.pages(&wanted, |object| objects.push(object));
+                self.version = match listed.await {
                     // A page that came too late: from the start.
                     Err(error) if error.has_code(410) => continue,
-                    list => list?,
+                    version => Some(version?),
                 };
-                self.version = Some(list.resource_version);
-                return Ok(Event::All(list.objects));
+                return Ok(Event::All(objects));
             }
             if self.stream.is_none() {
                 match self.open().await {
@@ -121,7 +137,9 @@ impl Watch {
             encoded(&self.label),
             encoded(self.version.as_deref().unwrap_or_default()),
         );
-        let response = self.cluster.open(&Call::get(path)).await?;
+        let mut call = Call::get(path);
+        call.accept = T::LISTED.accept_one();
+        let response = self.cluster.open(&call).await?;
         Ok(Stream {
             body: response.into_body(),
             buffer: BytesMut::new(),
@@ -129,19 +147,21 @@ impl Watch {
     }
 
     /// Notes the version of an event; none if it tells nothing but that, or that all is to be read anew.
-    fn take(&mut self, line: &[u8]) -> Option<Event> {
-        let mut event: Value = serde_json::from_slice(line).unwrap_or_default();
-        let object = event["object"].take();
-        let kind = event["type"].as_str().unwrap_or_default();
-        let version = object["metadata"]["resourceVersion"].as_str();
-        let is_known = matches!(kind, "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK");
-        self.version = version.filter(|_| is_known).map(str::to_owned);
-        if self.version.is_none() {
+    fn take(&mut self, line: &[u8]) -> Option<Event<T>> {
+        let Line { r#type, object } = serde_json::from_slice(line).unwrap_or_default();
+        let is_known = matches!(
+            r#type.as_str(),
+            "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK"
+        );
+        let version: &str = T::version(&object);
+        if !is_known || version.is_empty() {
             // An error, most often that the version is too old, or nothing that can be read.
+            self.version = None;
             self.stream = None;
             return None;
         }
-        match kind {
+        self.version = Some(version.to_owned());
+        match r#type.as_str() {
             "ADDED" | "MODIFIED" => Some(Event::Changed(object)),
             "DELETED" => Some(Event::Removed(object)),
             _ => None,

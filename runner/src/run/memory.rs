@@ -191,7 +191,7 @@ fn config_map_id(name: &str) -> ObjectId {
     }
 }
 
-async fn write(cluster: &Cluster, object: &Json, doing: &str) -> Result<(), RunError> {
+pub(super) async fn write(cluster: &Cluster, object: &Json, doing: &str) -> Result<(), RunError> {
     let applied = cluster
         .apply(&id_of(object), object, Mode::Write, Force::Take)
         .await;
@@ -201,7 +201,7 @@ async fn write(cluster: &Cluster, object: &Json, doing: &str) -> Result<(), RunE
     }
 }
 
-async fn delete(cluster: &Cluster, id: &ObjectId) -> Result<(), RunError> {
+pub(super) async fn delete(cluster: &Cluster, id: &ObjectId) -> Result<(), RunError> {
     const DOING: &str = "delete what is not needed any more";
     let live = cluster.get(id).await;
     let Some(live) = live.map_err(|source| remembering(DOING, source))? else {
@@ -221,7 +221,7 @@ async fn delete(cluster: &Cluster, id: &ObjectId) -> Result<(), RunError> {
     Ok(())
 }
 
-fn remembering(doing: &str, source: ClusterError) -> RunError {
+pub(super) fn remembering(doing: &str, source: ClusterError) -> RunError {
     RunError::Cluster {
         doing: doing.to_owned(),
         source,

@@ -5,14 +5,18 @@
 
 mod apply;
 mod apply_stage;
+mod correct;
+mod drift_watch;
 mod error;
 mod hooks;
 mod memory;
 mod plan;
+mod preflight;
 mod prune;
 mod secrets;
 mod shared;
 mod status;
+pub mod store;
 mod uninstall;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -28,6 +32,9 @@ use crate::{
 };
 
 pub use apply::apply;
+pub use cairn_spec::agent::{Adoption, IgnoreRule};
+pub use correct::{Corrected, Finding, Looked, correct, look};
+pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
 pub use memory::Memory;
 pub use plan::{LayerPlan, ObjectPlan, Plan, Step, Verb, plan};
@@ -53,6 +60,8 @@ pub struct Options<'a> {
     pub approved: &'a BTreeSet<Identity>,
     /// Much may be deleted at once.
     pub approved_amount: bool,
+    /// Fields that belong to others: neither compared nor changed where they are there.
+    pub ignore: &'a [IgnoreRule],
 }
 
 /// What all of a run has to do with.
@@ -60,17 +69,6 @@ pub struct Options<'a> {
 struct Context<'a> {
     cluster: &'a Cluster,
     options: &'a Options<'a>,
-}
-
-/// What happens to an object that is there and not Cairn's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adoption {
-    /// The run fails.
-    Refuse,
-    /// It becomes Cairn's.
-    Adopt,
-    /// It stays as it is.
-    Skip,
 }
 
 /// What a run tells while it goes.

@@ -7,9 +7,9 @@ use cairn_runner::{
     bundle::{Bundle, BundleReader, Secrets},
     cluster::{Access, Cluster, Pace, id_of},
     inventory::Identity,
-    run::{Adoption, Options, Outcome, Progress, RunError, apply, uninstall},
+    run::{Adoption, IgnoreRule, Options, Outcome, Progress, RunError, apply, uninstall},
 };
-use cairn_spec::{Digest, FileTree};
+use cairn_spec::{Artifact, Digest, FileTree, bundle_artifact, unpack_bundle};
 use cairn_test_kube::KubeServer;
 use serde_json::{Value as Json, json};
 
@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) adoption: Adoption,
     pub(crate) approved: BTreeSet<Identity>,
+    pub(crate) ignore: Vec<IgnoreRule>,
 }
 
 /// A bundle under construction: layers of stages of objects.
@@ -31,6 +32,12 @@ impl Layers {
     }
 
     pub(crate) fn bundle(&self) -> Result<(Bundle, Digest)> {
+        let artifact = self.artifact()?;
+        let bundle = BundleReader::read(&unpack_bundle(&artifact)?)?;
+        Ok((bundle, artifact.digest().clone()))
+    }
+
+    pub(crate) fn artifact(&self) -> Result<Artifact> {
         let mut tree = FileTree::new();
         let mut layers: Vec<Json> = Vec::new();
         for (index, (layer, stage, object)) in self.0.iter().enumerate() {
@@ -56,6 +63,14 @@ impl Layers {
         let plan =
             json!({"apiVersion": "cairn.dev/v1", "kind": "Plan", "layers": layers, "edges": []});
         tree.put("plan.json", plan.to_string());
+        for other in [
+            "lock.yaml",
+            "images.json",
+            "sbom.cdx.json",
+            "provenance.json",
+        ] {
+            tree.put(other, "{}");
+        }
         let files: serde_json::Map<String, Json> = tree
             .iter()
             .map(|(path, file)| {
@@ -71,9 +86,8 @@ impl Layers {
             "layers": [], "objects": 0, "images": 0, "files": files,
         })
         .to_string();
-        let digest = Digest::sha256(manifest.as_bytes());
         tree.put("bundle.json", manifest);
-        Ok((BundleReader::read(&tree)?, digest))
+        Ok(bundle_artifact(&tree, None)?)
     }
 }
 
@@ -89,6 +103,7 @@ impl World {
             server,
             adoption: Adoption::Refuse,
             approved: BTreeSet::new(),
+            ignore: Vec::new(),
         })
     }
 
@@ -100,6 +115,7 @@ impl World {
             load_balancer_address: false,
             approved: &self.approved,
             approved_amount: true,
+            ignore: &self.ignore,
         }
     }
 

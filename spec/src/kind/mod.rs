@@ -12,6 +12,7 @@ mod profile;
 
 use std::{borrow::Cow, fmt};
 
+use crate::agent::{DesiredState, Keyring};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned};
 
@@ -138,6 +139,8 @@ kinds! {
     ImageListKind ImageList = "ImageList";
     HostPlanKind HostPlan = "HostPlan";
     GeneratedValuesKind GeneratedValuesManifest = "GeneratedValues";
+    DesiredStateKind DesiredState = "DesiredState";
+    KeyringKind Keyring = "Keyring";
 }
 
 /// Whether a value says nothing that its absence would not say.

@@ -1,5 +1,9 @@
 //! Floats as Go's `strconv.FormatFloat` writes them.
 
+/// No float has more decimals than the smallest one: all further ones are zeros. Rust's own
+/// formatting takes no precision beyond 65,535, Go's takes a million.
+const MAX_DECIMALS: usize = 1_074;
+
 /// The float in one of Go's formats: `e`, `E`, `f`, `g`, `G`, `x` or `X`. Without a precision it
 /// is the shortest that reads back the same.
 pub(super) fn float(value: f64, format: char, precision: Option<usize>) -> String {
@@ -20,7 +24,7 @@ pub(super) fn float(value: f64, format: char, precision: Option<usize>) -> Strin
             digits.exponential(precision.unwrap_or(digits.count() - 1))
         }
         'f' | 'F' => match precision {
-            Some(precision) => format!("{value:.precision$}"),
+            Some(precision) => fixed(value, precision),
             None => format!("{value}"),
         },
         'x' | 'X' => hexadecimal(value, precision),
@@ -33,6 +37,15 @@ pub(super) fn float(value: f64, format: char, precision: Option<usize>) -> Strin
         text
     };
     format!("{sign}{text}")
+}
+
+/// So many decimals.
+fn fixed(value: f64, precision: usize) -> String {
+    let decimals = precision.min(MAX_DECIMALS);
+    let zeros = precision - decimals;
+    let mut text = format!("{value:.decimals$}");
+    text.extend(std::iter::repeat_n('0', zeros));
+    text
 }
 
 /// The digits of a float and where its point is.
@@ -50,6 +63,7 @@ impl Digits {
 
     /// So many digits after the first.
     fn rounded(value: f64, precision: usize) -> Self {
+        let precision = precision.min(MAX_DECIMALS);
         Self::parse(&format!("{value:.precision$e}"))
     }
 
@@ -197,5 +211,20 @@ mod tests {
         assert_eq!(float(1.0, 'e', None), "1e+00");
         assert_eq!(float(0.0, 'e', Some(3)), "0.000e+00");
         assert_eq!(float(1.5, 'x', None), "0x1.8p+00");
+    }
+
+    #[test]
+    fn a_million_decimals_are_written() {
+        const PRECISION: usize = 1_000_000;
+        let smallest = f64::from_bits(1);
+        assert_eq!(
+            smallest,
+            float(smallest, 'f', Some(PRECISION))
+                .parse::<f64>()
+                .unwrap()
+        );
+        assert_eq!(float(0.5, 'f', Some(PRECISION)).len(), PRECISION + 2);
+        assert_eq!(float(0.5, 'e', Some(PRECISION)).len(), PRECISION + 6);
+        assert_eq!(float(0.5, 'g', Some(PRECISION)), "0.5");
     }
 }

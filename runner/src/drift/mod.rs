@@ -3,41 +3,36 @@
 //! A field that is put back and changed again, over and over, is contested: another controller wants it
 //! otherwise. Then Cairn waits longer each time, and says who it is.
 
+mod agenda;
+mod suspicion;
+
 use std::collections::BTreeMap;
 
+pub use cairn_spec::agent::DriftAction;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{diff::Change, inventory::Identity};
+
+pub use agenda::{Agenda, Due};
+pub use suspicion::is_suspect;
 
 /// This many corrections within [`CONTEST_WINDOW`] make a field contested.
 const CONTESTED_FLIPS: usize = 5;
 const CONTEST_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// Changes often come several at a time.
-const DEBOUNCE: SignedDuration = SignedDuration::from_secs(5);
+const DEBOUNCE: SignedDuration = SignedDuration::from_secs(1);
 /// A contested field is corrected after this time, then twice it, and so on.
 const FIRST_BACKOFF: SignedDuration = SignedDuration::from_mins(1);
 const MAX_BACKOFF: SignedDuration = SignedDuration::from_hours(4);
 /// More fields than this are not remembered: the oldest are forgotten.
 const MAX_FIELDS: usize = 4_096;
 
-/// What a layer wants done about drift.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// Put it back.
-    Correct,
-    /// Say it.
-    Report,
-    /// Let it be.
-    Ignore,
-}
-
 /// A field that is not as it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
-    /// The field, such as `spec.replicas`.
+    /// The field, such as `spec.replicas`; empty when the whole object is gone.
     pub field: String,
     /// Who changed it; empty when the server does not say.
     pub manager: String,
@@ -92,14 +87,14 @@ impl Corrections {
         &self,
         identity: &Identity,
         changes: &[Change],
-        policy: Policy,
+        policy: DriftAction,
         now: Timestamp,
     ) -> Verdict {
-        if changes.is_empty() || policy == Policy::Ignore {
+        if changes.is_empty() || policy == DriftAction::Ignore {
             return Verdict::Nothing;
         }
         let drifts: Vec<Drift> = changes.iter().map(drift).collect();
-        if policy == Policy::Report {
+        if policy == DriftAction::Report {
             return Verdict::Report(drifts);
         }
         let contested = drifts
@@ -239,7 +234,8 @@ mod tests {
         let mut corrections = Corrections::default();
         let (mut now, mut lines) = (at(0), Vec::new());
         for _ in 0..rounds {
-            let verdict = corrections.judge(&identity(), &replicas_changed(), Policy::Correct, now);
+            let verdict =
+                corrections.judge(&identity(), &replicas_changed(), DriftAction::Correct, now);
             let (drifts, next, what) = match verdict {
                 Verdict::Correct { drifts, at } => (drifts, at, "correct".to_owned()),
                 Verdict::Contested {
@@ -263,11 +259,11 @@ mod tests {
     #[test]
     fn a_field_that_comes_back_five_times_is_contested() {
         assert_snapshot!(fight(9), @"
-        correct after 5 s
-        correct after 5 s
-        correct after 5 s
-        correct after 5 s
-        correct after 5 s
+        correct after 1 s
+        correct after 1 s
+        correct after 1 s
+        correct after 1 s
+        correct after 1 s
         spec.replicas contested by kube-controller-manager after 60 s
         spec.replicas contested by kube-controller-manager after 120 s
         spec.replicas contested by kube-controller-manager after 240 s
@@ -285,7 +281,8 @@ mod tests {
         let mut corrections = Corrections::default();
         for round in 0..20 {
             let now = at(round * 1_000);
-            let verdict = corrections.judge(&identity(), &replicas_changed(), Policy::Correct, now);
+            let verdict =
+                corrections.judge(&identity(), &replicas_changed(), DriftAction::Correct, now);
             let Verdict::Correct { drifts, .. } = verdict else {
                 panic!("{round}: {verdict:?}")
             };
@@ -301,7 +298,7 @@ mod tests {
             corrections.corrected(&identity(), &drifts, at(round));
         }
         let judge = |corrections: &Corrections, now| {
-            corrections.judge(&identity(), &replicas_changed(), Policy::Correct, now)
+            corrections.judge(&identity(), &replicas_changed(), DriftAction::Correct, now)
         };
         assert!(matches!(
             judge(&corrections, at(10)),
@@ -318,13 +315,13 @@ mod tests {
     fn the_policy_decides() {
         let corrections = Corrections::default();
         let judge = |policy| corrections.judge(&identity(), &replicas_changed(), policy, at(0));
-        assert_eq!(judge(Policy::Ignore), Verdict::Nothing);
-        let Verdict::Report(drifts) = judge(Policy::Report) else {
+        assert_eq!(judge(DriftAction::Ignore), Verdict::Nothing);
+        let Verdict::Report(drifts) = judge(DriftAction::Report) else {
             panic!()
         };
         assert_snapshot!(serde_json::to_string(&drifts).unwrap(), @r#"[{"field":"spec.replicas","manager":"kube-controller-manager","time":"2026-01-01T00:00:00Z"}]"#);
         assert_eq!(
-            corrections.judge(&identity(), &[], Policy::Correct, at(0)),
+            corrections.judge(&identity(), &[], DriftAction::Correct, at(0)),
             Verdict::Nothing
         );
     }
