@@ -13,7 +13,7 @@ use crate::command::{
     registry_import, registry_login, registry_logout, registry_quota, registry_rebuild,
     registry_retention, registry_serve, registry_sync, registry_token_create, registry_token_list,
     registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
-    registry_webhooks_list, registry_webhooks_retry, sign, status, uninstall, verify,
+    registry_webhooks_list, registry_webhooks_retry, rollback, sign, status, uninstall, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -133,6 +133,8 @@ pub(crate) enum Command {
     Apply(apply::Apply),
     /// Show the layers of a cluster, their objects, and how healthy they are
     Status(status::Status),
+    /// Go back to the bundle that was healthy in a cluster before
+    Rollback(rollback::Rollback),
     /// Delete what Cairn has applied to a cluster, the last layer first
     Uninstall(uninstall::Uninstall),
     /// Serve packs and any other OCI content

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use cairn_oci::{Progress, PullLimits};
 use cairn_runner::bundle::{Bundle, BundleReader};
-use cairn_spec::{ArchiveLimits, Digest, FileTree, Reference, bundle_artifact, unpack_bundle};
+use cairn_spec::{ArchiveLimits, Artifact, FileTree, Reference, bundle_artifact, unpack_bundle};
 use clap::Args;
 
 use crate::{
@@ -33,18 +33,18 @@ pub(crate) struct BundleArgs {
 }
 
 impl BundleArgs {
-    /// The bundle and its artifact's digest. From a registry, its signature is verified before any
+    /// The bundle and its artifact. From a registry, its signature is verified before any
     /// of it is read.
     pub(crate) async fn read(
         &self,
         environment: &Environment,
         output: &Output,
-    ) -> Result<(Bundle, Digest), Failure> {
+    ) -> Result<(Bundle, Artifact), Failure> {
         let folder = Path::new(&self.bundle);
-        let (tree, digest) = if folder.is_dir() {
+        let (tree, artifact) = if folder.is_dir() {
             let tree = read_tree(folder, &ArchiveLimits::BUNDLE)?;
-            let digest = digest_of(&tree)?;
-            (tree, digest)
+            let artifact = artifact_of(&tree)?;
+            (tree, artifact)
         } else {
             let reference: Reference = self.bundle.parse().map_err(|_| {
                 let message = format!("`{}` is neither a folder nor a reference", self.bundle);
@@ -59,7 +59,7 @@ impl BundleArgs {
             Failure::new(ExitCode::Denied, anyhow::Error::new(error).context(context))
                 .hint("the bundle was changed after it was built: build it again")
         })?;
-        Ok((bundle, digest))
+        Ok((bundle, artifact))
     }
 
     async fn pull(
@@ -67,7 +67,7 @@ impl BundleArgs {
         reference: &Reference,
         environment: &Environment,
         output: &Output,
-    ) -> Result<(FileTree, Digest), Failure> {
+    ) -> Result<(FileTree, Artifact), Failure> {
         let trust = self.trust.trust(output)?;
         let client = self.client.client(environment, Progress::default())?;
         let limits = PullLimits {
@@ -76,11 +76,11 @@ impl BundleArgs {
         };
         let pull = async {
             let (digest, _) = trust.resolve(&client, reference).await?;
-            let pinned = reference.with_digest(digest.clone());
-            let artifact = client.pull_artifact(&pinned, &limits).await?;
-            Ok::<_, cairn_oci::Error>((digest, artifact))
+            client
+                .pull_artifact(&reference.with_digest(digest), &limits)
+                .await
         };
-        let (digest, artifact) = match pull.await {
+        let artifact = match pull.await {
             Ok(pulled) => pulled,
             Err(error) => return Err(explain(&client, reference, error).await),
         };
@@ -91,15 +91,14 @@ impl BundleArgs {
                 anyhow::Error::new(error).context(context),
             )
         })?;
-        Ok((tree, digest))
+        Ok((tree, artifact))
     }
 }
 
-/// The digest that a folder has as an artifact.
-fn digest_of(tree: &FileTree) -> Result<Digest, Failure> {
-    let artifact = bundle_artifact(tree, None).map_err(|error| {
+/// What a folder is as an artifact.
+fn artifact_of(tree: &FileTree) -> Result<Artifact, Failure> {
+    bundle_artifact(tree, None).map_err(|error| {
         Failure::new(ExitCode::InvalidInput, error)
             .hint("name the folder that `cairn profile build` wrote")
-    })?;
-    Ok(artifact.digest().clone())
+    })
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use insta::assert_snapshot;
 
-use crate::world::{CONFLICT, World, of_sort};
+use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, of_sort};
 
 const BASE: &str = "\
 apiVersion: v1
@@ -227,6 +227,12 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
         let unhealthy = &failed["unhealthy"][0];
         let message = unhealthy["verdict"]["message"].as_str().unwrap_or_default();
         ensure!(message.contains(reason), "{failed}");
+        ensure!(failed["wentBackTo"].is_string(), "{failed}");
+        assert_eq!(of_sort(&events, "rollingBack").len(), 1);
+        let image = world.kubectl(
+            "get deployment -n shop web -o jsonpath={.spec.template.spec.containers[0].image}",
+        )?;
+        assert_eq!(image, "example.org/web:1.0");
         if name == "crashes" {
             let log = unhealthy["log"].as_str().unwrap_or_default();
             ensure!(
@@ -239,7 +245,7 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
                 .iter()
                 .any(|it| it["verdict"]["status"] == "Failed")
         );
-        let again = world.ends(&format!("apply {bad}"), 5)?;
+        let again = world.ends(&format!("apply {bad}"), DENIED)?;
         ensure!(
             again.stderr.contains("--retry-rejected"),
             "{}",
@@ -251,7 +257,42 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
 
 #[test]
 #[ignore = "needs kube, kubectl"]
-fn status_tells_health_and_drift() -> Result<()> {
+fn a_rollback_by_hand_brings_back_what_was_there() -> Result<()> {
+    let world = World::new()?;
+    let first = first(&world)?;
+    world.ok(&format!("apply {first}"))?;
+    let nowhere = world.ends("rollback", NOT_FOUND)?;
+    ensure!(nowhere.stderr.contains("hint:"), "{}", nowhere.stderr);
+    let web = web("2.0", 3, "second-token", "1.0");
+    let second = world.bundle(
+        "second",
+        &[("base", BASE), ("web", &format!("{web}---\n{NEW}"))],
+    )?;
+    world.ok(&format!("apply {second}"))?;
+
+    let events = world.events("rollback", 0)?;
+    let done = events.last().context("no events")?;
+    assert_eq!(
+        (&done["event"], &done["deleted"]),
+        (&"done".into(), &1.into())
+    );
+    assert_eq!(
+        world.ok(&format!("plan {first}"))?,
+        "0 to create, 0 to change, 0 to recreate, 0 to delete, 6 unchanged\n"
+    );
+    ensure!(world.kubectl("get configmap -n shop new").is_err());
+    let again = world.ends(&format!("apply {second}"), DENIED)?;
+    ensure!(
+        again.stderr.contains("--retry-rejected"),
+        "{}",
+        again.stderr
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs kube, kubectl"]
+fn status_tells_health_and_drift_with_field_manager_and_time() -> Result<()> {
     let world = World::new()?;
     let first = first(&world)?;
     world.ok(&format!("apply {first}"))?;
@@ -273,6 +314,16 @@ fn status_tells_health_and_drift() -> Result<()> {
       ConfigMap shop/old   NotFound  yes      Resource not found
       Deployment shop/web  Failed    yes      container main of pod POD: ImagePullBackOff: Back-off pulling image "example.org/web:9-pull-fails": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "example.org/web:9-pull-fails": not found
     "#);
+    let status = world.json("status")?;
+    let objects = status["layers"][1]["objects"].as_array().context("none")?;
+    let web = objects
+        .iter()
+        .find(|it| it["kind"] == "Deployment")
+        .context("no deployment")?;
+    assert_eq!(web["drift"][0]["field"], "spec.replicas");
+    assert_eq!(web["drift"][0]["manager"], "kubectl");
+    let time = web["drift"][0]["time"].as_str();
+    ensure!(time.is_some_and(|it| it.ends_with('Z')), "{web}");
     Ok(())
 }
 

@@ -47,6 +47,7 @@ pub(crate) mod registry_user_remove;
 pub(crate) mod registry_webhooks_discard;
 pub(crate) mod registry_webhooks_list;
 pub(crate) mod registry_webhooks_retry;
+pub(crate) mod rollback;
 pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod uninstall;
@@ -87,6 +88,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Plan(plan) => plan.run(environment, output),
         Command::Apply(apply) => apply.run(environment, output),
         Command::Status(status) => status.run(environment, output),
+        Command::Rollback(rollback) => rollback.run(environment, output),
         Command::Uninstall(uninstall) => uninstall.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),

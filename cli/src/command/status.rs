@@ -4,6 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use cairn_runner::{
     cluster::Cluster,
+    drift::Drift,
     health::Status as Health,
     run::{ClusterStatus, LayerStatus, ObjectStatus, status},
 };
@@ -85,6 +86,7 @@ impl Status {
             for object in &layer.objects {
                 if self.all || !is_plain(object) {
                     rows.push(object_row(object));
+                    rows.extend(object.drift.iter().filter_map(drift_row));
                 }
             }
         }
@@ -115,6 +117,29 @@ fn layer_row(layer: &LayerStatus) -> Vec<String> {
         drifted.to_string(),
         String::new(),
     ]
+}
+
+/// What drifted, by whom and since when. That an object is gone is said already.
+fn drift_row(drift: &Drift) -> Option<Vec<String>> {
+    let Drift {
+        field,
+        manager,
+        time,
+    } = drift;
+    if field.is_empty() {
+        return None;
+    }
+    let by = match manager.as_str() {
+        "" => "was taken away".to_owned(),
+        manager => format!("was changed by {manager} at {time}"),
+    };
+    let nothing = String::new;
+    Some(vec![
+        nothing(),
+        nothing(),
+        nothing(),
+        format!("{field} {by}"),
+    ])
 }
 
 fn object_row(object: &ObjectStatus) -> Vec<String> {

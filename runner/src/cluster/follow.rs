@@ -217,6 +217,7 @@ mod tests {
                 kind: "Pod".to_owned(),
                 plural: "pods".to_owned(),
                 is_namespaced: true,
+                is_listable: true,
             },
             namespace: None,
             present: BTreeSet::new(),

@@ -19,6 +19,7 @@ mod propose;
 mod request;
 mod rights;
 mod server;
+mod swap;
 mod view;
 mod wait;
 mod watch;

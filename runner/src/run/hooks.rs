@@ -3,7 +3,7 @@
 use cairn_spec::{ObjectId, PlanHook, PlanObject};
 use serde_json::Value as Json;
 
-use super::{Context, Options, RunError, apply::healthy};
+use super::{Context, Options, RunError, drive::healthy};
 use crate::{
     bundle::{Layer, StageObjects},
     cluster::{

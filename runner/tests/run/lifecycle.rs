@@ -3,12 +3,11 @@
 use anyhow::Result;
 use cairn_runner::{
     bundle::Secrets,
-    run::{RunError, Verb, plan, status},
+    run::{OnFailure, RunError, Verb, plan, status},
 };
 use insta::assert_snapshot;
-use serde_json::json;
 
-use crate::world::{Layers, World, config_map, deployment, namespace};
+use crate::world::{Layers, World, config_map, definition, deployment, namespace, thing};
 
 fn shop(image: &str, value: &str) -> Layers {
     Layers::default()
@@ -63,7 +62,8 @@ async fn a_bundle_comes_changes_and_goes() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]
 async fn an_image_that_cannot_be_had_fails_at_once_and_is_not_tried_again() -> Result<()> {
-    let world = World::new().await?;
+    let mut world = World::new().await?;
+    world.on_failure = OnFailure::Halt;
     world.apply(&shop("example.org/web:1", "a")).await?;
     let bad = shop("example.org/web:2-pull-fails", "a");
     let Err(RunError::Unhealthy {
@@ -93,25 +93,14 @@ async fn an_image_that_cannot_be_had_fails_at_once_and_is_not_tried_again() -> R
 #[ignore = "needs kube, kubectl"]
 async fn definitions_come_before_their_resources() -> Result<()> {
     let world = World::new().await?;
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "things.example.dev"},
-        "spec": {
-            "group": "example.dev", "scope": "Namespaced",
-            "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-            }}}],
-        },
-    });
-    let thing = json!({
-        "apiVersion": "example.dev/v1", "kind": "Thing",
-        "metadata": {"name": "one", "namespace": "shop"}, "spec": {"size": 1},
-    });
     let layers = Layers::default()
         .with("base", "namespaces", namespace("shop"))
-        .with("base", "custom-resource-definitions", definition)
-        .with("base", "custom-resources", thing);
+        .with(
+            "base",
+            "custom-resource-definitions",
+            definition("Thing", &["v1"]),
+        )
+        .with("base", "custom-resources", thing("one", 1));
     let (bundle, _) = layers.bundle()?;
     let secrets = Secrets::default();
     let planned = plan(&world.cluster, &bundle, &world.options(&secrets)).await?;

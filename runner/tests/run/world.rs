@@ -7,7 +7,10 @@ use cairn_runner::{
     bundle::{Bundle, BundleReader, Secrets},
     cluster::{Access, Cluster, Pace, id_of},
     inventory::Identity,
-    run::{Adoption, IgnoreRule, Options, Outcome, Progress, RunError, apply, uninstall},
+    run::{
+        Adoption, Finish, IgnoreRule, OnFailure, Options, Outcome, Progress, RunError, apply,
+        roll_back, store, uninstall,
+    },
 };
 use cairn_spec::{Artifact, Digest, FileTree, bundle_artifact, unpack_bundle};
 use cairn_test_kube::KubeServer;
@@ -18,6 +21,8 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) adoption: Adoption,
     pub(crate) approved: BTreeSet<Identity>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) deletion_timeout: Duration,
     pub(crate) ignore: Vec<IgnoreRule>,
 }
 
@@ -103,63 +108,73 @@ impl World {
             server,
             adoption: Adoption::Refuse,
             approved: BTreeSet::new(),
+            on_failure: OnFailure::Rollback,
+            deletion_timeout: Duration::from_secs(30),
             ignore: Vec::new(),
         })
     }
 
     pub(crate) fn options<'a>(&'a self, secrets: &'a Secrets) -> Options<'a> {
         Options {
-            secrets,
             adoption: self.adoption,
+            on_failure: self.on_failure,
             timeout: Duration::from_mins(1),
-            load_balancer_address: false,
+            deletion_timeout: self.deletion_timeout,
             approved: &self.approved,
             approved_amount: true,
             ignore: &self.ignore,
+            ..Options::new(secrets, "a test")
         }
     }
 
     /// Applies a bundle; what happened to each object, and to those that nobody wants any more.
     pub(crate) async fn apply(&self, layers: &Layers) -> Result<String, RunError> {
+        self.try_apply(layers, false).await
+    }
+
+    /// The same, perhaps though it failed before.
+    pub(crate) async fn try_apply(&self, layers: &Layers, again: bool) -> Result<String, RunError> {
+        let artifact = layers.artifact().expect("the bundle can be built");
+        store::keep(&self.cluster, &artifact).await?;
         let (bundle, digest) = layers.bundle().expect("the bundle is whole");
         let mut lines = Vec::new();
-        let mut tell = |progress: Progress<'_>| match progress {
-            Progress::Applied {
-                object, outcome, ..
-            } if outcome != Outcome::Unchanged => {
-                lines.push(format!("{outcome:?} {object}"));
-            }
-            Progress::Pruned {
-                object, decision, ..
-            } => lines.push(format!("{object}: {decision}")),
-            _ => {}
-        };
+        let mut tell = |progress: Progress<'_>| lines.extend(line(&progress));
         let secrets = Secrets::default();
         let options = self.options(&secrets);
-        apply(
+        let applied = apply(
             &self.cluster,
             &bundle,
-            (&digest, false),
+            (&digest, again),
             &options,
             &mut tell,
-        )
-        .await?;
+        );
+        assert_eq!(applied.await?, Finish::Done);
         Ok(lines.join("\n"))
     }
 
     pub(crate) async fn uninstall(&self) -> Result<String, RunError> {
         let mut lines = Vec::new();
-        let mut tell = |progress: Progress<'_>| {
-            if let Progress::Pruned {
-                object, decision, ..
-            } = progress
-            {
-                lines.push(format!("{object}: {decision}"));
-            }
-        };
+        let mut tell = |progress: Progress<'_>| lines.extend(line(&progress));
         let secrets = Secrets::default();
-        uninstall(&self.cluster, &self.options(&secrets), &mut tell).await?;
+        let options = self.options(&secrets);
+        let gone = uninstall(&self.cluster, &options, &mut tell);
+        assert_eq!(gone.await?, Finish::Done);
         Ok(lines.join("\n"))
+    }
+
+    /// Goes back; to which bundle, and what happened to objects.
+    pub(crate) async fn roll_back(
+        &self,
+        to: Option<&Digest>,
+    ) -> Result<(Digest, String), RunError> {
+        let mut lines = Vec::new();
+        let mut tell = |progress: Progress<'_>| lines.extend(line(&progress));
+        let secrets = Secrets::default();
+        let options = self.options(&secrets);
+        let went = roll_back(&self.cluster, to, &options, &mut tell);
+        let (digest, finish) = went.await?;
+        assert_eq!(finish, Finish::Done);
+        Ok((digest, lines.join("\n")))
     }
 
     pub(crate) fn kubectl(&self, arguments: &str) -> Result<String> {
@@ -202,5 +217,51 @@ pub(crate) fn deployment(name: &str, image: &str) -> Json {
                 "spec": {"containers": [{"name": "main", "image": image}]},
             },
         },
+    })
+}
+
+/// What happened to an object, if anything did.
+fn line(progress: &Progress<'_>) -> Option<String> {
+    match progress {
+        Progress::Applied {
+            object, outcome, ..
+        } if *outcome != Outcome::Unchanged => Some(format!("{outcome:?} {object}")),
+        Progress::Pruned {
+            object, decision, ..
+        } => Some(format!("{object}: {decision}")),
+        _ => None,
+    }
+}
+
+pub(crate) fn definition(kind: &str, versions: &[&str]) -> Json {
+    let plural = format!("{}s", kind.to_lowercase());
+    let versions: Vec<Json> = versions
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            // Objects are stored in the newest one.
+            json!({
+                "name": name, "served": true, "storage": index + 1 == versions.len(),
+                "schema": {"openAPIV3Schema": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            })
+        })
+        .collect();
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.example.dev")},
+        "spec": {
+            "group": "example.dev", "scope": "Namespaced",
+            "names": {"plural": plural, "singular": kind.to_lowercase(), "kind": kind},
+            "versions": versions,
+        },
+    })
+}
+
+pub(crate) fn thing(name: &str, size: u32) -> Json {
+    json!({
+        "apiVersion": "example.dev/v1", "kind": "Thing",
+        "metadata": {"name": name, "namespace": "shop"}, "spec": {"size": size},
     })
 }

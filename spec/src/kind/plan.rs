@@ -47,8 +47,8 @@ pub enum Stage {
     Namespaces,
     /// Custom resource definitions; they must be established before the next stage.
     CustomResourceDefinitions,
-    /// Hooks of charts that run before an installation or an upgrade, each when those of lower
-    /// weight are done.
+    /// Hooks of charts that run before an installation, an upgrade or a rollback, each when those
+    /// of lower weight are done.
     PreHooks,
     /// Cluster roles and their bindings, priority, storage, runtime, ingress and gateway classes.
     ClusterScope,
@@ -62,8 +62,8 @@ pub enum Stage {
     CustomResources,
     /// API services, webhooks and admission policies: last, so that their backends are up.
     Admission,
-    /// Hooks of charts that run after an installation or an upgrade, each when those of lower
-    /// weight are done.
+    /// Hooks of charts that run after an installation, an upgrade or a rollback, each when those
+    /// of lower weight are done.
     PostHooks,
 }
 
