@@ -1,0 +1,8 @@
+//! Agents in a real cluster, with a real registry: what they do with bundles, with what others do, and when
+//! something is away.
+
+mod bundles;
+mod drift;
+mod follow;
+mod trust;
+mod world;
