@@ -2,7 +2,7 @@
 
 use cairn_oci::{Client, PullLimits};
 use cairn_runner::bundle::{Bundle, BundleError, BundleReader};
-use cairn_spec::{ArchiveLimits, Artifact, BundleArtifactError, Reference, unpack_bundle};
+use cairn_spec::{ArchiveLimits, Artifact, Reference};
 
 /// What a bundle may weigh on the wire besides its manifests, in bytes (32 MiB): plan, lists and host files.
 const MAX_OTHER_BYTES: u64 = 32 << 20;
@@ -14,10 +14,7 @@ pub enum ContentError {
     /// It cannot be brought.
     #[error("failed to pull it")]
     Pull(#[source] Box<cairn_oci::Error>),
-    /// Its artifact is none of a bundle.
-    #[error("it cannot be used as a bundle")]
-    Artifact(#[from] BundleArtifactError),
-    /// Its files are not whole.
+    /// It is none, or not whole.
     #[error("it is not a whole bundle")]
     Bundle(#[from] BundleError),
 }
@@ -34,6 +31,5 @@ pub async fn fetch(client: &Client, reference: &Reference) -> Result<Artifact, C
 
 /// Reads a bundle.
 pub fn read_bundle(artifact: &Artifact) -> Result<Bundle, ContentError> {
-    let tree = unpack_bundle(artifact)?;
-    Ok(BundleReader::read(&tree)?)
+    Ok(BundleReader::read_artifact(artifact.manifest(), artifact)?)
 }

@@ -100,7 +100,10 @@ impl Session {
             boot_id: self.boot_id.clone(),
             seq: self.seq,
             ack_generation: report.generation,
-            refused: self.refused.clone(),
+            refused: self
+                .refused
+                .clone()
+                .filter(|refused| refused.generation > report.generation),
             keyring_generation: report.keyring_generation,
             phase: report.observations.phase,
             applied: report.observations.applied.clone(),

@@ -174,8 +174,10 @@ impl HubFollower {
     async fn exchange(&mut self, state: &mut State) {
         let mut backoff = Backoff::new(REMOTE);
         let mut told = String::new();
+        let mut session = Session::new(format!("{:032x}", rand::rng().random::<u128>()));
         loop {
-            let error = match self.connect(state, (&mut backoff, &mut told)).await {
+            let how = (&mut backoff, &mut told);
+            let error = match self.connect(state, &mut session, how).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
@@ -204,6 +206,7 @@ impl HubFollower {
     async fn connect(
         &mut self,
         state: &mut State,
+        session: &mut Session,
         (backoff, told): (&mut Backoff, &mut String),
     ) -> Result<std::convert::Infallible, SyncError> {
         let mut identity = match Identity::read(&self.cluster).await? {
@@ -220,7 +223,6 @@ impl HubFollower {
             self.join(&mut wire, &mut identity).await?;
             wire = self.wire(&identity)?;
         }
-        let mut session = Session::new(format!("{:032x}", rand::rng().random::<u128>()));
         let spread: f64 = rand::random();
         let mut metrics_due = Instant::now();
         loop {
@@ -272,7 +274,7 @@ impl HubFollower {
                 told.clear();
             }
             self.take(
-                &mut session,
+                session,
                 state,
                 (&mut wire, &mut identity),
                 (&sync, answer),

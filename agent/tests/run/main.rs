@@ -4,5 +4,6 @@
 mod bundles;
 mod drift;
 mod follow;
+mod hub;
 mod trust;
 mod world;

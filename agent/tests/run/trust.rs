@@ -66,7 +66,7 @@ async fn only_what_is_signed_for_this_cluster_and_newer_is_applied() -> Result<(
                         &annotations,
                     )
                     .await?;
-                refused("is not the file that `bundle.json` names").await?;
+                refused("the file that `bundle.json` names").await?;
                 world
                     .publish_as(
                         &bomb(&bundle("j").artifact()?)?,
@@ -74,7 +74,7 @@ async fn only_what_is_signed_for_this_cluster_and_newer_is_applied() -> Result<(
                         &annotations,
                     )
                     .await?;
-                refused("failed to unpack the manifests").await?;
+                refused("the manifests of the bundle cannot be unpacked").await?;
                 // Nothing of it all was even tried.
                 assert_eq!(world.value()?, "a");
                 assert_eq!(observed.now().journal.rejected, []);

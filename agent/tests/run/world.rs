@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) folder: TempDir,
+    followed: Reference,
     client: Client,
 }
 
@@ -67,8 +68,9 @@ impl World {
             "rules": [{"repositories": ["**"], "keys": [{"name": "ci", "pem": key.public_key()?.to_pem()?}]}],
         });
         fs::write(&trust, policy.to_string())?;
+        let followed: Reference = format!("{address}/bundles/shop:stable").parse()?;
         let settings = Settings {
-            bundle: Some(format!("{address}/bundles/shop:stable").parse()?),
+            bundle: Some(followed.clone()),
             interval_s: 1,
             trust: Some(trust),
             ..Settings::default()
@@ -79,6 +81,7 @@ impl World {
             settings,
             clock: Clock::system(),
             folder,
+            followed,
             client: Client::new(Options::default())?,
         };
         let served = registry.run(listener, stop.clone());
@@ -132,7 +135,12 @@ impl World {
     }
 
     fn reference(&self) -> Reference {
-        self.settings.bundle.clone().expect("a bundle is followed")
+        self.followed.clone()
+    }
+
+    /// Where the bundles are.
+    pub(crate) fn repository(&self) -> String {
+        format!("{}/{}", self.followed.registry, self.followed.repository)
     }
 
     /// Writes the policy that agents start with from now on, and that running ones read soon.
@@ -263,6 +271,21 @@ pub(crate) async fn eventually<T: PartialEq + std::fmt::Debug>(
             bail!("expected {wanted:?}, and it is {answer:?}");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn eventually_async(mut ask: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let answer = ask().await;
+        if matches!(answer, Ok(true)) {
+            return Ok(());
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("it does not come: {answer:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
