@@ -1,18 +1,21 @@
 //! Clusters as the command line finds them, and why a run in one failed.
 
-use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::anyhow;
 use cairn_runner::{
     bundle::{Bundle, Secrets},
     cluster::{Access, Cluster, Pace},
     inventory::Identity,
+    journal::Refused,
     run::{Adoption, Options, RunError, secrets},
 };
 use cairn_spec::Digest;
 use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
 
 use crate::{
+    args::Format,
     bundles::BundleArgs,
     config::Environment,
     exit::{ExitCode, Failure},
@@ -73,7 +76,7 @@ enum AdoptionArg {
 
 /// An object as people name it.
 #[derive(Debug, Clone)]
-struct ObjectName(Identity);
+pub(crate) struct ObjectName(Identity);
 
 impl FromStr for ObjectName {
     type Err = String;
@@ -92,6 +95,31 @@ impl FromStr for ObjectName {
             namespace,
             name: name.to_owned(),
         }))
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Identity {
+            group,
+            kind,
+            namespace,
+            name,
+        }) = self;
+        f.write_str(kind)?;
+        if !group.is_empty() {
+            write!(f, ".{group}")?;
+        }
+        if let Some(namespace) = namespace {
+            write!(f, "/{namespace}")?;
+        }
+        write!(f, "/{name}")
+    }
+}
+
+impl From<Identity> for ObjectName {
+    fn from(identity: Identity) -> Self {
+        Self(identity)
     }
 }
 
@@ -150,6 +178,7 @@ impl RunArgs {
             load_balancer_address: self.load_balancer_address,
             approved,
             approved_amount: self.approvals.approve_many_deletions,
+            ignore: &[],
         }
     }
 }
@@ -185,6 +214,40 @@ impl Target {
     }
 }
 
+/// The failure of a run that told what it did: with `-o json`, the last line says why.
+pub(crate) fn failed_run(error: RunError, output: &Output) -> Failure {
+    if output.format == Format::Json {
+        output.data(&format!("{}\n", failed_event(&error)));
+    }
+    failure_of(error, output)
+}
+
+fn failed_event(error: &RunError) -> Json {
+    let mut event = json!({"event": "failed", "exitCode": exit_of(error) as u8});
+    let reasons: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+    event["reason"] = reasons.join(": ").into();
+    if let RunError::RightsMissing { missing } = error {
+        event["missingRights"] = json!(missing);
+    }
+    if let RunError::Unhealthy {
+        layer,
+        timed_out,
+        unhealthy,
+    } = error
+    {
+        event["layer"] = layer.as_str().into();
+        event["timedOut"] = (*timed_out).into();
+        let unhealthy = unhealthy.iter().map(|one| {
+            json!({
+                "object": one.id, "verdict": one.verdict,
+                "pod": one.pod.as_ref().map(|pod| &pod.pod), "log": one.last_words,
+            })
+        });
+        event["unhealthy"] = unhealthy.collect();
+    }
+    event
+}
+
 /// The failure of a run: its exit code, and what to do next. What is not healthy is listed.
 pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
     if let RunError::Unhealthy { unhealthy, .. } = &error {
@@ -195,25 +258,53 @@ pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
             }
         }
     }
-    let (code, hint) = match &error {
-        RunError::Unhealthy {
-            timed_out: true, ..
-        } => (ExitCode::Timeout, None),
-        RunError::Foreign { .. } => (
-            ExitCode::Conflict,
-            Some("take it over with `--adoption adopt`, or leave it with `--adoption skip`"),
+    if let RunError::RightsMissing { missing } = &error {
+        for right in missing {
+            output.message(&format!("  {right}"));
+        }
+    }
+    let hint = match &error {
+        RunError::RightsMissing { .. } => {
+            Some("nothing was applied; `cairn plan` shows the same".to_owned())
+        }
+        RunError::Foreign { .. } => Some(
+            "take it over with `--adoption adopt`, or leave it with `--adoption skip`".to_owned(),
         ),
-        RunError::Inventory(_) | RunError::JournalDamaged(_) => (ExitCode::Conflict, None),
-        RunError::Journal(_) => (
-            ExitCode::Denied,
-            Some("try it again with `--retry-rejected`, when what made it fail is gone"),
-        ),
-        RunError::Refused { .. } | RunError::Bundle(_) => (ExitCode::InvalidInput, None),
-        _ => (ExitCode::Error, None),
+        RunError::Journal(Refused::Rejected { .. }) => {
+            Some("try it again with `--retry-rejected`, when what made it fail is gone".to_owned())
+        }
+        RunError::SecretMissing {
+            reference: Some(reference),
+            ..
+        } => Some(format!(
+            "kubectl create secret generic {} --namespace {} --from-file {}=FILE",
+            reference.name, reference.namespace, reference.key
+        )),
+        RunError::SecretMissing {
+            reference: None, ..
+        } => {
+            Some("give the variable a `secretRef` in the cluster file, and build again".to_owned())
+        }
+        _ => None,
     };
-    let failure = Failure::new(code, anyhow!(error));
+    let failure = Failure::new(exit_of(&error), anyhow!(error));
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+fn exit_of(error: &RunError) -> ExitCode {
+    match error {
+        RunError::Unhealthy {
+            timed_out: true, ..
+        } => ExitCode::Timeout,
+        RunError::Foreign { .. } | RunError::Inventory(_) | RunError::JournalDamaged(_) => {
+            ExitCode::Conflict
+        }
+        RunError::Journal(_) | RunError::RightsMissing { .. } => ExitCode::Denied,
+        RunError::SecretMissing { .. } => ExitCode::NotFound,
+        RunError::Refused { .. } | RunError::Bundle(_) => ExitCode::InvalidInput,
+        _ => ExitCode::Error,
     }
 }

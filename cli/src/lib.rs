@@ -19,6 +19,7 @@ mod generated;
 mod output;
 mod packs;
 mod picture;
+mod run_view;
 mod secrets;
 mod signing;
 mod stack;

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use cairn_compiler::Session;
 use cairn_spec::{Diagnostic, Severity, Sources};
+use console::Term;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -47,6 +48,14 @@ impl Output {
     /// Prints text that is the result.
     pub(crate) fn data(&self, text: &str) {
         self.bytes(text.as_bytes());
+    }
+
+    /// Prints a result in place of the one before, where that can be; otherwise below it.
+    pub(crate) fn replace(&self, text: &str) {
+        if std::io::stdout().is_terminal() {
+            let _ = Term::stdout().clear_screen();
+        }
+        self.data(&format!("{}\n", text.trim_end_matches('\n')));
     }
 
     /// Prints a result that need not be text.
@@ -153,8 +162,18 @@ impl Output {
         }
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
+    /// Text of a message in a colour, where messages have any.
+    pub(crate) fn paint(&self, code: &str, text: &str) -> String {
         if self.color_messages {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Text of a result in a colour, where results have any.
+    pub(crate) fn paint_data(&self, code: &str, text: &str) -> String {
+        if self.color_data {
             format!("\x1b[{code}m{text}\x1b[0m")
         } else {
             text.to_owned()
@@ -170,7 +189,8 @@ impl Output {
 /// Sends the log to standard error: `CAIRN_LOG`, or by how often `-v` was given.
 pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment) {
     let default = match arguments.verbose {
-        0 => "warn",
+        // Each failed attempt to reach an API server is told when the last one has failed.
+        0 => "warn,kube_client=off",
         1 => "info",
         2 => "debug",
         _ => "trace",

@@ -2,12 +2,12 @@
 //!
 //! Reading trusts nothing: sizes, counts and paths are checked while the bytes are inflated.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 
 use flate2::{Compression, GzBuilder, bufread::MultiGzDecoder};
 use tar::{EntryType, Header};
 
-use crate::{File, FileTree, PathError};
+use crate::{File, FileTree, PathError, TreePath};
 
 /// Level 9 of zlib-rs gives the same bytes however the input is cut into writes; some lower levels do not.
 const GZIP_LEVEL: u32 = 9;
@@ -133,8 +133,12 @@ pub fn read_tar_gzip(
 /// Room for headers besides the files' own bytes: a header and padding for each file and folder.
 const HEADER_BYTES_PER_FILE: u64 = 4096;
 
+fn unpacked_most(limits: &ArchiveLimits) -> u64 {
+    limits.unpacked_bytes + limits.files as u64 * HEADER_BYTES_PER_FILE
+}
+
 fn gunzip(packed: &[u8], limits: &ArchiveLimits) -> Result<Vec<u8>, ArchiveError> {
-    let most = limits.unpacked_bytes + limits.files as u64 * HEADER_BYTES_PER_FILE;
+    let most = unpacked_most(limits);
     let mut tar = Vec::new();
     MultiGzDecoder::new(packed)
         .take(most + 1)
@@ -151,66 +155,136 @@ fn gunzip(packed: &[u8], limits: &ArchiveLimits) -> Result<Vec<u8>, ArchiveError
 
 fn read_tar(tar: &[u8], limits: &ArchiveLimits) -> Result<FileTree, ArchiveError> {
     let mut tree = FileTree::new();
-    let mut unpacked_bytes = 0;
-    let mut entries = 0;
-    for entry in tar::Archive::new(tar).entries().map_err(not_a_tar)? {
+    each_entry(tar, limits, &mut |path, bytes, executable| {
+        let bytes = bytes.into();
+        Ok::<_, ArchiveError>(tree.insert(path, File { bytes, executable })?)
+    })?;
+    Ok(tree)
+}
+
+/// Reads a gzipped tar file by file. Nothing is kept, so an archive of any size needs no more memory than
+/// its largest file.
+pub fn each_file<E: From<ArchiveError>>(
+    packed: impl Read,
+    limits: &ArchiveLimits,
+    mut visit: impl FnMut(TreePath, Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut packed = Capped::new(packed, limits.packed_bytes);
+    let mut tar = Capped::new(
+        MultiGzDecoder::new(BufReader::new(&mut packed)),
+        unpacked_most(limits),
+    );
+    let read = each_entry(&mut tar, limits, &mut |path, bytes, _| visit(path, bytes));
+    // To the end, since a second archive may follow, or damage.
+    let read = read.and_then(|()| {
+        std::io::copy(&mut tar, &mut std::io::sink())
+            .map(|_| ())
+            .map_err(|error| ArchiveError::Malformed(error).into())
+    });
+    if tar.is_exceeded {
+        return Err(too_large(limits.unpacked_bytes, "bytes, unpacked").into());
+    }
+    drop(tar);
+    if packed.is_exceeded {
+        return Err(too_large(limits.packed_bytes, "bytes, compressed").into());
+    }
+    read
+}
+
+/// A reader that says when it was asked for more than it may give.
+struct Capped<R> {
+    inner: R,
+    left: u64,
+    is_exceeded: bool,
+}
+
+impl<R> Capped<R> {
+    fn new(inner: R, most: u64) -> Self {
+        Self {
+            inner,
+            left: most,
+            is_exceeded: false,
+        }
+    }
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Some(left) = self.left.checked_sub(count as u64) {
+            self.left = left;
+            return Ok(count);
+        }
+        self.is_exceeded = true;
+        Err(std::io::ErrorKind::InvalidData.into())
+    }
+}
+
+fn too_large(limit: u64, unit: &'static str) -> ArchiveError {
+    ArchiveError::TooLarge { limit, unit }
+}
+
+/// Visits the files of a tar: path, content, and whether it is executable.
+fn each_entry<E: From<ArchiveError>>(
+    tar: impl Read,
+    limits: &ArchiveLimits,
+    visit: &mut dyn FnMut(TreePath, Vec<u8>, bool) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut unpacked_bytes: u64 = 0;
+    let (mut entries, mut files) = (0, 0);
+    let mut archive = tar::Archive::new(tar);
+    for entry in archive.entries().map_err(not_a_tar)? {
         let mut entry = entry.map_err(not_a_tar)?;
         entries += 1;
-        if tree.len() >= limits.files || entries > limits.files * 4 {
-            return Err(ArchiveError::TooLarge {
-                limit: limits.files as u64,
-                unit: "files",
-            });
+        if files >= limits.files || entries > limits.files * 4 {
+            return Err(too_large(limits.files as u64, "files").into());
         }
-        let path = match str::from_utf8(&entry.path_bytes()) {
-            Ok(path) => path.to_owned(),
-            Err(_) => {
-                return Err(ArchiveError::PathEncoding {
-                    path: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
-                });
-            }
-        };
-        let kind = entry.header().entry_type();
-        if kind.is_dir() {
-            let folder = path.trim_end_matches('/').trim_start_matches("./");
-            if !folder.is_empty() && folder != "." {
-                folder.parse::<crate::TreePath>()?;
-            }
+        let Some(path) = file_path(&entry)? else {
             continue;
-        }
-        if !kind.is_file() {
-            return Err(ArchiveError::EntryType {
-                path,
-                what: entry_type_name(kind),
-            });
-        }
+        };
+        files += 1;
         let size = entry.size();
-        unpacked_bytes += size;
+        unpacked_bytes = unpacked_bytes.saturating_add(size);
         if size > limits.file_bytes {
-            return Err(ArchiveError::TooLarge {
-                limit: limits.file_bytes,
-                unit: "bytes in one file",
-            });
+            return Err(too_large(limits.file_bytes, "bytes in one file").into());
         }
         if unpacked_bytes > limits.unpacked_bytes {
-            return Err(ArchiveError::TooLarge {
-                limit: limits.unpacked_bytes,
-                unit: "bytes, unpacked",
-            });
+            return Err(too_large(limits.unpacked_bytes, "bytes, unpacked").into());
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(not_a_tar)?;
         let executable = entry.header().mode().map_err(not_a_tar)? & 0o100 != 0;
-        // Other tools write `./name`.
-        tree.insert(
-            path.trim_start_matches("./").parse()?,
-            File {
-                bytes: bytes.into(),
-                executable,
-            },
-        )?;
+        visit(path, bytes, executable)?;
     }
-    Ok(tree)
+    Ok(())
+}
+
+/// The path of an entry that is a file; none for a folder.
+fn file_path<R: Read>(entry: &tar::Entry<'_, R>) -> Result<Option<TreePath>, ArchiveError> {
+    let path = match str::from_utf8(&entry.path_bytes()) {
+        Ok(path) => path.to_owned(),
+        Err(_) => {
+            return Err(ArchiveError::PathEncoding {
+                path: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+            });
+        }
+    };
+    let kind = entry.header().entry_type();
+    if kind.is_dir() {
+        let folder = path.trim_end_matches('/').trim_start_matches("./");
+        if !folder.is_empty() && folder != "." {
+            folder.parse::<TreePath>()?;
+        }
+        return Ok(None);
+    }
+    if !kind.is_file() {
+        return Err(ArchiveError::EntryType {
+            path,
+            what: entry_type_name(kind),
+        });
+    }
+    // Other tools write `./name`.
+    Ok(Some(path.trim_start_matches("./").parse()?))
 }
 
 fn entry_type_name(kind: EntryType) -> &'static str {
@@ -334,6 +408,46 @@ mod tests {
             .unwrap();
         let (back, tar) = read_tar_gzip(&gzip(&write_tar(&files)), &ArchiveLimits::PACK).unwrap();
         assert_eq!((back, tar.len() % TAR_RECORD_BYTES), (files, 0));
+    }
+
+    #[test]
+    fn files_come_one_after_the_other() {
+        let files = tree(&[("a/b.yaml", "b"), ("a/c.yaml", "c")]);
+        let packed = gzip(&write_tar(&files));
+        let read = |packed: &[u8], limits: &ArchiveLimits| {
+            let mut seen = Vec::new();
+            let read = each_file(packed, limits, |path, bytes| {
+                seen.push(format!("{path}={}", String::from_utf8(bytes).unwrap()));
+                Ok::<_, ArchiveError>(())
+            });
+            read.map(|()| seen.join(" "))
+                .map_err(|error| error.to_string())
+        };
+        let limits = ArchiveLimits::PACK;
+        assert_eq!(read(&packed, &limits).unwrap(), "a/b.yaml=b a/c.yaml=c");
+        let small = |limits: ArchiveLimits| read(&packed, &limits).unwrap_err();
+        insta::assert_snapshot!([
+            small(ArchiveLimits { packed_bytes: 20, ..limits }),
+            small(ArchiveLimits { unpacked_bytes: 1, ..limits }),
+            small(ArchiveLimits { file_bytes: 0, ..limits }),
+            small(ArchiveLimits { files: 1, ..limits }),
+            read(&packed[..packed.len() - 9], &limits).unwrap_err(),
+        ].join("\n"), @r"
+        the archive holds more than 20 bytes, compressed
+        the archive holds more than 1 bytes, unpacked
+        the archive holds more than 0 MiB in one file
+        the archive holds more than 1 files
+        the archive cannot be read
+        ");
+        // Much that is no file, and comes after all files.
+        let mut bomb = write_tar(&files);
+        bomb.resize(8 << 20, 0);
+        let limits = ArchiveLimits {
+            unpacked_bytes: 1 << 20,
+            files: 10,
+            ..limits
+        };
+        insta::assert_snapshot!(read(&gzip(&bomb), &limits).unwrap_err(), @"the archive holds more than 1 MiB, unpacked");
     }
 
     /// The bytes are part of the format: a change here changes every digest ever published.

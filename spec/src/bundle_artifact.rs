@@ -10,8 +10,8 @@ use crate::{
     PathError, TreePath, canonical_json, gzip, media_type, read_tar_gzip, write_tar,
 };
 
-/// The files of a bundle that are a layer each, in the order of the layers.
-const SINGLE_FILES: [(&str, &str); 5] = [
+/// The files of a bundle that are a layer each, with its media type, in the order of the layers.
+pub const BUNDLE_FILES: [(&str, &str); 5] = [
     ("plan.json", media_type::PLAN),
     ("lock.yaml", media_type::LOCK),
     ("images.json", media_type::IMAGES),
@@ -91,7 +91,7 @@ pub fn bundle_artifact(
             gzip(&write_tar(&manifests)),
             "manifests.tar.gz",
         );
-    for (path, layer_type) in SINGLE_FILES {
+    for (path, layer_type) in BUNDLE_FILES {
         let file = tree.get(path).ok_or(BundleArtifactError::Missing(path))?;
         builder = builder.file_layer(layer_type, file.bytes.to_vec(), path);
     }
@@ -144,7 +144,7 @@ pub fn unpack_bundle(artifact: &Artifact) -> Result<FileTree, BundleArtifactErro
     for (path, file) in manifests.iter() {
         tree.insert(format!("manifests/{path}").parse()?, file.clone())?;
     }
-    for (path, layer_type) in SINGLE_FILES {
+    for (path, layer_type) in BUNDLE_FILES {
         tree.put(
             path,
             layer(layer_type).ok_or(BundleArtifactError::Missing(path))?,

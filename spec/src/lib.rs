@@ -29,13 +29,14 @@ mod value;
 mod version;
 pub mod yaml;
 
-pub use archive::{ArchiveError, ArchiveLimits, gzip, read_tar_gzip, write_tar};
+pub use archive::{ArchiveError, ArchiveLimits, each_file, gzip, read_tar_gzip, write_tar};
 pub use artifact::{
     Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
     MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
 };
 pub use bundle_artifact::{
-    BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest, unpack_bundle,
+    BUNDLE_FILES, BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest,
+    unpack_bundle,
 };
 pub use chart::{ChartName, ChartRepository, ChartTransport};
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};

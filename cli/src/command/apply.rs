@@ -1,6 +1,6 @@
 //! `cairn apply`: drives a bundle into a cluster.
 
-use cairn_runner::run::{Outcome as Applied, Progress, apply};
+use cairn_runner::run::{Progress, apply};
 use clap::Args;
 use serde_json::json;
 
@@ -8,10 +8,11 @@ use crate::{
     args::Format,
     bundles::BundleArgs,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, Target, failure_of},
+    cluster::{ClusterArgs, RunArgs, Target, failed_run},
     config::Environment,
     exit::Outcome,
     output::{Output, count},
+    run_view::RunView,
 };
 
 /// Apply a bundle to a cluster, layer by layer
@@ -40,61 +41,33 @@ impl Apply {
         let target = Target::read(&self.bundle, &self.cluster, environment, output).await?;
         let approved = self.run.approved();
         let options = self.run.options(&target.secrets, &approved);
-        let mut changed = 0;
-        let mut tell = |progress: Progress<'_>| {
-            if let Progress::Applied { outcome, .. } = &progress {
-                changed += usize::from(*outcome != Applied::Unchanged);
-            }
-            show(&progress, output);
-        };
-        let retry = self.retry_rejected;
-        let applied = apply(
+        let layers = target.bundle.layers.iter().map(|layer| &layer.name);
+        let view = RunView::new(output, layers);
+        let mut tell = |progress: Progress<'_>| view.tell(&progress);
+        let run = apply(
             &target.cluster,
             &target.bundle,
-            (&target.digest, retry),
+            (&target.digest, self.retry_rejected),
             &options,
             &mut tell,
-        )
-        .await;
-        applied.map_err(|error| failure_of(error, output))?;
+        );
+        let applied = view.follow(run).await;
+        applied.map_err(|error| failed_run(error, output))?;
+        let (changed, deleted) = view.counts();
+        let layers = target.bundle.layers.len();
         if output.format == Format::Json {
-            let done = json!({"event": "Done", "bundle": target.digest, "changed": changed});
+            let done = json!({
+                "event": "done", "bundle": target.digest,
+                "layers": layers, "changed": changed, "deleted": deleted,
+            });
             output.data(&format!("{done}\n"));
         } else {
-            let layers = count(target.bundle.layers.len(), "layer");
+            let layers = count(layers, "layer");
             let objects = count(changed, "object");
-            output.data(&format!("{layers} healthy, {objects} changed\n"));
+            output.data(&format!(
+                "{layers} healthy, {objects} changed, {deleted} deleted\n"
+            ));
         }
         Ok(())
     }
-}
-
-/// Shows what a run does: a line for people, or one of JSON.
-pub(crate) fn show(progress: &Progress<'_>, output: &Output) {
-    if output.format == Format::Json {
-        let line = serde_json::to_string(progress).unwrap_or_default();
-        output.data(&format!("{line}\n"));
-        return;
-    }
-    let line = match progress {
-        Progress::Layer { layer } => format!("{layer}"),
-        Progress::Stage { .. } => return,
-        Progress::Applied {
-            object, outcome, ..
-        } => match outcome {
-            Applied::Unchanged => return,
-            Applied::Created => format!("  + {object}"),
-            Applied::Configured => format!("  ~ {object}"),
-            Applied::Recreated => format!("  ± {object}"),
-            Applied::Skipped => format!("  . {object} is somebody else's"),
-        },
-        Progress::Health {
-            object, verdict, ..
-        } => format!("  … {object}: {}", verdict.message),
-        Progress::Healthy { layer } => format!("  {layer} is healthy"),
-        Progress::Pruned {
-            object, decision, ..
-        } => format!("  - {object}: {decision}"),
-    };
-    output.message(&line);
 }

@@ -1,18 +1,26 @@
 //! `cairn status`: how what was applied to a cluster is now.
 
+use std::{convert::Infallible, time::Duration};
+
 use cairn_runner::{
+    cluster::Cluster,
     health::Status as Health,
-    run::{ClusterStatus, status},
+    run::{ClusterStatus, LayerStatus, ObjectStatus, status},
 };
 use clap::Args;
+use tokio::time::sleep;
 
 use crate::{
+    args::Format,
     client::runtime,
     cluster::{ClusterArgs, failure_of},
     config::Environment,
-    exit::Outcome,
+    exit::{Failure, Outcome},
     output::{Output, lines, table},
 };
+
+/// How often a cluster that is watched is asked.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
 /// Show the layers of a cluster, their objects, and how healthy they are
 ///
@@ -22,71 +30,102 @@ pub(crate) struct Status {
     /// Show healthy objects, too
     #[arg(long)]
     all: bool,
+    /// Go on, and show what changes, until it is interrupted
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
 
 impl Status {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
-        let status = runtime()?.block_on(async {
+        runtime()?.block_on(async {
             let cluster = self.cluster.connect(environment).await?;
-            let status = status(&cluster).await;
-            status.map_err(|error| failure_of(error, output))
-        })?;
-        for damage in &status.damaged {
-            output.warning(damage);
+            if self.watch {
+                match self.watch(&cluster, output).await? {}
+            }
+            let status = ask(&cluster, output).await?;
+            output.result(
+                &status,
+                || self.text(&status),
+                || lines(status.layers.iter().map(|layer| layer.layer.as_str())),
+            );
+            Ok(())
+        })
+    }
+
+    /// Prints the status whenever it is another one: on a terminal in place of the one before.
+    async fn watch(&self, cluster: &Cluster, output: &Output) -> Result<Infallible, Failure> {
+        let mut before = String::new();
+        loop {
+            let status = ask(cluster, output).await?;
+            let text = if output.format == Format::Json {
+                serde_json::to_string(&status).unwrap_or_default()
+            } else {
+                self.text(&status)
+            };
+            if text != before {
+                output.replace(&text);
+                before = text;
+            }
+            sleep(LOOKED_AT_EVERY).await;
         }
-        output.result(
-            &status,
-            || self.text(&status),
-            || lines(status.layers.iter().map(|layer| layer.layer.as_str())),
-        );
-        Ok(())
     }
 
     fn text(&self, status: &ClusterStatus) -> String {
         let heading = status.journal.run.as_ref().map_or_else(String::new, |run| {
-            format!("bundle  {}\nphase   {}\n\n", run.bundle, run.phase)
+            format!(
+                "bundle  {}\nphase   {}, since {}\n\n",
+                run.bundle, run.phase, run.since
+            )
         });
         let mut rows = Vec::new();
         for layer in &status.layers {
-            let healthy = |health| {
-                layer
-                    .objects
-                    .iter()
-                    .filter(|it| it.health.status == health)
-                    .count()
-            };
-            let current = healthy(Health::Current);
-            let drifted = layer
-                .objects
-                .iter()
-                .filter(|it| it.drifted == Some(true))
-                .count();
-            rows.push(vec![
-                layer.layer.to_string(),
-                format!("{current}/{}", layer.objects.len()),
-                drifted.to_string(),
-                String::new(),
-            ]);
+            rows.push(layer_row(layer));
             for object in &layer.objects {
-                let is_plain =
-                    object.health.status == Health::Current && object.drifted != Some(true);
-                if self.all || !is_plain {
-                    rows.push(vec![
-                        format!("  {}", object.identity),
-                        format!("{:?}", object.health.status),
-                        if object.drifted == Some(true) {
-                            "yes"
-                        } else {
-                            ""
-                        }
-                        .to_owned(),
-                        object.health.message.clone(),
-                    ]);
+                if self.all || !is_plain(object) {
+                    rows.push(object_row(object));
                 }
             }
         }
         heading + &table(&["LAYER", "HEALTHY", "DRIFTED", "WHY"], &rows)
     }
+}
+
+async fn ask(cluster: &Cluster, output: &Output) -> Result<ClusterStatus, Failure> {
+    let status = status(cluster).await;
+    let status = status.map_err(|error| failure_of(error, output))?;
+    for damage in &status.damaged {
+        output.warning(damage);
+    }
+    Ok(status)
+}
+
+fn is_plain(object: &ObjectStatus) -> bool {
+    object.health.status == Health::Current && object.drifted != Some(true)
+}
+
+fn layer_row(layer: &LayerStatus) -> Vec<String> {
+    let number = |which: fn(&&ObjectStatus) -> bool| layer.objects.iter().filter(which).count();
+    let healthy = number(|it| it.health.status == Health::Current);
+    let drifted = number(|it| it.drifted == Some(true));
+    vec![
+        layer.layer.to_string(),
+        format!("{healthy}/{}", layer.objects.len()),
+        drifted.to_string(),
+        String::new(),
+    ]
+}
+
+fn object_row(object: &ObjectStatus) -> Vec<String> {
+    let drifted = match object.drifted {
+        Some(true) => "yes",
+        _ => "",
+    };
+    vec![
+        format!("  {}", object.identity),
+        format!("{:?}", object.health.status),
+        drifted.to_owned(),
+        object.health.message.clone(),
+    ]
 }

@@ -1,21 +1,26 @@
 //! `cairn uninstall`: takes away what Cairn has in a cluster.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, iter, time::Duration};
 
 use cairn_runner::{
     bundle::Secrets,
     run::{Adoption, Options, Progress, uninstall},
 };
 use clap::Args;
+use serde_json::json;
 
-use super::apply::show;
 use crate::{
+    args::Format,
     client::runtime,
-    cluster::{ApprovalArgs, ClusterArgs, failure_of},
+    cluster::{ApprovalArgs, ClusterArgs, ObjectName, failed_run},
     config::Environment,
     exit::Outcome,
-    output::Output,
+    output::{Output, count},
+    run_view::RunView,
 };
+
+/// How a run says that somebody must approve a deletion.
+const TO_APPROVE: &str = "kept until approved";
 
 /// Delete what Cairn has applied to a cluster, the last layer first
 ///
@@ -45,9 +50,40 @@ impl Uninstall {
             approved: &approved,
             // All of it is what was asked for.
             approved_amount: true,
+            ignore: &[],
         };
-        let mut tell = |progress: Progress<'_>| show(&progress, output);
-        let gone = uninstall(&cluster, &options, &mut tell).await;
-        gone.map_err(|error| failure_of(error, output))
+        let view = RunView::new(output, iter::empty::<&str>());
+        let mut kept = Vec::new();
+        let mut tell = |progress: Progress<'_>| {
+            if let Progress::Pruned {
+                object, decision, ..
+            } = &progress
+                && decision.starts_with(TO_APPROVE)
+            {
+                kept.push(ObjectName::from((*object).clone()).to_string());
+            }
+            view.tell(&progress);
+        };
+        let run = uninstall(&cluster, &options, &mut tell);
+        let gone = view.follow(run).await;
+        gone.map_err(|error| failed_run(error, output))?;
+        let (_, deleted) = view.counts();
+        if output.format == Format::Json {
+            let done = json!({"event": "done", "deleted": deleted, "toApprove": kept});
+            output.data(&format!("{done}\n"));
+            return Ok(());
+        }
+        output.data(&format!("{} deleted\n", count(deleted, "object")));
+        if !kept.is_empty() {
+            let options: Vec<String> = kept
+                .iter()
+                .map(|name| format!("  --approve-deletion {name}"))
+                .collect();
+            output.message(&format!(
+                "kept until approved, since data or other objects go with them:\n{}",
+                options.join("\n")
+            ));
+        }
+        Ok(())
     }
 }

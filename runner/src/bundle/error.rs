@@ -1,11 +1,31 @@
 //! Why a bundle is not applied.
 
-use cairn_spec::{ObjectId, VariableName};
+use cairn_spec::{ArchiveError, Digest, ObjectId, VariableName};
 
 /// Why a bundle is not applied. Nothing was sent to a cluster.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
+    /// The artifact type is another one.
+    #[error(
+        "`{0}` is not a bundle: expected the artifact type `application/vnd.cairn.bundle.v1+json`"
+    )]
+    NotABundle(String),
+    /// A blob of the artifact cannot be read.
+    #[error("the blob `{digest}` of the bundle cannot be read")]
+    Blob {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A blob is another one than the manifest says.
+    #[error("the blob `{0}` is not the one that the bundle's manifest names")]
+    BlobMismatch(Digest),
+    /// The manifests cannot be unpacked.
+    #[error("the manifests of the bundle cannot be unpacked")]
+    Archive(#[from] ArchiveError),
     /// `bundle.json` or `plan.json` cannot be read.
     #[error("`{file}` of the bundle cannot be read")]
     Malformed {

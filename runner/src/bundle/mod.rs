@@ -1,10 +1,11 @@
 //! A verified bundle, ready to apply: its files are the ones `bundle.json` names, and its objects the ones
 //! its plan names (`spec/bundle.md`).
 //!
-//! A [`BundleReader`] takes the files one after the other, from a folder or an archive, and keeps
+//! A [`BundleReader`] takes the files one after the other, from a folder or an artifact, and keeps
 //! nothing but the objects, cleaned and compressed. They come out again stage by stage, some at a
 //! time, so that a large bundle needs little memory.
 
+mod artifact;
 mod error;
 mod object;
 mod reader;
@@ -20,6 +21,7 @@ use serde_json::Value as Json;
 
 use store::Segment;
 
+pub use artifact::Blobs;
 pub use error::BundleError;
 pub use reader::{BundleReader, MAX_OBJECTS, MAX_UNPACKED_BYTES};
 pub use secrets::Secrets;

@@ -91,6 +91,19 @@ impl BundleReader {
         }
     }
 
+    /// Takes a file by its digest alone: one that is not applied.
+    pub(super) fn pass(&mut self, path: &str, digest: &Digest) -> Result<(), BundleError> {
+        match self.awaited.remove(path) {
+            Some(expected) if expected == *digest && !self.places.contains_key(path) => Ok(()),
+            _ => Err(BundleError::FileMismatch(path.to_owned())),
+        }
+    }
+
+    /// Does not wait for files for nodes.
+    pub(super) fn pass_host_files(&mut self) {
+        self.awaited.retain(|path, _| !path.starts_with("host/"));
+    }
+
     /// The bundle, when all files that `bundle.json` names have come.
     pub fn finish(mut self) -> Result<Bundle, BundleError> {
         if let Some(path) = self.awaited.keys().next() {

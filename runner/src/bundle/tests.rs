@@ -9,9 +9,9 @@ use serde_json::{Value as Json, json};
 use super::{BundleError, BundleReader, MAX_OBJECTS, Secrets};
 
 /// A file of a bundle: layer, stage, path below `manifests/`, and text.
-type Manifest<'a> = (&'a str, &'a str, &'a str, String);
+pub(super) type Manifest<'a> = (&'a str, &'a str, &'a str, String);
 
-fn config_map(name: &str) -> String {
+pub(super) fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop}}\n")
 }
 
@@ -24,7 +24,7 @@ fn planned(path: &str, text: &str) -> Json {
 }
 
 /// The files of a bundle with these manifests, whose plan `change` may spoil.
-fn files(manifests: &[Manifest<'_>], change: impl Fn(&mut Json)) -> FileTree {
+pub(super) fn files(manifests: &[Manifest<'_>], change: impl Fn(&mut Json)) -> FileTree {
     let mut layers: Vec<Json> = Vec::new();
     for (layer, stage, path, text) in manifests {
         if layers.last().is_none_or(|last| last["name"] != *layer) {
@@ -45,11 +45,11 @@ fn files(manifests: &[Manifest<'_>], change: impl Fn(&mut Json)) -> FileTree {
     for (_, _, path, text) in manifests {
         tree.put(&format!("manifests/{path}"), text.as_str());
     }
-    seal(tree)
+    sealed(tree)
 }
 
 /// Adds the `bundle.json` that names all files.
-fn seal(mut tree: FileTree) -> FileTree {
+pub(super) fn sealed(mut tree: FileTree) -> FileTree {
     let digests: BTreeMap<String, String> = tree
         .iter()
         .map(|(path, file)| (path.to_string(), Digest::sha256(&file.bytes).to_string()))

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+/// The longest message that is shown as it is, in bytes.
+const MAX_MESSAGE_BYTES: usize = 500;
+
 /// Why a request failed, after all attempts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -102,8 +105,12 @@ impl Default for Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { code, message, .. } = self;
-        write!(f, "the API server refuses: {message} ({code})")
+        write!(
+            f,
+            "the API server refuses: {} ({})",
+            self.brief(),
+            self.code
+        )
     }
 }
 
@@ -118,6 +125,20 @@ impl Refusal {
         });
         read.code = code;
         read
+    }
+
+    /// The reason without the objects that the API server prints in full.
+    pub fn brief(&self) -> String {
+        if self.message.len() <= MAX_MESSAGE_BYTES || self.details.causes.is_empty() {
+            return cut(&self.message).to_owned();
+        }
+        let causes = self.details.causes.iter().map(|cause| {
+            // What follows the value is what is wrong with it.
+            let tail = cause.message.rsplit_once("}: ").map(|(_, tail)| tail);
+            let problem = cut(tail.unwrap_or(&cause.message));
+            format!("{}: {problem}", cause.field)
+        });
+        causes.collect::<Vec<_>>().join("; ")
     }
 
     /// The fields that others hold, if that is why an apply was refused.
@@ -144,6 +165,12 @@ impl Refusal {
         ];
         self.code == 422 && WORDS.iter().any(|words| self.message.contains(words))
     }
+}
+
+/// The beginning of a message, as much as people read.
+fn cut(message: &str) -> &str {
+    let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
+    message.get(..end).unwrap_or(message)
 }
 
 /// `conflict with "NAME" using VERSION` names the manager in Go's quotes.
@@ -191,6 +218,19 @@ mod tests {
                 manager: "kubectl".to_owned(),
             }]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_told_without_the_whole_object() {
+        let spec = format!("{{\"Containers\":\"{}\"}}", "x".repeat(600));
+        let problem = format!("Invalid value: {spec}: field is immutable");
+        let body = serde_json::json!({
+            "message": format!("Job.batch \"migrate\" is invalid: spec.template: {problem}"),
+            "details": {"causes": [{"field": "spec.template", "message": problem}]},
+        });
+        let refusal = Refusal::read(422, body.to_string().as_bytes());
+        assert_eq!(refusal.brief(), "spec.template: field is immutable");
+        assert!(refusal.is_about_immutable_fields());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cairn_spec::ObjectId;
 use serde_json::Value;
 
-use super::{Cluster, ClusterError, Follow, Place, Seen};
+use super::{Cluster, ClusterError, Follow, Listed, Place, Seen, id_of};
 use crate::health::newest_pods;
 
 /// What is followed in the namespaces of workloads.
@@ -26,43 +26,51 @@ pub(super) struct Pods {
 impl Pods {
     /// Follows what belongs to workloads among these.
     pub(super) async fn of(cluster: &Cluster, ids: &[ObjectId]) -> Result<Self, ClusterError> {
-        let mut places = BTreeMap::new();
-        for workload in ids.iter().filter(|id| is_workload(id)) {
-            for (api_version, kind) in FOLLOWED {
-                let id = ObjectId {
-                    api_version: api_version.to_owned(),
-                    kind: kind.to_owned(),
-                    ..workload.clone()
-                };
-                let place = Place {
-                    resource: cluster.resource_of(&id).await?,
-                    namespace: workload.namespace.clone(),
-                    expected: BTreeSet::new(),
-                };
-                places.insert((kind, workload.namespace.clone()), place);
-            }
-        }
+        let places = places(cluster, ids).await?;
         Ok(Self {
-            follow: cluster.follow_places(places.into_values(), ""),
+            follow: cluster.follow_places(places, ""),
             running: BTreeMap::new(),
             revisions: BTreeMap::new(),
         })
     }
 
+    /// What belongs to workloads among these at this moment; it is not followed.
+    pub(super) async fn now(cluster: &Cluster, ids: &[ObjectId]) -> Result<Self, ClusterError> {
+        let mut pods = Self {
+            follow: cluster.follow_places([], ""),
+            running: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+        };
+        for place in places(cluster, ids).await? {
+            let namespace = place.namespace.as_deref();
+            let listed = cluster
+                .list(&place.resource, namespace, "", Listed::Whole)
+                .await?;
+            for object in listed {
+                pods.take(id_of(&object), Some(object));
+            }
+        }
+        Ok(pods)
+    }
+
     /// Waits until something changes.
     pub(super) async fn next(&mut self) -> Result<(), ClusterError> {
         for Seen { id, object } in self.follow.next().await? {
-            let of_kind = if id.kind == "Pod" {
-                &mut self.running
-            } else {
-                &mut self.revisions
-            };
-            match object {
-                Some(object) => of_kind.insert(id, what_counts(object)),
-                None => of_kind.remove(&id),
-            };
+            self.take(id, object);
         }
         Ok(())
+    }
+
+    fn take(&mut self, id: ObjectId, object: Option<Value>) {
+        let of_kind = if id.kind == "Pod" {
+            &mut self.running
+        } else {
+            &mut self.revisions
+        };
+        match object {
+            Some(object) => of_kind.insert(id, what_counts(object)),
+            None => of_kind.remove(&id),
+        };
     }
 
     /// The pods of a workload's newest revision.
@@ -99,6 +107,27 @@ impl Pods {
             })
             .collect()
     }
+}
+
+/// Where that which belongs to workloads is.
+async fn places(cluster: &Cluster, ids: &[ObjectId]) -> Result<Vec<Place>, ClusterError> {
+    let mut places = BTreeMap::new();
+    for workload in ids.iter().filter(|id| is_workload(id)) {
+        for (api_version, kind) in FOLLOWED {
+            let id = ObjectId {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                ..workload.clone()
+            };
+            let place = Place {
+                resource: cluster.resource_of(&id).await?,
+                namespace: workload.namespace.clone(),
+                expected: BTreeSet::new(),
+            };
+            places.insert((kind, workload.namespace.clone()), place);
+        }
+    }
+    Ok(places.into_values().collect())
 }
 
 fn is_workload(id: &ObjectId) -> bool {

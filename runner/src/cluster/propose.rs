@@ -1,6 +1,9 @@
 //! What an apply would do to each object, found out without writing anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use cairn_spec::{Digest, ObjectId};
 use futures_util::{StreamExt as _, stream};
@@ -9,6 +12,7 @@ use serde_json::Value;
 use super::{
     Applied, Cluster, ClusterError, Conflict, Force, Mode, Refusal, Resource, owned_fields,
 };
+use crate::ignore::keep;
 
 /// What an apply would do.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,31 @@ pub struct Presence {
     pub is_going: bool,
 }
 
+/// An object that may be applied.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    /// Which one.
+    pub id: &'a ObjectId,
+    /// What is wanted.
+    pub object: &'a Value,
+    /// Its fields that belong to others, as JSON pointers.
+    pub ignored: Vec<&'a str>,
+}
+
+impl<'a> Candidate<'a> {
+    /// What is applied to an object as it is there.
+    pub fn beside(&self, live: Option<&Value>) -> Cow<'a, Value> {
+        match live {
+            Some(live) if !self.ignored.is_empty() => {
+                let mut object = self.object.clone();
+                keep(&mut object, live, &self.ignored);
+                Cow::Owned(object)
+            }
+            _ => Cow::Borrowed(self.object),
+        }
+    }
+}
+
 /// Kind and namespace: what one list covers.
 type Place = (String, String, Option<String>);
 
@@ -57,11 +86,11 @@ impl Cluster {
     /// Asks for each object, some at a time; the answers are in the order of the objects.
     pub async fn propose_all(
         &self,
-        objects: &[(&ObjectId, &Value)],
+        candidates: &[Candidate<'_>],
     ) -> Result<Vec<Proposal>, ClusterError> {
-        let asked = objects.iter().map(|(id, object)| self.propose(id, object));
+        let asked = candidates.iter().map(|it| self.propose_keeping(it));
         let mut answers = stream::iter(asked).buffered(self.pace.concurrency.max(1));
-        let mut proposals = Vec::with_capacity(objects.len());
+        let mut proposals = Vec::with_capacity(candidates.len());
         while let Some(proposal) = answers.next().await {
             proposals.push(proposal?);
         }
@@ -70,7 +99,17 @@ impl Cluster {
 
     /// Asks what an apply would do.
     pub async fn propose(&self, id: &ObjectId, object: &Value) -> Result<Proposal, ClusterError> {
-        match self.would_do(id, object).await {
+        let ignored = Vec::new();
+        self.propose_keeping(&Candidate {
+            id,
+            object,
+            ignored,
+        })
+        .await
+    }
+
+    async fn propose_keeping(&self, candidate: &Candidate<'_>) -> Result<Proposal, ClusterError> {
+        match self.would_do(candidate).await {
             Err(ClusterError::UnknownKind { api_version, kind }) => Ok(Proposal::Later(format!(
                 "`{kind}` in `{api_version}` is not known yet"
             ))),
@@ -79,8 +118,10 @@ impl Cluster {
         }
     }
 
-    async fn would_do(&self, id: &ObjectId, object: &Value) -> Result<Proposal, ClusterError> {
+    async fn would_do(&self, candidate: &Candidate<'_>) -> Result<Proposal, ClusterError> {
+        let id = candidate.id;
         let live = self.get(id).await?;
+        let object = &*candidate.beside(live.as_ref());
         let asked = self.apply(id, object, Mode::DryRun, Force::Ask).await;
         let Some(live) = live else {
             return match asked {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use super::Path;
+
 /// The fields that tell an item from others, with their values.
 pub(crate) type ItemKey = Vec<(&'static str, Json)>;
 
@@ -37,6 +39,25 @@ pub(super) fn merge_keys(old: &[Json], new: &[Json]) -> Option<&'static [&'stati
     MERGE_KEYS
         .into_iter()
         .find(|keys| tells_apart(old, keys) && tells_apart(new, keys))
+}
+
+/// The path of an item of a list, and the place of the same item in another one.
+pub(crate) fn same_item(
+    path: &Path,
+    items: &[Json],
+    index: usize,
+    others: &[Json],
+) -> (Path, Option<usize>) {
+    let key = |item| item_key(item, merge_keys(items, others)?);
+    match items.get(index).and_then(key) {
+        Some(wanted) => {
+            let place = others
+                .iter()
+                .position(|item| key(item).as_ref() == Some(&wanted));
+            (path.item(wanted, index), place)
+        }
+        None => (path.index(index), (index < others.len()).then_some(index)),
+    }
 }
 
 /// An item's key; none when it lacks one of the fields.

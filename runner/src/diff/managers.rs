@@ -42,7 +42,7 @@ fn is_ours(entry: &Json) -> bool {
 }
 
 /// Whether a set of fields holds a path, something below it, or the whole of what it is in.
-fn owns(fields: &Map<String, Json>, steps: &[Step]) -> bool {
+pub(crate) fn owns(fields: &Map<String, Json>, steps: &[Step]) -> bool {
     let Some((step, rest)) = steps.split_first() else {
         return true;
     };

@@ -13,21 +13,27 @@ use serde_json::{Map, Value as Json};
 
 use crate::bundle::Secrets;
 
+pub(crate) use list::same_item;
+pub(crate) use managers::owns;
 pub use managers::{Owner, owner};
+pub(crate) use path::tokens;
 pub use path::{Path, Step};
 
 /// What `metadata` holds that people and controllers write.
 const METADATA: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
 /// Top-level fields that say what an object is, or how it is.
 const NOT_COMPARED: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
-/// `kubectl apply` keeps a copy of the whole object here.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// `kubectl apply` keeps a copy of the whole object in the first one, and the API server counts in the second.
+const NOBODYS_WISH: [&str; 2] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.daemonset.template.generation",
+];
 
 /// What is left out of a comparison, and what must not be shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// JSON Pointers: what is at or below them is not compared.
-    pub ignore: &'a [String],
+    pub ignore: &'a [&'a str],
     /// Texts that hold one of these are not shown.
     pub secrets: &'a Secrets,
 }
@@ -55,7 +61,7 @@ pub fn changes(live: &Json, after: &Json, options: &Options<'_>) -> Vec<Change> 
         let field = |object: &Json| {
             let mut field = object.get("metadata")?.get(key)?.clone();
             if let Some(fields) = field.as_object_mut() {
-                fields.remove(LAST_APPLIED);
+                fields.retain(|name, _| !NOBODYS_WISH.contains(&name.as_str()));
             }
             Some(field)
         };
@@ -198,9 +204,8 @@ mod tests {
     use super::*;
 
     fn diff(live: &Json, after: &Json, ignore: &[&str]) -> String {
-        let ignore: Vec<String> = ignore.iter().map(|it| (*it).to_owned()).collect();
         let options = Options {
-            ignore: &ignore,
+            ignore,
             secrets: &Secrets::default(),
         };
         let changes = changes(live, after, &options);
@@ -298,7 +303,7 @@ mod tests {
 
     #[test]
     fn secrets_are_never_shown() {
-        let secret = |data: Json| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {LAST_APPLIED: data.to_string()}}, "data": data, "type": "Opaque"});
+        let secret = |data: Json| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {NOBODYS_WISH[0]: data.to_string()}}, "data": data, "type": "Opaque"});
         let live = secret(json!({"a": "aHVudGVyMg==", "b": "aHVudGVyMg=="}));
         let after = secret(json!({"a": "aHVudGVyMw==", "c": "aHVudGVyMg=="}));
         let text = diff(&live, &after, &[]);

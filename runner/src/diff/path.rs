@@ -25,15 +25,15 @@ impl Path {
         &self.0
     }
 
-    pub(super) fn field(&self, name: &str) -> Self {
+    pub(crate) fn field(&self, name: &str) -> Self {
         self.with(Step::Field(name.to_owned()))
     }
 
-    pub(super) fn item(&self, key: ItemKey, index: usize) -> Self {
+    pub(crate) fn item(&self, key: ItemKey, index: usize) -> Self {
         self.with(Step::Item(key, index))
     }
 
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
@@ -68,7 +68,7 @@ impl Path {
 }
 
 /// The parts of a JSON Pointer (RFC 6901); none when it is no pointer.
-fn tokens(pointer: &str) -> Option<Vec<String>> {
+pub(crate) fn tokens(pointer: &str) -> Option<Vec<String>> {
     if pointer.is_empty() {
         return Some(Vec::new());
     }

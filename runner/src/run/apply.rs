@@ -10,6 +10,7 @@ use super::{
     hooks::{has_hooks, run_hooks},
     memory, now,
     plan::wanted,
+    preflight,
     prune::prune_layer,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     hooks::{Moment, event},
     inventory::{Identity, PART_OF, set_id},
     journal::{Action, Fault, Phase},
+    rights::Missing,
 };
 
 /// Drives a bundle into a cluster. The digest names it in the journal; it was verified before. One that
@@ -32,8 +34,12 @@ pub async fn apply(
     options: &Options<'_>,
     tell: Tell<'_>,
 ) -> Result<(), RunError> {
+    let missing = preflight::missing_rights(cluster, bundle, options).await?;
+    refuse_without(missing)?;
     memory::prepare(cluster).await?;
     let mut memory = Memory::read(cluster).await?;
+    let missing = preflight::missing_for_deletions(cluster, &memory, &wanted(bundle)).await?;
+    refuse_without(missing)?;
     let is_cut_short = memory
         .journal
         .under_way()
@@ -58,6 +64,14 @@ pub async fn apply(
     memory.write_journal(cluster).await?;
     let context = Context { cluster, options };
     drive(context, bundle, &mut memory, tell).await
+}
+
+/// Better nothing is begun than half of it done.
+pub(super) fn refuse_without(missing: Vec<Missing>) -> Result<(), RunError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(RunError::RightsMissing { missing })
 }
 
 /// Goes through the layers, from the journal's planning to its end.

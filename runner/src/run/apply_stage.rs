@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     Adoption, Context, Memory, NAMESPACE, Outcome, Progress, RunError, Tell,
-    plan::{desired_digest, is_ours, is_unchanged, may_be_recreated},
+    plan::{candidate, desired_digest, is_ours, is_unchanged, may_be_recreated},
 };
 use crate::{
     bundle::{Layer, StageObjects},
@@ -134,7 +134,8 @@ async fn apply_one(
     (id, object): (ObjectId, Json),
     (inventory, presence): (&Inventory, Option<&Presence>),
 ) -> Result<Done, RunError> {
-    let digest = desired_digest(&object);
+    let candidate = candidate(&id, &object, options);
+    let digest = desired_digest(&object, &candidate.ignored);
     let done = |live, outcome| Done {
         id: id.clone(),
         desired: object.clone(),
@@ -160,7 +161,12 @@ async fn apply_one(
             }
         }
     }
-    let (live, outcome) = write(cluster, &id, &object, presence)
+    let live = match presence {
+        Some(_) if !candidate.ignored.is_empty() => cluster.get(&id).await,
+        _ => Ok(None),
+    };
+    let live = live.map_err(|source| failed(applying, &id, source))?;
+    let (live, outcome) = write(cluster, &id, &candidate.beside(live.as_ref()), presence)
         .await
         .map_err(|source| failed(applying, &id, source))?;
     Ok(done(live, outcome))

@@ -8,11 +8,11 @@ use serde_json::Value as Json;
 use super::{
     Context, Memory, NAMESPACE, Options, Outcome, Progress, RunError, Tell,
     apply_stage::write,
-    plan::{Step, desired_digest, marked, step},
+    plan::{Step, candidate, desired_digest, marked, step},
 };
 use crate::{
     bundle::{Bundle, Layer, StageObjects},
-    cluster::{Cluster, ClusterError, Presence, Proposal, owned_fields, presence_of},
+    cluster::{Candidate, Cluster, ClusterError, Presence, Proposal, owned_fields, presence_of},
     diff::{Change, Path},
     health::{Status, missing},
     inventory::{Identity, Inventory, set_id},
@@ -52,6 +52,12 @@ pub struct Corrected {
     pub looked: Looked,
     /// What was done; why not, if it failed.
     pub outcome: Result<Outcome, String>,
+}
+
+/// What an object is put back to, and the digest of what was wanted.
+struct Back {
+    object: Json,
+    digest: Option<Digest>,
 }
 
 impl Finding {
@@ -114,8 +120,8 @@ pub async fn correct(
         let mut has_changed = false;
         for stage in &layer.stages {
             let looked = look_at_stage(context, (layer, stage), which, &inventory).await?;
-            for (looked, object) in looked {
-                if let Some(corrected) = put_back(cluster, &mut inventory, looked, &object).await {
+            for (looked, back) in looked {
+                if let Some(corrected) = put_back(cluster, &mut inventory, looked, back).await {
                     has_changed |= corrected.outcome.is_ok();
                     if let Ok(outcome) = corrected.outcome {
                         tell(Progress::Applied {
@@ -140,7 +146,7 @@ async fn look_at_stage(
     (layer, stage): (&Layer, &StageObjects),
     which: &BTreeSet<Identity>,
     inventory: &Inventory,
-) -> Result<Vec<(Looked, Json)>, RunError> {
+) -> Result<Vec<(Looked, Back)>, RunError> {
     let set = set_id(&layer.name, NAMESPACE);
     let mut all = Vec::new();
     let picked = stage.pick(options.secrets, |object| {
@@ -148,30 +154,37 @@ async fn look_at_stage(
     });
     for batch in picked {
         let objects = marked(stage, batch?, &set);
-        let asked: Vec<(&ObjectId, &Json)> =
-            objects.iter().map(|(id, object)| (*id, object)).collect();
+        let asked: Vec<Candidate<'_>> = objects
+            .iter()
+            .map(|(id, object)| candidate(id, object, options))
+            .collect();
         let proposals = cluster.propose_all(&asked).await;
         let proposals = proposals.map_err(|source| RunError::Cluster {
             doing: format!("look at what layer `{}` has", layer.name),
             source,
         })?;
-        for ((id, object), proposal) in objects.into_iter().zip(proposals) {
-            let there = there(&proposal);
+        for (asked, proposal) in asked.iter().zip(proposals) {
+            let (id, object) = (asked.id, asked.object);
+            let live = live(&proposal);
+            let back = Back {
+                digest: desired_digest(object, &asked.ignored),
+                object: asked.beside(live).into_owned(),
+            };
             let looked = Looked {
                 layer: layer.name.clone(),
                 id: id.clone(),
-                there,
-                finding: finding(step(id, &object, proposal, inventory, options), &object),
+                there: live.map(presence_of),
+                finding: finding(step(id, object, proposal, inventory, options), object),
             };
-            all.push((looked, object));
+            all.push((looked, back));
         }
     }
     Ok(all)
 }
 
-fn there(proposal: &Proposal) -> Option<Presence> {
+fn live(proposal: &Proposal) -> Option<&Json> {
     match proposal {
-        Proposal::Merge { live, .. } | Proposal::Immutable { live, .. } => Some(presence_of(live)),
+        Proposal::Merge { live, .. } | Proposal::Immutable { live, .. } => Some(live),
         Proposal::Create(_) | Proposal::Later(_) | Proposal::Refused(_) => None,
     }
 }
@@ -193,7 +206,7 @@ async fn put_back(
     cluster: &Cluster,
     inventory: &mut Inventory,
     mut looked: Looked,
-    object: &Json,
+    back: Back,
 ) -> Option<Corrected> {
     match looked.finding {
         Finding::AsApplied => return None,
@@ -203,7 +216,7 @@ async fn put_back(
         }
         Finding::Changed(_) | Finding::Gone => {}
     }
-    let written = write(cluster, &looked.id, object, looked.there.as_ref()).await;
+    let written = write(cluster, &looked.id, &back.object, looked.there.as_ref()).await;
     let outcome = match written {
         Ok((live, outcome)) => {
             if let Some(entry) = inventory.entries.get_mut(&Identity::from(&looked.id)) {
@@ -211,7 +224,7 @@ async fn put_back(
                 entry.created |= looked.there.is_none();
                 entry.uid = Some(presence.uid.clone());
                 entry.owned = owned_fields(&live);
-                entry.desired = desired_digest(object);
+                entry.desired = back.digest;
                 looked.there = Some(presence);
             }
             Ok(outcome)

@@ -1,6 +1,6 @@
 //! Why a run ended.
 
-use cairn_spec::{Digest, LayerName, ObjectId};
+use cairn_spec::{Digest, LayerName, ObjectId, SecretRef, VariableName};
 
 use super::store::StoreError;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     cluster::{ClusterError, Refusal, Unhealthy},
     inventory::Damage,
     journal::Refused,
+    rights::Missing,
 };
 
 /// Why a run ended. What was done until then is remembered, and done by the next run if need be.
@@ -26,6 +27,20 @@ pub enum RunError {
     /// The bundle cannot be read back.
     #[error("failed to read the bundle")]
     Bundle(#[from] BundleError),
+    /// A secret that the bundle needs is not in the cluster.
+    #[error("the bundle needs the secret `{variable}`, {}", place(reference.as_ref()))]
+    SecretMissing {
+        /// The variable that stands for it.
+        variable: VariableName,
+        /// Where the cluster should have it.
+        reference: Option<SecretRef>,
+    },
+    /// Whoever runs it lacks rights, so nothing was begun.
+    #[error("{} missing", rights(missing))]
+    RightsMissing {
+        /// Which.
+        missing: Vec<Missing>,
+    },
     /// The journal does not allow it.
     #[error(transparent)]
     Journal(#[from] Refused),
@@ -67,6 +82,24 @@ pub enum RunError {
         /// What is not as it should be.
         unhealthy: Vec<Unhealthy>,
     },
+}
+
+fn place(reference: Option<&SecretRef>) -> String {
+    match reference {
+        Some(SecretRef {
+            namespace,
+            name,
+            key,
+        }) => format!("but Secret {namespace}/{name} with the key `{key}` is not there"),
+        None => "but nothing says which Secret holds it".to_owned(),
+    }
+}
+
+fn rights(missing: &[Missing]) -> String {
+    match missing {
+        [one] => format!("the right to {one} is"),
+        all => format!("{} rights are", all.len()),
+    }
 }
 
 fn first(unhealthy: &[Unhealthy]) -> String {

@@ -11,6 +11,7 @@ mod error;
 mod hooks;
 mod memory;
 mod plan;
+mod preflight;
 mod prune;
 mod secrets;
 mod shared;
@@ -31,7 +32,7 @@ use crate::{
 };
 
 pub use apply::apply;
-pub use cairn_spec::agent::Adoption;
+pub use cairn_spec::agent::{Adoption, IgnoreRule};
 pub use correct::{Corrected, Finding, Looked, correct, look};
 pub use drift_watch::{DriftWatch, Noticed};
 pub use error::RunError;
@@ -59,6 +60,8 @@ pub struct Options<'a> {
     pub approved: &'a BTreeSet<Identity>,
     /// Much may be deleted at once.
     pub approved_amount: bool,
+    /// Fields that belong to others: neither compared nor changed where they are there.
+    pub ignore: &'a [IgnoreRule],
 }
 
 /// What all of a run has to do with.

@@ -6,13 +6,15 @@ use cairn_spec::{Digest, LayerName, ObjectId, Stage, canonical_json};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, prune};
+use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, preflight, prune};
 use crate::{
     bundle::{Bundle, Layer, Manifest, StageObjects},
-    cluster::{Cluster, ClusterError, Presence, Proposal, presence_of},
+    cluster::{Candidate, Cluster, ClusterError, Presence, Proposal, presence_of},
     diff,
+    ignore::ignored,
     inventory::{Identity, Inventory, PART_OF, mark, set_id},
     prune::Decision,
+    rights::Missing,
 };
 
 /// What a run would do.
@@ -20,6 +22,8 @@ use crate::{
 pub struct Plan {
     /// The layers in order; then those that the bundle no longer has.
     pub layers: Vec<LayerPlan>,
+    /// Rights that the run needs and whoever runs it does not have.
+    pub missing: Vec<Missing>,
 }
 
 /// What a run would do about a layer.
@@ -115,8 +119,20 @@ pub async fn plan(
     options: &Options<'_>,
 ) -> Result<Plan, RunError> {
     let context = Context { cluster, options };
-    let memory = Memory::read(cluster).await?;
+    let mut missing = preflight::missing_rights(cluster, bundle, options).await?;
+    let memory = match Memory::read(cluster).await {
+        Ok(memory) => memory,
+        // More cannot be said, and why is known.
+        Err(RunError::Cluster { source, .. }) if source.is_forbidden() && !missing.is_empty() => {
+            return Ok(Plan {
+                layers: Vec::new(),
+                missing,
+            });
+        }
+        Err(error) => return Err(error),
+    };
     let wanted = wanted(bundle);
+    missing.extend(preflight::missing_for_deletions(cluster, &memory, &wanted).await?);
     let mut layers = Vec::new();
     for layer in &bundle.layers {
         let inventory = memory.inventory_of(&layer.name);
@@ -141,7 +157,7 @@ pub async fn plan(
             });
         }
     }
-    Ok(Plan { layers })
+    Ok(Plan { layers, missing })
 }
 
 /// What any layer of a bundle has, without hooks.
@@ -154,9 +170,31 @@ pub(super) fn wanted(bundle: &Bundle) -> BTreeSet<Identity> {
         .collect()
 }
 
-/// Identifies what is applied. Of Secrets no digest is kept: short ones could be guessed by it.
-pub(super) fn desired_digest(object: &Json) -> Option<Digest> {
-    (object["kind"] != "Secret").then(|| Digest::sha256(canonical_json(object).as_bytes()))
+/// An object as it may be applied, with what of it belongs to others.
+pub(super) fn candidate<'a>(
+    id: &'a ObjectId,
+    object: &'a Json,
+    options: &Options<'a>,
+) -> Candidate<'a> {
+    Candidate {
+        id,
+        object,
+        ignored: ignored(options.ignore, id),
+    }
+}
+
+/// Identifies what is applied, and what of it belongs to others. Of Secrets no digest is kept: short
+/// ones could be guessed by it.
+pub(super) fn desired_digest(object: &Json, ignored: &[&str]) -> Option<Digest> {
+    if object["kind"] == "Secret" {
+        return None;
+    }
+    let mut text = canonical_json(object);
+    for pointer in ignored {
+        text.push('\n');
+        text.push_str(pointer);
+    }
+    Some(Digest::sha256(text.as_bytes()))
 }
 
 /// Nothing has changed since the last run: what is wanted, and which fields are ours.
@@ -219,19 +257,31 @@ async fn plan_stage(
     for batch in stage.batches(options.secrets) {
         let objects = marked(stage, batch?, &set);
         let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| (*id).clone()).collect();
-        let present = cluster.presence(&ids, &label).await.map_err(asking)?;
+        let present = match cluster.presence(&ids, &label).await {
+            Ok(present) => present,
+            // What cannot be looked at is not a reason to say nothing of the others.
+            Err(ClusterError::Refused(refusal)) if refusal.code == 403 => {
+                planned.extend(ids.into_iter().map(|id| ObjectPlan {
+                    id,
+                    stage: stage.stage,
+                    step: Step::Refused(refusal.brief()),
+                }));
+                continue;
+            }
+            Err(error) => return Err(asking(error)),
+        };
         let is_known = |(id, object): &(&ObjectId, Json)| {
             is_unchanged(
                 inventory,
                 id,
-                desired_digest(object).as_ref(),
+                desired_digest(object, &ignored(options.ignore, id)).as_ref(),
                 present.get(*id),
             )
         };
-        let asked: Vec<(&ObjectId, &Json)> = objects
+        let asked: Vec<Candidate<'_>> = objects
             .iter()
             .filter(|it| !is_known(it))
-            .map(|(id, object)| (*id, object))
+            .map(|(id, object)| candidate(id, object, options))
             .collect();
         let mut proposals = cluster
             .propose_all(&asked)
@@ -267,12 +317,12 @@ pub(super) fn step(
     let (live, after) = match proposal {
         Proposal::Create(_) => return Step::Create,
         Proposal::Later(why) => return Step::Later(why),
-        Proposal::Refused(refusal) => return Step::Refused(refusal.message),
+        Proposal::Refused(refusal) => return Step::Refused(refusal.brief()),
         Proposal::Immutable { live, refusal } => {
             return if is_ours(inventory, id, &presence_of(&live)) && may_be_recreated(object) {
-                Step::Recreate(refusal.message)
+                Step::Recreate(refusal.brief())
             } else {
-                Step::Refused(refusal.message)
+                Step::Refused(refusal.brief())
             };
         }
         Proposal::Merge { live, after, .. } => (live, after),
@@ -284,7 +334,7 @@ pub(super) fn step(
         _ => {}
     }
     let compared = diff::Options {
-        ignore: &[],
+        ignore: &ignored(options.ignore, id),
         secrets: options.secrets,
     };
     let changes = diff::changes(&live, &after, &compared);

@@ -7,12 +7,12 @@ use cairn_spec::{ObjectId, SecretRef, VariableName};
 
 use super::RunError;
 use crate::{
-    bundle::{Bundle, Secrets},
+    bundle::{Bundle, BundleError, Secrets},
     cluster::Cluster,
 };
 
-/// The secrets of a bundle with the values that the cluster has. One that is not there is an error only
-/// where an object needs it.
+/// The secrets of a bundle with the values that the cluster has. One that is not there is an error if an
+/// object needs it; files of hosts may need others.
 pub async fn secrets(cluster: &Cluster, bundle: &Bundle) -> Result<Secrets, RunError> {
     let mut values: BTreeMap<VariableName, String> = BTreeMap::new();
     for (variable, secret) in &bundle.manifest.secrets {
@@ -22,7 +22,31 @@ pub async fn secrets(cluster: &Cluster, bundle: &Bundle) -> Result<Secrets, RunE
             values.insert(variable.clone(), value);
         }
     }
-    Ok(Secrets::new(&bundle.manifest, &values))
+    let secrets = Secrets::new(&bundle.manifest, &values);
+    if values.len() < bundle.manifest.secrets.len() {
+        check(bundle, &secrets)?;
+    }
+    Ok(secrets)
+}
+
+/// Fills in all objects once: what cannot be filled in is said before anything is applied.
+fn check(bundle: &Bundle, secrets: &Secrets) -> Result<(), RunError> {
+    let stages = bundle.layers.iter().flat_map(|layer| &layer.stages);
+    for batch in stages.flat_map(|stage| stage.batches(secrets)) {
+        match batch {
+            Ok(_) => {}
+            Err(BundleError::SecretMissing(variable)) => {
+                let secret = bundle.manifest.secrets.get(&variable);
+                let reference = secret.and_then(|secret| secret.secret_ref.clone());
+                return Err(RunError::SecretMissing {
+                    variable,
+                    reference,
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 async fn value(

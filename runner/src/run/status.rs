@@ -1,14 +1,17 @@
 //! How what was applied is now: layers, objects, their health.
 
-use cairn_spec::{Digest, LayerName, ObjectId};
+use std::collections::BTreeMap;
+
+use cairn_spec::{LayerName, ObjectId};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use super::{Memory, RunError};
 use crate::{
-    cluster::{Cluster, now, owned_fields},
-    health::{Status, Verdict, kstatus, missing},
-    inventory::{Entry, Identity},
+    cluster::{Cluster, ClusterError, owned_fields},
+    health::{Status, Verdict, missing},
+    inventory::{Entry, Identity, Inventory},
     journal::Journal,
 };
 
@@ -46,7 +49,7 @@ pub struct ObjectStatus {
     pub identity: Identity,
     /// Its health.
     pub health: Verdict,
-    /// Somebody changed a field of ours; none when it is not known.
+    /// Somebody changed a field of ours, or deleted it; none when it is not known.
     pub drifted: Option<bool>,
 }
 
@@ -55,18 +58,9 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, RunError> {
     let memory = Memory::read(cluster).await?;
     let mut layers = Vec::new();
     for inventory in &memory.inventories {
-        let asked = inventory
-            .entries
-            .iter()
-            .map(|(identity, entry)| object(cluster, identity, entry));
-        let mut answers = stream::iter(asked).buffered(CONCURRENCY);
-        let mut objects = Vec::new();
-        while let Some(answer) = answers.next().await {
-            objects.push(answer?);
-        }
         layers.push(LayerStatus {
             layer: inventory.layer.clone(),
-            objects,
+            objects: objects(cluster, inventory).await?,
         });
     }
     Ok(ClusterStatus {
@@ -76,45 +70,69 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, RunError> {
     })
 }
 
-async fn object(
-    cluster: &Cluster,
-    identity: &Identity,
-    entry: &Entry,
-) -> Result<ObjectStatus, RunError> {
-    let api_version = match identity.group.as_str() {
-        "" => entry.version.clone(),
-        group => format!("{group}/{}", entry.version),
+async fn objects(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<ObjectStatus>, RunError> {
+    let asked = inventory.entries.iter().map(|(identity, entry)| async {
+        let id = id_of(identity, entry);
+        match cluster.get(&id).await {
+            Ok(live) => Ok((id, live)),
+            Err(ClusterError::UnknownKind { .. }) => Ok((id, None)),
+            Err(source) => Err(asking(identity, source)),
+        }
+    });
+    let mut answers = stream::iter(asked).buffered(CONCURRENCY);
+    let mut found = BTreeMap::new();
+    while let Some(answer) = answers.next().await {
+        if let (id, Some(live)) = answer? {
+            found.insert(id, live);
+        }
+    }
+    drop(answers);
+    let judged = cluster.judge(&found).await;
+    let verdicts = judged.map_err(|source| RunError::Cluster {
+        doing: format!("judge the health of layer `{}`", inventory.layer),
+        source,
+    })?;
+    let all = inventory.entries.iter().map(|(identity, entry)| {
+        let id = id_of(identity, entry);
+        let live = found.get(&id);
+        ObjectStatus {
+            identity: identity.clone(),
+            health: match verdicts.get(&id) {
+                Some(verdict) => verdict.clone(),
+                None => missing(&Json::Null),
+            },
+            drifted: drifted(entry, live),
+        }
+    });
+    Ok(all.collect())
+}
+
+/// None when nothing is known of the object as it was applied.
+fn drifted(entry: &Entry, live: Option<&Json>) -> Option<bool> {
+    let Some(live) = live else {
+        return entry.uid.as_ref().map(|_| true);
     };
-    let id = ObjectId {
-        api_version,
+    let known = entry.owned.as_ref()?;
+    Some(owned_fields(live).as_ref() != Some(known))
+}
+
+fn id_of(identity: &Identity, entry: &Entry) -> ObjectId {
+    ObjectId {
+        api_version: match identity.group.as_str() {
+            "" => entry.version.clone(),
+            group => format!("{group}/{}", entry.version),
+        },
         kind: identity.kind.clone(),
         namespace: identity.namespace.clone(),
         name: identity.name.clone(),
-    };
-    let live = match cluster.get(&id).await {
-        Ok(live) => live,
-        Err(crate::cluster::ClusterError::UnknownKind { .. }) => None,
-        Err(source) => {
-            return Err(RunError::Cluster {
-                doing: format!("ask for {identity}"),
-                source,
-            });
-        }
-    };
-    let drifted = |owned: Option<Digest>| {
-        entry
-            .owned
-            .as_ref()
-            .map(|known| owned.as_ref() != Some(known))
-    };
-    Ok(ObjectStatus {
-        identity: identity.clone(),
-        health: match &live {
-            Some(live) => kstatus(live, now()),
-            None => missing(&serde_json::Value::Null),
-        },
-        drifted: live.as_ref().and_then(|live| drifted(owned_fields(live))),
-    })
+    }
+}
+
+fn asking(identity: &Identity, source: ClusterError) -> RunError {
+    RunError::Cluster {
+        doing: format!("ask for {identity}"),
+        source,
+    }
 }
 
 impl ClusterStatus {

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, bail};
 use cairn_runner::{
     bundle::Secrets,
     cluster::{
-        Applied, Conflict, Deletion, Force, Judged, Listed, Mode, Propagation, Proposal, id_of,
-        owned_fields,
+        Applied, Candidate, Conflict, Deletion, Force, Judged, Listed, Mode, Propagation, Proposal,
+        id_of, owned_fields,
     },
     diff::{Options, changes},
 };
@@ -237,7 +237,15 @@ async fn lists_have_all_pages() -> Result<()> {
     }
     let presence = world.cluster.presence(&ids, "test=yes").await?;
     assert_eq!(presence.len(), 620);
-    let proposals = world.cluster.propose_all(&pairs[..50]).await?;
+    let candidates: Vec<Candidate<'_>> = pairs[..50]
+        .iter()
+        .map(|(id, object)| Candidate {
+            id,
+            object,
+            ignored: Vec::new(),
+        })
+        .collect();
+    let proposals = world.cluster.propose_all(&candidates).await?;
     assert!(
         proposals
             .iter()

@@ -7,7 +7,9 @@ use cairn_runner::{
     bundle::Secrets,
     cluster::{Access, Cluster, Pace},
     inventory::Identity,
-    run::{Corrected, DriftWatch, Finding, Noticed, RunError, correct, look},
+    run::{
+        Corrected, DriftWatch, Finding, IgnoreRule, Noticed, RunError, Verb, correct, look, plan,
+    },
 };
 use cairn_test_kube::{Fault, Program};
 use insta::assert_snapshot;
@@ -149,6 +151,48 @@ async fn only_what_was_applied_from_end_to_end_is_put_back() -> Result<()> {
         .iter()
         .filter(|it| matches!(it.finding, Finding::AsApplied));
     assert_eq!((looked.len(), clear.count()), (4, 3));
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn what_belongs_to_others_is_neither_told_nor_taken_back() -> Result<()> {
+    let mut world = World::new().await?;
+    world.ignore = vec![IgnoreRule {
+        target: serde_json::from_value(json!({"group": "apps", "kind": "Deployment"}))?,
+        paths: vec!["/spec/replicas".to_owned()],
+    }];
+    let image = |tag: &str| {
+        let mut deployment = deployment("web", &format!("example.org/web:{tag}"));
+        deployment["spec"]["replicas"] = json!(2);
+        Layers::default()
+            .with("base", "namespaces", namespace("shop"))
+            .with("web", "workloads", deployment)
+    };
+    let replicas =
+        |world: &World| world.kubectl("get deployment -n shop web -o jsonpath={.spec.replicas}");
+    world.apply(&image("0")).await?;
+    // It is ours still: nobody has changed it, and it does not fall back to its default.
+    world.apply(&image("1")).await?;
+    assert_eq!(replicas(&world)?, "2");
+    world.kubectl("scale deployment -n shop web --replicas=3")?;
+    let mut watch = DriftWatch::start(&world.cluster).await?;
+    let which = all_suspects(&mut watch, &["web"]).await?;
+    assert_eq!(put_back(&world, &image("1"), &which).await?.len(), 0);
+    let (bundle, _) = image("1").bundle()?;
+    let secrets = Secrets::default();
+    let planned = plan(&world.cluster, &bundle, &world.options(&secrets)).await?;
+    let mut objects = planned.layers.iter().flat_map(|layer| &layer.objects);
+    assert!(objects.all(|it| it.step.verb() == Verb::Unchanged));
+    assert_snapshot!(world.apply(&image("2")).await?, @"Configured Deployment shop/web");
+    assert_eq!(replicas(&world)?, "3");
+    world.kubectl("scale deployment -n shop web --replicas=1")?;
+    assert_snapshot!(world.apply(&image("3")).await?, @"Configured Deployment shop/web");
+    assert_eq!(replicas(&world)?, "1");
+
+    world.ignore.clear();
+    assert_snapshot!(world.apply(&image("3")).await?, @"Configured Deployment shop/web");
+    assert_eq!(replicas(&world)?, "2");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use cairn_runner::{
     bundle::{Bundle, BundleReader, Secrets},
     cluster::{Access, Cluster, Pace, id_of},
     inventory::Identity,
-    run::{Adoption, Options, Outcome, Progress, RunError, apply, uninstall},
+    run::{Adoption, IgnoreRule, Options, Outcome, Progress, RunError, apply, uninstall},
 };
 use cairn_spec::{Artifact, Digest, FileTree, bundle_artifact, unpack_bundle};
 use cairn_test_kube::KubeServer;
@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) adoption: Adoption,
     pub(crate) approved: BTreeSet<Identity>,
+    pub(crate) ignore: Vec<IgnoreRule>,
 }
 
 /// A bundle under construction: layers of stages of objects.
@@ -102,6 +103,7 @@ impl World {
             server,
             adoption: Adoption::Refuse,
             approved: BTreeSet::new(),
+            ignore: Vec::new(),
         })
     }
 
@@ -113,6 +115,7 @@ impl World {
             load_balancer_address: false,
             approved: &self.approved,
             approved_amount: true,
+            ignore: &self.ignore,
         }
     }
 

@@ -13,7 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// provisioner is what storage classes name.
+// provisioner is what the classes name that are there from the start.
 const provisioner = "disk.kubelet.test"
 
 // How the controller manager asks for a volume, and the scheduler for one on a node.
@@ -21,6 +21,8 @@ const (
 	wantedFrom   = "volume.kubernetes.io/storage-provisioner"
 	wantedOnNode = "volume.kubernetes.io/selected-node"
 )
+
+const provisionedByAnnotation = "pv.kubernetes.io/provisioned-by"
 
 // addStorageClasses makes `standard`, the default, whose volumes are bound at once, and `waits`, whose volumes are bound
 // when a pod wants them.
@@ -49,9 +51,11 @@ func addStorageClasses(ctx context.Context, client kubernetes.Interface) error {
 }
 
 // provisionVolumes makes a volume for each claim that the controller manager wants one for, and removes it with the claim.
+// It is every provisioner: those that are installed only pretend to run.
 func provisionVolumes(ctx context.Context, factory informers.SharedInformerFactory, client kubernetes.Interface) error {
 	_, err := factory.Core().V1().PersistentVolumeClaims().Informer().AddEventHandler(onChange(func(claim *corev1.PersistentVolumeClaim) {
-		if claim.Annotations[wantedFrom] != provisioner || claim.Spec.VolumeName != "" || claim.Spec.StorageClassName == nil {
+		provisionedBy := claim.Annotations[wantedFrom]
+		if provisionedBy == "" || claim.Spec.VolumeName != "" || claim.Spec.StorageClassName == nil {
 			return
 		}
 		class, err := client.StorageV1().StorageClasses().Get(ctx, *claim.Spec.StorageClassName, metav1.GetOptions{})
@@ -66,7 +70,7 @@ func provisionVolumes(ctx context.Context, factory informers.SharedInformerFacto
 		_, _ = client.CoreV1().PersistentVolumes().Create(ctx, &corev1.PersistentVolume{
 			ObjectMeta: metav1.ObjectMeta{
 				Name:        name,
-				Annotations: map[string]string{"pv.kubernetes.io/provisioned-by": provisioner},
+				Annotations: map[string]string{provisionedByAnnotation: provisionedBy},
 			},
 			Spec: corev1.PersistentVolumeSpec{
 				Capacity:                      claim.Spec.Resources.Requests,
@@ -91,7 +95,7 @@ func provisionVolumes(ctx context.Context, factory informers.SharedInformerFacto
 	_, err = factory.Core().V1().PersistentVolumes().Informer().AddEventHandler(onChange(func(volume *corev1.PersistentVolume) {
 		released := volume.Status.Phase == corev1.VolumeReleased && volume.DeletionTimestamp == nil
 		deletes := volume.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete
-		if released && deletes && volume.Annotations["pv.kubernetes.io/provisioned-by"] == provisioner {
+		if released && deletes && volume.Annotations[provisionedByAnnotation] != "" {
 			_ = client.CoreV1().PersistentVolumes().Delete(ctx, volume.Name, metav1.DeleteOptions{})
 		}
 	}))
