@@ -273,13 +273,8 @@ impl HubFollower {
                 tracing::info!("the hub is there again");
                 told.clear();
             }
-            self.take(
-                session,
-                state,
-                (&mut wire, &mut identity),
-                (&sync, answer),
-            )
-            .await?;
+            self.take(session, state, (&mut wire, &mut identity), (&sync, answer))
+                .await?;
         }
     }
 

@@ -154,7 +154,8 @@ async fn an_agent_that_was_offline_for_months_comes_back_by_itself_and_tells() -
                     until(&observed, "the wait", |now| now.phase == Phase::Waiting).await?;
                     eventually_async(async || {
                         let agent = only_agent(&served).await?;
-                        Ok(agent.contact.phase == Phase::Waiting && agent.contact.ack_generation == 1)
+                        Ok(agent.contact.phase == Phase::Waiting
+                            && agent.contact.ack_generation == 1)
                     })
                     .await
                 })
@@ -203,7 +204,9 @@ async fn a_hub_cannot_make_a_cluster_run_what_its_own_keyring_has_not_signed() -
                     hub.prepare(world, &served).await?;
                     eventually_async(async || Ok(served.agents(None, 2).await?.len() == 1)).await?;
                     let state = hub.state(world, 1, &bundle)?;
-                    served.offer(seal_desired_state(&state, [&hub.key])?).await?;
+                    served
+                        .offer(seal_desired_state(&state, [&hub.key])?)
+                        .await?;
                     eventually_async(async || {
                         let refused = only_agent(&served).await?.contact.refused;
                         Ok(refused.is_some_and(|it| it.reason.contains("trusted keys signed")))

@@ -4,6 +4,7 @@
 mod bundles;
 mod drift;
 mod follow;
+mod footprint;
 mod hub;
 mod trust;
 mod world;

@@ -138,6 +138,16 @@ impl World {
         self.followed.clone()
     }
 
+    /// What is followed.
+    pub(crate) fn followed(&self) -> String {
+        self.followed.to_string()
+    }
+
+    /// The last run has come to its end.
+    pub(crate) fn is_done(&self) -> Result<bool> {
+        Ok(self.journal()?["run"]["phase"]["name"] == "done")
+    }
+
     /// Where the bundles are.
     pub(crate) fn repository(&self) -> String {
         format!("{}/{}", self.followed.registry, self.followed.repository)
