@@ -100,9 +100,9 @@ impl Enforcer {
             if is_fresh {
                 self.settle(&mut known, desired.as_deref()).await;
             }
-            let step = self.step(&known, desired.as_deref());
-            tracing::debug!(?step, "next");
-            match (step, desired) {
+            let next = self.next(&known, desired.as_deref());
+            tracing::debug!(?next, "decided");
+            match (next, desired) {
                 (Next::Wait(until), _) => self.wait(&mut known, until, stop).await,
                 (
                     Next::Run {
@@ -131,7 +131,7 @@ impl Enforcer {
         }
     }
 
-    fn step(&self, known: &Knowledge, desired: Option<&Desired>) -> Next {
+    fn next(&self, known: &Knowledge, desired: Option<&Desired>) -> Next {
         let now = self.clock.now();
         decide(&Facts {
             now,

@@ -6,7 +6,7 @@ use cairn_runner::{
     bundle::Secrets,
     inventory::Identity,
     run::{
-        Finish, MayChange, OnFailure, Options, Progress, RunError, always, apply, secrets, store,
+        Finish, MayChange, Options, Progress, RunError, always, apply, secrets, store,
         store::StoreError,
     },
 };
@@ -97,8 +97,8 @@ impl Enforcer {
         };
         let may_change: MayChange<'_> = if how.unasked { &always } else { &gate };
         let options = self.options(desired, (&secrets, &approved), may_change);
-        let step = Arc::new(Notify::new());
-        let told = Arc::clone(&step);
+        let stepped = Arc::new(Notify::new());
+        let told = Arc::clone(&stepped);
         let mut tell = move |progress: Progress<'_>| {
             observed.progress(&progress);
             told.notify_waiters();
@@ -106,7 +106,7 @@ impl Enforcer {
         let run = apply(&cluster, &bundle, (digest, how.retry), &options, &mut tell);
         let holder = self.holder.clone();
         let watched = (self.wanted.clone(), self.leads.clone());
-        let interrupted = interrupted(desired, watched, &step, stop);
+        let interrupted = interrupted(desired, watched, &stepped, stop);
         tracing::info!(bundle = %digest, holder, retry = how.retry, "a run begins");
         tokio::select! {
             ended = run => match ended {
@@ -157,10 +157,7 @@ impl Enforcer {
         let policy = &desired.policy;
         Options {
             adoption: policy.adoption,
-            on_failure: match policy.on_failure {
-                agent::OnFailure::Rollback => OnFailure::RollBack,
-                agent::OnFailure::Halt => OnFailure::Halt,
-            },
+            on_failure: policy.on_failure,
             may_change,
             timeout: Duration::from_secs(policy.timeout_s.into()),
             ignore: &policy.ignore,
@@ -175,7 +172,7 @@ impl Enforcer {
 async fn interrupted(
     desired: &Desired,
     (mut wanted, mut leads): (Wanted, watch::Receiver<bool>),
-    step: &Notify,
+    stepped: &Notify,
     stop: &CancellationToken,
 ) -> &'static str {
     let another = async {
@@ -202,7 +199,7 @@ async fn interrupted(
         () = lost => "another replica leads",
         () = stop.cancelled() => {
             tokio::select! {
-                () = step.notified() => {}
+                () = stepped.notified() => {}
                 () = tokio::time::sleep(LAST_STEP) => {}
             }
             "the agent stops"
