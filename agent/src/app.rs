@@ -109,7 +109,14 @@ impl App {
                 leads_sender.closed().await;
             }
         };
-        let work = Box::pin(self.work(leads, &stop));
+        let lost = lost(leads.clone());
+        let work = async {
+            tokio::select! {
+                ended = Box::pin(self.work(leads, &stop)) => ended,
+                // What was read before may be old by now, so it is begun anew.
+                () = lost => anyhow::bail!("another replica leads by now"),
+            }
+        };
         let (worked, ()) = tokio::select! {
             ended = async { tokio::join!(work, election) } => ended,
             () = probes => return Ok(()),
@@ -225,6 +232,14 @@ impl App {
                 () = stop.cancelled() => return Ok(None),
             }
         }
+    }
+}
+
+/// Ends when this replica has led and does not any more.
+async fn lost(mut leads: watch::Receiver<bool>) {
+    let has_led = leads.wait_for(|leads| *leads).await.is_ok();
+    if !has_led || leads.wait_for(|leads| !*leads).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -7,6 +7,8 @@ use cairn_runner::{
 };
 use cairn_spec::{Digest, agent::DriftAction};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Enforcer, Knowledge, decide, run::approved};
 use crate::{
     desired::Desired,
@@ -28,7 +30,12 @@ pub(super) fn notice(agenda: &mut Agenda, noticed: Noticed) {
 
 impl Enforcer {
     /// Does what is due. False if the journal is not what it was thought to be.
-    pub(super) async fn mend(&self, known: &mut Knowledge, desired: &Desired) -> bool {
+    pub(super) async fn mend(
+        &self,
+        known: &mut Knowledge,
+        desired: &Desired,
+        stop: &CancellationToken,
+    ) -> bool {
         let due = known.agenda.due(self.clock.now());
         let decide::Target::Bundle { bundle, .. } = decide::target(desired, &known.journal) else {
             return false;
@@ -43,11 +50,8 @@ impl Enforcer {
                 self.told("what has drifted cannot be put back", &error);
                 known.agenda.suspect(undone.look);
                 known.agenda.suspect(undone.correct);
-                self.pause(
-                    known.backoff.failed(rand::random(), None),
-                    &tokio_util::sync::CancellationToken::new(),
-                )
-                .await;
+                let wait = known.backoff.failed(rand::random(), None);
+                self.pause(wait, stop).await;
                 // Whatever is wrong, what is known may be old.
                 false
             }

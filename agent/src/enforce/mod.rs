@@ -124,7 +124,7 @@ impl Enforcer {
                     }
                 }
                 (Next::Mend, Some(desired)) => {
-                    is_fresh = self.mend(&mut known, &desired).await;
+                    is_fresh = self.mend(&mut known, &desired, stop).await;
                 }
                 (_, None) => {}
             }
