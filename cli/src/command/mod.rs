@@ -7,6 +7,7 @@ pub(crate) mod chart_explain;
 pub(crate) mod chart_lint;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
+pub(crate) mod cluster_desire;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
@@ -55,8 +56,8 @@ pub(crate) mod verify;
 
 use crate::{
     args::{
-        Authz, Bench, Bundle, Chart, Command, Import, Key, Pack, Profile, Registry, Token, User,
-        Webhooks,
+        Authz, Bench, Bundle, Chart, Cluster, Command, Import, Key, Pack, Profile, Registry, Token,
+        User, Webhooks,
     },
     config::Environment,
     exit::Outcome,
@@ -90,6 +91,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Status(status) => status.run(environment, output),
         Command::Rollback(rollback) => rollback.run(environment, output),
         Command::Uninstall(uninstall) => uninstall.run(environment, output),
+        Command::Cluster(Cluster::Desire(desire)) => desire.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),
