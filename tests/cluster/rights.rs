@@ -81,7 +81,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]
 
 impl World {
     /// A kubeconfig of somebody who may do only what they are given.
-    fn kubeconfig_of(&self, user: &str) -> Result<String> {
+    pub(crate) fn kubeconfig_of(&self, user: &str) -> Result<String> {
         let admin = std::fs::read_to_string(self.server.kubeconfig())?;
         let mut config: serde_json::Value = serde_yaml::from_str(&admin)?;
         config["users"][0]["user"]["as"] = user.into();
@@ -123,7 +123,7 @@ fn missing_rights_are_in_the_plan_and_nothing_is_applied_without_them() -> Resul
       + ConfigMap shop/settings
       ! Deployment shop/web: deployments.apps is forbidden: User "ann" cannot list resource "deployments" in API group "apps" in the namespace "shop"
     rights that are missing
-      ! create deployments.apps in namespace shop
+      ! create deployments.apps in namespace shop: web
       ! get deployments.apps in namespace shop: web
       ! list deployments.apps in namespace shop
       ! patch deployments.apps in namespace shop: web

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// What is done with each kind that a bundle has.
-const OF_KIND: [&str; 3] = ["list", "watch", "create"];
-/// What is done with each object.
-const OF_OBJECT: [&str; 2] = ["get", "patch"];
+const OF_KIND: [&str; 2] = ["list", "watch"];
+/// What is done with each object. Server-side apply names the object that it makes.
+const OF_OBJECT: [&str; 3] = ["create", "get", "patch"];
 /// What says how workloads are.
 const OF_WORKLOADS: [(&str, &str); 3] = [
     ("", "pods"),
