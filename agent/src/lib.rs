@@ -7,4 +7,6 @@
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod install;
 pub mod log;
+pub mod report;
