@@ -5,16 +5,16 @@ use std::{env, ffi::OsString};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::command::{
-    apply, bench_registry, bundle_verify, chart_explain, chart_lint, chart_show,
-    chart_template::ChartTemplate, cluster_desire, completion, key_generate, pack_build,
-    pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new, pack_pull, pack_push,
-    pack_test, plan, profile_build, profile_lint, profile_tree, profile_update, quickstart,
-    registry_authz_explain, registry_check, registry_doctor, registry_export, registry_fsck,
-    registry_gc, registry_healthcheck, registry_import, registry_login, registry_logout,
-    registry_quota, registry_rebuild, registry_retention, registry_serve, registry_sync,
-    registry_token_create, registry_token_list, registry_token_revoke, registry_user_add,
-    registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
-    registry_webhooks_retry, rollback, sign, status, uninstall, verify,
+    agent_manifest, agent_rights, apply, bench_registry, bundle_verify, chart_explain, chart_lint,
+    chart_show, chart_template::ChartTemplate, cluster_desire, completion, key_generate,
+    pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
+    pack_pull, pack_push, pack_test, plan, profile_build, profile_lint, profile_tree,
+    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
+    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
+    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
+    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
+    registry_webhooks_list, registry_webhooks_retry, rollback, sign, status, uninstall, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -166,6 +166,9 @@ pub(crate) enum Command {
     /// Say what clusters with an agent are to run
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Install the agent that keeps a cluster as it should be
+    #[command(subcommand)]
+    Agent(Agent),
     /// Serve packs and any other OCI content
     #[command(subcommand)]
     Registry(Registry),
@@ -252,6 +255,15 @@ pub(crate) enum Bundle {
 pub(crate) enum Cluster {
     /// Sign what a cluster is to run
     Desire(Box<cluster_desire::ClusterDesire>),
+}
+
+/// Install the agent that keeps a cluster as it should be.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Print the manifest that installs the agent: `kubectl apply -f`
+    Manifest(Box<agent_manifest::AgentManifest>),
+    /// Show what the agent must be allowed to do for a bundle
+    Rights(agent_rights::AgentRights),
 }
 
 /// Serve packs and any other OCI content.
