@@ -25,10 +25,6 @@ async fn main() -> Result<()> {
     let digest = Digest::sha256(&manifest.bytes);
     let bundle = BundleReader::read(&tree)?;
     drop(tree);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a program of its own has its own configuration"
-    )]
     let kubeconfig = std::env::var_os("KUBECONFIG").context("no KUBECONFIG")?;
     let access = Access {
         kubeconfigs: vec![kubeconfig.into()],

@@ -305,17 +305,15 @@ async fn plan_stage(
     let seen = present(cluster, stage, &label).await.map_err(asking)?;
     let mut planned = Vec::new();
     for batch in stage.batches(options.secrets) {
-        let mut objects = marked(stage, batch?, &set);
         // What cannot be looked at is not a reason to say nothing of the others.
-        let (known, refused): (Vec<_>, Vec<_>) = objects
-            .drain(..)
+        let (objects, refused): (Vec<_>, Vec<_>) = marked(stage, batch?, &set)
+            .into_iter()
             .partition(|(id, _)| !seen.refused.contains_key(*id));
         planned.extend(refused.into_iter().map(|(id, _)| ObjectPlan {
             id: id.clone(),
             stage: stage.stage,
             step: Step::Refused(seen.refused.get(id).cloned().unwrap_or_default()),
         }));
-        let objects = known;
         let is_known = |(id, object): &(&ObjectId, Json)| {
             is_unchanged(
                 inventory,
