@@ -12,7 +12,7 @@ mod reader;
 mod secrets;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use cairn_spec::{
     BundleManifest, Gate, HealthRule, LayerKind, LayerName, LeftOut, PlanEdge, PlanObject, Stage,

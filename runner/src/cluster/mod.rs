@@ -4,6 +4,7 @@
 //! request is one that may be made twice, so it is tried again until the patience ends.
 
 mod apply;
+mod built_in;
 mod connect;
 mod discovery;
 mod error;
@@ -30,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{RwLock, Semaphore};
 
 pub use apply::{Applied, Force, Mode};
+pub(crate) use built_in::is_built_in;
 pub use connect::{Access, ConnectError};
 pub use discovery::{Kinds, Resource};
 pub use error::{ClusterError, Conflict, Refusal};
@@ -37,6 +39,7 @@ pub use follow::{Follow, Place, Seen};
 pub use meter::Requests;
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
+pub(crate) use pods::is_workload;
 pub use propose::{Candidate, Presence, Proposal, presence_of};
 pub use view::{Sighting, View};
 pub(crate) use wait::now;

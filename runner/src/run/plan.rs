@@ -220,11 +220,13 @@ pub(super) fn is_unchanged(
         && !presence.is_going
 }
 
-/// An object that is there is Cairn's when the inventory knows this very object, or its fields do.
+/// An object that is there is Cairn's when the inventory knows this very object, or its fields do; or when it was put
+/// there for Cairn, with the label of the layer's set, as a manifest of the agent does with namespaces.
 pub(super) fn is_ours(inventory: &Inventory, id: &ObjectId, presence: &Presence) -> bool {
     let entry = inventory.entries.get(&Identity::from(id));
     let is_known = entry.is_some_and(|entry| entry.uid.as_ref() == Some(&presence.uid));
-    is_known || presence.owned.is_some()
+    let is_meant = || presence.set.as_ref() == Some(&set_id(&inventory.layer, NAMESPACE));
+    is_known || presence.owned.is_some() || is_meant()
 }
 
 /// Objects of a stage as they are applied, with the label of their set. Hooks are left out.
