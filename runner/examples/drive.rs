@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use cairn_runner::{
     bundle::{BundleReader, Secrets},
     cluster::{Access, Cluster, Pace},
-    run::{self, Options},
+    run::{self, Finish, Options},
 };
 use cairn_spec::Digest;
 
@@ -39,7 +39,10 @@ async fn main() -> Result<()> {
             run::plan(&cluster, &bundle, &options).await?;
         }
         Some("apply") => {
-            run::apply(&cluster, &bundle, (&digest, false), &options, &mut |_| {}).await?;
+            let finish = run::apply(&cluster, &bundle, (&digest, false), &options, &mut |_| {});
+            if let Finish::Waiting(closed) = finish.await? {
+                bail!("it waits: {closed:?}");
+            }
         }
         _ => bail!("drive plan|apply FOLDER"),
     }
