@@ -170,7 +170,7 @@ fn whatever_it_says_it_ends_soon() {
     assert_eq!(answer(&nested(3)), "true");
     assert_snapshot!(answer(&nested(9)), @"the evaluation costs more than 100000 steps");
     // Texts that grow.
-    let doubled = (0..30).fold("kind".to_owned(), |text, _| {
+    let doubled = (0..15).fold("kind".to_owned(), |text, _| {
         format!("[{text}].map(t, t + t)[0]")
     });
     assert_snapshot!(answer(&format!("{doubled} == ''")), @"the evaluation costs more than 100000 steps");
