@@ -39,8 +39,10 @@ async fn main() -> Result<()> {
             run::plan(&cluster, &bundle, &options).await?;
         }
         Some("apply") => {
-            let finish = run::apply(&cluster, &bundle, (&digest, false), &options, &mut |_| {});
-            if let Finish::Waiting(closed) = finish.await? {
+            let mut tell = |_: run::Progress<'_>| {};
+            let which = (&digest, false);
+            let finish = run::apply(&cluster, &bundle, which, &options, &mut tell).await?;
+            if let Finish::Waiting(closed) = finish {
                 bail!("it waits: {closed:?}");
             }
         }
