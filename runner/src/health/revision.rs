@@ -25,6 +25,11 @@ pub struct PodLabel {
 /// deployment or the revisions of a daemon set. None for workloads whose pods are all alike,
 /// and when the newest revision is not there yet.
 pub fn newest_pods(workload: &Json, revisions: &[Json]) -> Option<PodLabel> {
+    // What its controller has not seen yet has no revision: the newest one there is an older one.
+    let generation = number(workload, &["metadata", "generation"], 0);
+    if number(workload, &["status", "observedGeneration"], generation) != generation {
+        return None;
+    }
     let uid = text(workload, &["metadata", "uid"], "");
     let mut owned = revisions.iter().filter(|it| is_owned_by(it, uid));
     let (key, value) = match group_kind(workload) {
@@ -96,6 +101,11 @@ mod tests {
         ];
         assert_eq!(value(&deployment, &sets).as_deref(), Some("new"));
         assert_eq!(value(&deployment, &sets[..2]), None);
+        deployment["metadata"]["generation"] = 3.into();
+        deployment["status"] = json!({"observedGeneration": 2});
+        assert_eq!(value(&deployment, &sets), None);
+        deployment["status"] = json!({"observedGeneration": 3});
+        assert_eq!(value(&deployment, &sets).as_deref(), Some("new"));
         deployment["metadata"]["annotations"] = json!({});
         assert_eq!(value(&deployment, &sets), None);
     }
