@@ -70,7 +70,7 @@ async fn a_second_run_is_refused_and_names_the_first() -> Result<()> {
     let digest = (&other_digest, false);
     let mut tell = |_: Progress<'_>| {};
     let taken_over = apply(&world.cluster, &other, digest, &second_holds, &mut tell);
-    let taken_over = tokio::time::timeout(Duration::from_secs(60), taken_over);
+    let taken_over = tokio::time::timeout(Duration::from_mins(1), taken_over);
     assert_eq!(taken_over.await??, Finish::Done);
     assert!(
         world

@@ -137,8 +137,10 @@ async fn a_webhook_comes_when_its_backend_is_ready() -> Result<()> {
     let mut events = Vec::new();
     let mut tell = |progress: Progress<'_>| match progress {
         Progress::Applied {
-            object, outcome, ..
-        } if outcome == Outcome::Created => events.push(format!("{} is there", object.kind)),
+            object,
+            outcome: Outcome::Created,
+            ..
+        } => events.push(format!("{} is there", object.kind)),
         Progress::Health {
             object, verdict, ..
         } if verdict.status == Status::Current => {

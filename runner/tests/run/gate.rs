@@ -31,9 +31,12 @@ fn layers() -> Layers {
 async fn a_run_waits_before_it_begins_and_goes_on_when_it_may() -> Result<()> {
     let world = World::new().await?;
     let is_open = AtomicBool::new(false);
-    let may_change = |_: Timestamp| match is_open.load(Ordering::Relaxed) {
-        true => Ok(()),
-        false => Err(closed()),
+    let may_change = |_: Timestamp| {
+        if is_open.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(closed())
+        }
     };
     let (bundle, digest) = layers().bundle()?;
     let secrets = Secrets::default();

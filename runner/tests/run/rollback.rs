@@ -187,11 +187,11 @@ async fn what_holds_data_or_says_so_does_not_go_back() -> Result<()> {
             .with("base", "configuration", config_map("settings", value))
     };
     world.apply(&bundle(&["v1"], "a")).await?;
-    let newer = bundle(&["v1", "v2"], "b")
+    let second = bundle(&["v1", "v2"], "b")
         .with("base", "configuration", claim)
         .with("base", "configuration", never("brought", "b"))
         .with("base", "custom-resources", thing("one", 1));
-    world.apply(&newer).await?;
+    world.apply(&second).await?;
     // Even what may be deleted stays when it holds data.
     let claims = Layers::default().with(
         "base",
