@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use cairn_oci::{Progress, PullLimits};
 use cairn_runner::bundle::{Bundle, BundleReader};
-use cairn_spec::{ArchiveLimits, Artifact, FileTree, Reference, bundle_artifact, unpack_bundle};
+use cairn_spec::{ArchiveLimits, Artifact, FileTree, Reference, bundle_artifact};
 use clap::Args;
 
 use crate::{
@@ -41,19 +41,17 @@ impl BundleArgs {
         output: &Output,
     ) -> Result<(Bundle, Artifact), Failure> {
         let folder = Path::new(&self.bundle);
-        let (tree, artifact) = if folder.is_dir() {
-            let tree = read_tree(folder, &ArchiveLimits::BUNDLE)?;
-            let artifact = artifact_of(&tree)?;
-            (tree, artifact)
-        } else {
+        if !folder.is_dir() {
             let reference: Reference = self.bundle.parse().map_err(|_| {
                 let message = format!("`{}` is neither a folder nor a reference", self.bundle);
                 Failure::new(ExitCode::NotFound, anyhow!(message)).hint(
                     "name the folder that `cairn profile build` wrote, or HOST/REPOSITORY:TAG",
                 )
             })?;
-            self.pull(&reference, environment, output).await?
-        };
+            return self.pull(&reference, environment, output).await;
+        }
+        let tree = read_tree(folder, &ArchiveLimits::BUNDLE)?;
+        let artifact = artifact_of(&tree)?;
         let bundle = BundleReader::read(&tree).map_err(|error| {
             let context = format!("`{}` is not a whole bundle", self.bundle);
             Failure::new(ExitCode::Denied, anyhow::Error::new(error).context(context))
@@ -67,7 +65,7 @@ impl BundleArgs {
         reference: &Reference,
         environment: &Environment,
         output: &Output,
-    ) -> Result<(FileTree, Artifact), Failure> {
+    ) -> Result<(Bundle, Artifact), Failure> {
         let trust = self.trust.trust(output)?;
         let client = self.client.client(environment, Progress::default())?;
         let limits = PullLimits {
@@ -84,14 +82,15 @@ impl BundleArgs {
             Ok(pulled) => pulled,
             Err(error) => return Err(explain(&client, reference, error).await),
         };
-        let tree = unpack_bundle(&artifact).map_err(|error| {
+        let bundle = BundleReader::read_artifact(artifact.manifest(), &artifact);
+        let bundle = bundle.map_err(|error| {
             let context = format!("`{reference}` cannot be used as a bundle");
             Failure::new(
                 ExitCode::InvalidInput,
                 anyhow::Error::new(error).context(context),
             )
         })?;
-        Ok((tree, artifact))
+        Ok((bundle, artifact))
     }
 }
 

@@ -232,6 +232,8 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
             "get deployment -n shop web -o jsonpath={.spec.template.spec.containers[0].image}",
         )?;
         assert_eq!(image, "example.org/web:1.0");
+        let status = world.ok("status")?;
+        ensure!(status.contains("\nrejected  sha256:"), "{status}");
         if name == "crashes" {
             let log = unhealthy["log"].as_str().unwrap_or_default();
             ensure!(

@@ -8,17 +8,17 @@ use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, name, of_sort};
 
 /// What `cairn quickstart` makes: packs and the example cluster's signed bundle in a registry, and the same
 /// bundle in a folder.
-struct Example {
-    world: World,
+pub(crate) struct Example {
+    pub(crate) world: World,
     reference: String,
     _registry: RegistryProcess,
 }
 
 /// Its value is in no message.
-const TOKEN: &str = "token-of-the-uplink";
+pub(crate) const TOKEN: &str = "token-of-the-uplink";
 
 impl Example {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let world = World::new()?;
         world.sandbox.ok("quickstart --once --port 0")?;
         let registry = RegistryProcess::start(&world.sandbox, ".cairn/registry")?;
@@ -39,7 +39,7 @@ impl Example {
 }
 
 /// Every layer of a status has all of its objects, healthy and as they were applied.
-fn check_whole(status: &Json, layers: usize) -> Result<()> {
+pub(crate) fn check_whole(status: &Json, layers: usize) -> Result<()> {
     let all = status["layers"].as_array().context("no layers")?;
     ensure!(all.len() == layers, "{} layers", all.len());
     for object in all

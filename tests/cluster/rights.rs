@@ -80,7 +80,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]
 
 impl World {
     /// A kubeconfig of somebody who may do only what they are given.
-    fn kubeconfig_of(&self, user: &str) -> Result<String> {
+    pub(crate) fn kubeconfig_of(&self, user: &str) -> Result<String> {
         let admin = std::fs::read_to_string(self.server.kubeconfig())?;
         let mut config: serde_json::Value = serde_yaml::from_str(&admin)?;
         config["users"][0]["user"]["as"] = user.into();

@@ -1,5 +1,7 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod agent_manifest;
+pub(crate) mod agent_rights;
 pub(crate) mod apply;
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
@@ -7,6 +9,7 @@ pub(crate) mod chart_explain;
 pub(crate) mod chart_lint;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
+pub(crate) mod cluster_desire;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
@@ -55,8 +58,8 @@ pub(crate) mod verify;
 
 use crate::{
     args::{
-        Authz, Bench, Bundle, Chart, Command, Import, Key, Pack, Profile, Registry, Token, User,
-        Webhooks,
+        Agent, Authz, Bench, Bundle, Chart, Cluster, Command, Import, Key, Pack, Profile, Registry,
+        Token, User, Webhooks,
     },
     config::Environment,
     exit::Outcome,
@@ -90,6 +93,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Status(status) => status.run(environment, output),
         Command::Rollback(rollback) => rollback.run(environment, output),
         Command::Uninstall(uninstall) => uninstall.run(environment, output),
+        Command::Cluster(Cluster::Desire(desire)) => desire.run(environment, output),
+        Command::Agent(Agent::Manifest(manifest)) => manifest.run(environment, output),
+        Command::Agent(Agent::Rights(rights)) => rights.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),

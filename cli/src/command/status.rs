@@ -1,11 +1,12 @@
 //! `cairn status`: how what was applied to a cluster is now.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, time::Duration};
 
 use cairn_runner::{
     cluster::Cluster,
     drift::Drift,
     health::Status as Health,
+    journal::{Journal, Rejected},
     run::{ClusterStatus, LayerStatus, ObjectStatus, status},
 };
 use clap::Args;
@@ -74,12 +75,7 @@ impl Status {
     }
 
     fn text(&self, status: &ClusterStatus) -> String {
-        let heading = status.journal.run.as_ref().map_or_else(String::new, |run| {
-            format!(
-                "bundle  {}\nphase   {}, since {}\n\n",
-                run.bundle, run.phase, run.since
-            )
-        });
+        let heading = heading(&status.journal);
         let mut rows = Vec::new();
         for layer in &status.layers {
             rows.push(layer_row(layer));
@@ -92,6 +88,26 @@ impl Status {
         }
         heading + &table(&["LAYER", "HEALTHY", "DRIFTED", "WHY"], &rows)
     }
+}
+
+/// What is there, how far it is, and what is not tried again.
+fn heading(journal: &Journal) -> String {
+    let Some(run) = &journal.run else {
+        return String::new();
+    };
+    let mut text = format!(
+        "bundle    {}\nphase     {}, since {}\n",
+        run.bundle, run.phase, run.since
+    );
+    for Rejected {
+        bundle,
+        time,
+        reason,
+    } in &journal.rejected
+    {
+        let _ = writeln!(text, "rejected  {bundle} at {time}: {reason}");
+    }
+    text + "\n"
 }
 
 async fn ask(cluster: &Cluster, output: &Output) -> Result<ClusterStatus, Failure> {

@@ -17,6 +17,7 @@ use crate::{
         Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Mode, Presence,
         Propagation, now, owned_fields, presence_of,
     },
+    health::{holds_only_data, rule_for},
     inventory::{Identity, Inventory, set_id},
     rollback::stays,
 };
@@ -60,6 +61,17 @@ pub(super) async fn apply_stage(
         stage: applying.stage.stage,
         objects: applying.stage.planned.len(),
     });
+    let planned = applying.stage.planned.iter();
+    let ids: Vec<ObjectId> = planned
+        .filter(|object| object.hook.is_none())
+        .map(|object| object.id.clone())
+        .collect();
+    // Without the label, so that what is somebody else's is seen.
+    let present = cluster.presence(&ids, "").await;
+    let present = present.map_err(|source| RunError::Cluster {
+        doing: format!("ask what layer `{}` has", applying.layer.name),
+        source,
+    })?;
     for batch in applying.stage.batches(options.secrets) {
         let objects: Vec<(ObjectId, Json)> = marked(applying.stage, batch?, &set)
             .into_iter()
@@ -71,13 +83,6 @@ pub(super) async fn apply_stage(
                 .write_inventory(cluster, inventory.clone(), tell)
                 .await?;
         }
-        let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| id.clone()).collect();
-        // Without the label, so that what is somebody else's is seen.
-        let present = cluster.presence(&ids, "").await;
-        let present = present.map_err(|source| RunError::Cluster {
-            doing: format!("ask what layer `{}` has", applying.layer.name),
-            source,
-        })?;
         let (done, failure) = apply_all(context, applying, objects, (&inventory, &present)).await;
         for done in &done {
             note(&mut inventory, done);
@@ -98,15 +103,16 @@ pub(super) async fn apply_stage(
         awaited.extend(
             done.into_iter()
                 .filter(|done| !matches!(done.outcome, Outcome::Skipped | Outcome::Kept))
-                .map(|done| Awaited {
-                    id: done.id,
-                    desired: done.desired,
-                    live: done.live,
-                    applied,
-                }),
+                .filter(|done| is_waited_for(applying.layer, &done.id))
+                .map(|done| Awaited::new(done.id, &done.desired, done.live, applied)),
         );
     }
     Ok(awaited)
+}
+
+/// What only holds data is as it should be when it is there, unless a rule of a pack says more.
+fn is_waited_for(layer: &Layer, id: &ObjectId) -> bool {
+    !holds_only_data(id) || rule_for(&layer.health, id).is_some()
 }
 
 /// What is about to become another object than the inventory says is not known any more: which fields
@@ -194,7 +200,11 @@ async fn apply_one(
             Adoption::Skip if !is_ours => return Ok(done(object.clone(), Outcome::Skipped)),
             _ => {}
         }
-        if is_unchanged(inventory, &id, digest.as_ref(), Some(presence)) {
+        let is_unchanged = is_unchanged(inventory, &id, digest.as_ref(), Some(presence));
+        if is_unchanged && !is_waited_for(applying.layer, &id) {
+            return Ok(done(Json::Null, Outcome::Unchanged));
+        }
+        if is_unchanged {
             let live = cluster.get(&id).await;
             if let Some(live) = live.map_err(|source| failed(applying, &id, source))? {
                 return Ok(done(live, Outcome::Unchanged));
@@ -331,6 +341,10 @@ fn note(inventory: &mut Inventory, done: &Done) {
     let identity = Identity::from(&done.id);
     if done.outcome == Outcome::Skipped {
         inventory.entries.remove(&identity);
+        return;
+    }
+    // Unchanged by what its metadata said, which the inventory knows.
+    if done.live.is_null() {
         return;
     }
     if let Some(entry) = inventory.entries.get_mut(&identity) {

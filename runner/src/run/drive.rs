@@ -135,7 +135,7 @@ async fn apply_layer(
         };
         let applied = apply_stage(context, &applying, memory, tell).await?;
         if stage.stage == Stage::CustomResourceDefinitions {
-            let how = waiting(&label, options);
+            let how = waiting(layer, &label, options);
             let told = |object: &ObjectId, verdict: &Verdict| {
                 tell(Progress::Health {
                     layer: &layer.name,
@@ -209,15 +209,18 @@ async fn wait(
             verdict,
         });
     };
-    let ended = cluster.wait(awaited, &waiting(label, options), told).await;
+    let ended = cluster
+        .wait(awaited, &waiting(layer, label, options), told)
+        .await;
     healthy(layer, ended)
 }
 
-fn waiting<'a>(label: &'a str, options: &Options<'_>) -> Waiting<'a> {
+fn waiting<'a>(layer: &'a Layer, label: &'a str, options: &Options<'_>) -> Waiting<'a> {
     Waiting {
         label,
         timeout: options.timeout,
         load_balancer_address: options.load_balancer_address,
+        health: &layer.health,
     }
 }
 

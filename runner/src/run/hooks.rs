@@ -85,16 +85,12 @@ async fn run(
             });
         }
     };
-    let awaited = Awaited {
-        id: id.clone(),
-        desired: object,
-        live,
-        applied: now(),
-    };
+    let awaited = Awaited::new(id.clone(), &object, live, now());
     let how = Waiting {
         label: "",
         timeout: options.timeout,
         load_balancer_address: false,
+        health: &[],
     };
     let ended = cluster.wait(vec![awaited], &how, |_, _| {}).await;
     let outcome = healthy(layer, ended);

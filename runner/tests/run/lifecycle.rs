@@ -1,5 +1,7 @@
 //! Installing, changing, failing, removing.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use cairn_runner::{
     bundle::Secrets,
@@ -86,6 +88,69 @@ async fn an_image_that_cannot_be_had_fails_at_once_and_is_not_tried_again() -> R
     assert!(again.to_string().contains("failed here before"), "{again}");
     // What was good is applied again.
     world.apply(&shop("example.org/web:1", "a")).await?;
+    Ok(())
+}
+
+/// Whose pack says how its objects are judged.
+fn thing_by_rule(phase: &str) -> Layers {
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.dev"},
+        "spec": {
+            "group": "example.dev", "scope": "Namespaced",
+            "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            }}}],
+        },
+    });
+    let thing = json!({
+        "apiVersion": "example.dev/v1", "kind": "Thing",
+        "metadata": {"name": "one", "namespace": "shop"}, "spec": {"phase": phase},
+    });
+    let rule = json!({
+        "group": "example.dev", "kind": "Thing",
+        "failed": "spec.phase == 'Broken'", "current": "status.phase == spec.phase",
+    });
+    Layers::default()
+        .judged_by(rule)
+        .with("base", "namespaces", namespace("shop"))
+        .with("base", "custom-resource-definitions", definition)
+        .with("things", "custom-resources", thing)
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn rules_of_packs_say_when_an_object_is_healthy() -> Result<()> {
+    let mut world = World::new().await?;
+    let broken = world.apply(&thing_by_rule("Broken")).await.unwrap_err();
+    let RunError::Unhealthy {
+        timed_out: false,
+        unhealthy,
+        ..
+    } = broken
+    else {
+        panic!("{broken:?}");
+    };
+    assert_snapshot!(unhealthy[0].verdict.message, @"`spec.phase == 'Broken'` holds");
+
+    // Nothing serves the kind, so nothing writes the status that is waited for.
+    world.timeout = Duration::from_secs(2);
+    let late = world.apply(&thing_by_rule("Ready")).await.unwrap_err();
+    let RunError::Unhealthy {
+        timed_out: true,
+        unhealthy,
+        ..
+    } = late
+    else {
+        panic!("{late:?}");
+    };
+    assert_snapshot!(unhealthy[0].verdict.message, @"Waiting for `status.phase == spec.phase`: no such field: `status`");
+    world.kubectl(
+        r#"patch things.example.dev -n shop one --type=merge --patch={"status":{"phase":"Ready"}}"#,
+    )?;
+    let layers = thing_by_rule("Ready").with("things", "custom-resources", config_map("more", "x"));
+    world.apply(&layers).await?;
     Ok(())
 }
 

@@ -24,15 +24,26 @@ pub(crate) struct World {
     pub(crate) on_failure: OnFailure,
     pub(crate) deletion_timeout: Duration,
     pub(crate) ignore: Vec<IgnoreRule>,
+    /// How long a layer may take.
+    pub(crate) timeout: Duration,
 }
 
 /// A bundle under construction: layers of stages of objects.
 #[derive(Default)]
-pub(crate) struct Layers(Vec<(&'static str, &'static str, Json)>);
+pub(crate) struct Layers {
+    objects: Vec<(&'static str, &'static str, Json)>,
+    health: Vec<Json>,
+}
 
 impl Layers {
     pub(crate) fn with(mut self, layer: &'static str, stage: &'static str, object: Json) -> Self {
-        self.0.push((layer, stage, object));
+        self.objects.push((layer, stage, object));
+        self
+    }
+
+    /// Judges objects by a rule, which comes with the first layer.
+    pub(crate) fn judged_by(mut self, rule: Json) -> Self {
+        self.health.push(rule);
         self
     }
 
@@ -45,7 +56,7 @@ impl Layers {
     pub(crate) fn artifact(&self) -> Result<Artifact> {
         let mut tree = FileTree::new();
         let mut layers: Vec<Json> = Vec::new();
-        for (index, (layer, stage, object)) in self.0.iter().enumerate() {
+        for (index, (layer, stage, object)) in self.objects.iter().enumerate() {
             let path = format!("{layer}/{index:03}.yaml");
             // JSON is YAML.
             let text = object.to_string();
@@ -64,6 +75,9 @@ impl Layers {
             let objects = stages.last_mut().context("no stage")?["objects"].as_array_mut();
             objects.context("no objects")?.push(planned);
             tree.put(&format!("manifests/{path}"), text);
+        }
+        if let Some(first) = layers.first_mut() {
+            first["health"] = json!(self.health);
         }
         let plan =
             json!({"apiVersion": "cairn.dev/v1", "kind": "Plan", "layers": layers, "edges": []});
@@ -111,6 +125,7 @@ impl World {
             on_failure: OnFailure::Rollback,
             deletion_timeout: Duration::from_secs(30),
             ignore: Vec::new(),
+            timeout: Duration::from_mins(1),
         })
     }
 
@@ -118,7 +133,7 @@ impl World {
         Options {
             adoption: self.adoption,
             on_failure: self.on_failure,
-            timeout: Duration::from_mins(1),
+            timeout: self.timeout,
             deletion_timeout: self.deletion_timeout,
             approved: &self.approved,
             approved_amount: true,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, LayerKind, PlanKind};
+use super::{ApiVersion, HealthRule, LayerKind, PlanKind};
 use crate::{Digest, LayerName};
 
 /// `plan.json`.
@@ -32,6 +32,9 @@ pub struct PlanLayer {
     pub stages: Vec<PlanStage>,
     /// What must be so before the next layer starts.
     pub gates: Vec<Gate>,
+    /// How its pack wants objects to be judged that say it in their own way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<HealthRule>,
     /// What its charts render and the bundle does not hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
