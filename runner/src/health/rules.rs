@@ -10,6 +10,9 @@ use super::{Status, Verdict, kstatus};
 const NOT_OBSERVED: &str = "LatestGenerationNotObserved";
 const REASON: &str = "HealthRule";
 
+/// What a rule asks, if it does, and the verdict when that holds.
+type Question<'a> = (Option<&'a CelExpression>, fn(String) -> Verdict);
+
 /// The rule that an object is judged by: the first that is about it. One that names the kind comes before
 /// one that is about a whole group.
 pub fn rule_for<'a>(rules: &'a [HealthRule], id: &ObjectId) -> Option<&'a HealthRule> {
@@ -24,7 +27,7 @@ pub fn by_rule(object: &Json, rule: &HealthRule, now: Timestamp) -> Verdict {
     if general.status == Status::Terminating || general.reason == NOT_OBSERVED {
         return general;
     }
-    let questions: [(Option<&CelExpression>, fn(String) -> Verdict); 3] = [
+    let questions: [Question<'_>; 3] = [
         (rule.in_progress.as_ref(), |message| {
             Verdict::in_progress(REASON, message)
         }),
