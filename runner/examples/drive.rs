@@ -11,7 +11,7 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace},
     run::{self, Options},
 };
-use cairn_spec::{Digest, FileTree};
+use cairn_spec::Digest;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -19,12 +19,13 @@ async fn main() -> Result<()> {
     let [action, folder] = arguments.as_slice() else {
         bail!("drive plan|apply FOLDER");
     };
-    let mut tree = FileTree::new();
-    read(Path::new(folder), Path::new(folder), &mut tree)?;
-    let manifest = tree.get("bundle.json").context("no bundle.json")?;
-    let digest = Digest::sha256(&manifest.bytes);
-    let bundle = BundleReader::read(&tree)?;
-    drop(tree);
+    let folder = Path::new(folder);
+    let manifest = fs::read(folder.join("bundle.json"))?;
+    let digest = Digest::sha256(&manifest);
+    let mut reader = BundleReader::new(&manifest, &fs::read(folder.join("plan.json"))?)?;
+    drop(manifest);
+    read(folder, folder, &mut reader)?;
+    let bundle = reader.finish()?;
     let kubeconfig = std::env::var_os("KUBECONFIG").context("no KUBECONFIG")?;
     let access = Access {
         kubeconfigs: vec![kubeconfig.into()],
@@ -45,14 +46,17 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn read(root: &Path, folder: &Path, tree: &mut FileTree) -> Result<()> {
+/// One file at a time.
+fn read(root: &Path, folder: &Path, reader: &mut BundleReader) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            read(root, &path, tree)?;
-        } else {
-            let name = path.strip_prefix(root)?.to_str().context("no text")?;
-            tree.put(name, fs::read(&path)?);
+            read(root, &path, reader)?;
+            continue;
+        }
+        let name = path.strip_prefix(root)?.to_str().context("no text")?;
+        if !["bundle.json", "plan.json"].contains(&name) {
+            reader.add(name, &fs::read(&path)?)?;
         }
     }
     Ok(())

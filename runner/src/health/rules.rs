@@ -1,6 +1,6 @@
 //! Rules of packs: what an object's own fields say in their own way, as expressions of CEL.
 
-use cairn_spec::{CelExpression, HealthRule, ObjectId};
+use cairn_spec::{HealthRule, ObjectId};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -9,9 +9,6 @@ use super::{Status, Verdict, kstatus};
 /// What comes before any rule, and is the same for all kinds.
 const NOT_OBSERVED: &str = "LatestGenerationNotObserved";
 const REASON: &str = "HealthRule";
-
-/// What a rule asks, if it does, and the verdict when that holds.
-type Question<'a> = (Option<&'a CelExpression>, fn(String) -> Verdict);
 
 /// The rule that an object is judged by: the first that is about it. One that names the kind comes before
 /// one that is about a whole group.
@@ -27,21 +24,16 @@ pub fn by_rule(object: &Json, rule: &HealthRule, now: Timestamp) -> Verdict {
     if general.status == Status::Terminating || general.reason == NOT_OBSERVED {
         return general;
     }
-    let questions: [Question<'_>; 3] = [
-        (rule.in_progress.as_ref(), |message| {
-            Verdict::in_progress(REASON, message)
-        }),
-        (rule.failed.as_ref(), |message| {
-            Verdict::failed(REASON, message)
-        }),
-        (Some(&rule.current), |message| Verdict::current(message)),
-    ];
-    for (expression, verdict) in questions {
+    for (status, expression) in [
+        (Status::InProgress, rule.in_progress.as_ref()),
+        (Status::Failed, rule.failed.as_ref()),
+        (Status::Current, Some(&rule.current)),
+    ] {
         let Some(expression) = expression else {
             continue;
         };
         match expression.holds(object) {
-            Ok(true) => return verdict(format!("`{expression}` holds")),
+            Ok(true) => return Verdict::new(status, REASON, format!("`{expression}` holds")),
             Ok(false) => {}
             Err(error) => {
                 return Verdict::in_progress(
@@ -78,8 +70,11 @@ mod tests {
         let mut whole = json!({
             "apiVersion": "example.dev/v1", "kind": "Database", "metadata": {"generation": 2},
         });
-        for (key, value) in object.as_object().unwrap() {
-            whole[key] = value.clone();
+        let Json::Object(fields) = object else {
+            panic!("{object} is no object")
+        };
+        for (key, value) in fields {
+            whole[key] = value;
         }
         let verdict = by_rule(&whole, &database(), Timestamp::UNIX_EPOCH);
         format!("{:?}: {}", verdict.status, verdict.message)

@@ -8,6 +8,7 @@ use cairn_runner::{
     run::{OnFailure, RunError, Verb, plan, status},
 };
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::world::{Layers, World, config_map, definition, deployment, namespace, thing};
 
@@ -93,21 +94,8 @@ async fn an_image_that_cannot_be_had_fails_at_once_and_is_not_tried_again() -> R
 
 /// Whose pack says how its objects are judged.
 fn thing_by_rule(phase: &str) -> Layers {
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "things.example.dev"},
-        "spec": {
-            "group": "example.dev", "scope": "Namespaced",
-            "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-            }}}],
-        },
-    });
-    let thing = json!({
-        "apiVersion": "example.dev/v1", "kind": "Thing",
-        "metadata": {"name": "one", "namespace": "shop"}, "spec": {"phase": phase},
-    });
+    let mut thing = thing("one", 1);
+    thing["spec"]["phase"] = phase.into();
     let rule = json!({
         "group": "example.dev", "kind": "Thing",
         "failed": "spec.phase == 'Broken'", "current": "status.phase == spec.phase",
@@ -115,7 +103,11 @@ fn thing_by_rule(phase: &str) -> Layers {
     Layers::default()
         .judged_by(rule)
         .with("base", "namespaces", namespace("shop"))
-        .with("base", "custom-resource-definitions", definition)
+        .with(
+            "base",
+            "custom-resource-definitions",
+            definition("Thing", &["v1"]),
+        )
         .with("things", "custom-resources", thing)
 }
 

@@ -5,9 +5,11 @@ use super::{
     macros::Macro,
 };
 
-/// How deep an expression may be nested.
+/// How deep brackets may be nested.
 const MAX_DEPTH: usize = 32;
-/// How many tokens it may have. A row of operators is as deep as it is long for whoever evaluates it.
+/// How deep an expression may be for whoever evaluates it: a row of operators is as deep as it is long.
+const MAX_LEVELS: usize = 64;
+/// How many tokens it may have.
 const MAX_TOKENS: usize = 512;
 
 /// What is wrong, and where.
@@ -108,10 +110,43 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
         depth: 0,
     };
     let node = parser.expression()?;
-    match parser.peek() {
-        None => Ok(node),
-        Some(_) => Err(parser.problem("there is more than one expression")),
+    if parser.peek().is_some() {
+        return Err(parser.problem("there is more than one expression"));
     }
+    if levels(&node) > MAX_LEVELS {
+        return Err((format!("it has more than {MAX_LEVELS} levels"), 0));
+    }
+    Ok(node)
+}
+
+fn levels(node: &Node) -> usize {
+    let most = |nodes: &[Node]| nodes.iter().map(levels).max().unwrap_or(0);
+    let below = match node {
+        Node::Null
+        | Node::Bool(_)
+        | Node::Int(_)
+        | Node::Uint(_)
+        | Node::Double(_)
+        | Node::Text(_)
+        | Node::Ident(_) => 0,
+        Node::List(nodes) | Node::Call(_, nodes) => most(nodes),
+        Node::Map(entries) => {
+            let entries = entries.iter();
+            entries
+                .map(|(key, value)| levels(key).max(levels(value)))
+                .max()
+                .unwrap_or(0)
+        }
+        Node::Select(of, _) | Node::Has(of, _) | Node::Unary(_, of) => levels(of),
+        Node::Index(left, right) | Node::Binary(_, left, right) => levels(left).max(levels(right)),
+        Node::Choice(parts) => most(parts.as_slice()),
+        // What a macro goes over is evaluated in a place of its own.
+        Node::Macro(_, over) => {
+            let becomes = over.becomes.as_ref().map_or(0, levels);
+            1 + levels(&over.range).max(levels(&over.body)).max(becomes)
+        }
+    };
+    1 + below
 }
 
 struct Parser {

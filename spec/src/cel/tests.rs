@@ -169,6 +169,7 @@ fn whatever_it_says_it_ends_soon() {
     };
     assert_eq!(answer(&nested(3)), "true");
     assert_snapshot!(answer(&nested(9)), @"the evaluation costs more than 100000 steps");
+    assert_snapshot!(answer(&nested(28)), @"the evaluation costs more than 100000 steps");
     // Texts that grow.
     let doubled = (0..30).fold("kind".to_owned(), |text, _| {
         format!("[{text}].map(t, t + t)[0]")
@@ -178,9 +179,13 @@ fn whatever_it_says_it_ends_soon() {
     let caught = format!("{} || true", nested(9));
     assert_snapshot!(answer(&caught), @"the evaluation costs more than 100000 steps");
     // The deepest that there may be.
-    let row = vec!["1"; 250].join("+");
-    assert_eq!(answer(&format!("{row} == 250")), "true");
-    assert_eq!(answer(&format!("{}true", "!".repeat(500))), "true");
+    let row = |length: usize| format!("{} == {length}", vec!["1"; length].join("+"));
+    assert_eq!(answer(&row(63)), "true");
+    assert_snapshot!(answer(&row(64)), @"it has more than 64 levels at 0");
+    assert_eq!(answer(&format!("{}true", "!".repeat(60))), "true");
+    assert_snapshot!(answer(&format!("{}true", "!".repeat(500))), @"it has more than 64 levels at 0");
+    let fields = format!("status{} == 1", ".a".repeat(200));
+    assert_snapshot!(answer(&fields), @"it has more than 64 levels at 0");
 }
 
 /// Whatever stands in a row: it is read or refused, and has an answer or none.
