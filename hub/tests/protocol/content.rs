@@ -60,7 +60,7 @@ async fn get(agent: &mut Agent, digest: &str, range: Option<&str>) -> Result<(St
     let claims = agent.claims(&Method::GET, &path, b"");
     let proof = cairn_oci::request_token::Proof::Certificate(&agent.certificate);
     let token = cairn_oci::request_token::sign(&agent.key, &claims, proof)?;
-    let sent = agent.send(Method::GET, &path, Bytes::new(), Some(token), &headers);
+    let sent = agent.send((Method::GET, &path), Bytes::new(), Some(token), &headers);
     read(sent.await?).await
 }
 

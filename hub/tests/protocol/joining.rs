@@ -16,9 +16,9 @@ async fn a_token_is_good_for_as_many_clusters_as_was_said() -> Result<()> {
     let problem = second.register(&token).await?.unwrap_err();
     assert_eq!(problem.code, ProblemCode::JoinTokenRefused);
     // The first answer was lost: the same key is answered again, and it is the same agent.
-    let id = first.agent_id.clone();
+    let id = first.id.clone();
     assert_eq!(first.register(&token).await?.unwrap(), 200);
-    assert_eq!(first.agent_id, id);
+    assert_eq!(first.id, id);
     assert_eq!(world.hub.agents(None, 10).await?.len(), 1);
     world.stop().await
 }
@@ -134,7 +134,7 @@ async fn a_group_comes_with_the_token() -> Result<()> {
     let token = world.hub.create_token(&new).await?;
     let mut agent = world.agent("cluster-1")?;
     assert_eq!(agent.register(&token).await?.unwrap(), 200);
-    let view = world.hub.agent(&agent.agent_id).await?;
+    let view = world.hub.agent(&agent.id).await?;
     assert_eq!(view.record.group, Some(group("edge-eu")?));
     world.stop().await
 }

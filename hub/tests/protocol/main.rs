@@ -9,6 +9,7 @@ mod joining;
 mod many;
 mod offers;
 mod renewal;
+mod replicas;
 mod simulated;
 mod sync;
 mod world;

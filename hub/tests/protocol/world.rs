@@ -38,8 +38,13 @@ impl World {
 
     /// A hub with a changed configuration.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Result<Self> {
+        Self::over(MemoryStore::default(), change).await
+    }
+
+    /// A hub over a store.
+    pub(crate) async fn over(store: MemoryStore, change: impl FnOnce(&mut Config)) -> Result<Self> {
         let (_, authority_key) = Authority::generate()?;
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(store);
         let clock = Arc::new(ManualClock::at(START_S));
         let key = key::generate()?;
         let world = Self::start(store, clock, authority_key, key, change).await?;
@@ -79,6 +84,13 @@ impl World {
             stop,
             running,
         })
+    }
+
+    /// Another hub over the same store, beside this one.
+    pub(crate) async fn beside(&self, change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let key = PrivateKey::from_pem(&self.key.to_pem()?, None)?;
+        Self::start(store, clock, self.authority_key.clone(), key, change).await
     }
 
     /// The hub stops, and another one begins over the same store.
