@@ -83,51 +83,20 @@ async fn a_request_that_comes_twice_counts_once() -> Result<()> {
 async fn a_token_is_about_one_request_alone() -> Result<()> {
     let world = World::new().await?;
     let mut agent = world.joined("cluster-1").await?;
+    let changes: [fn(&mut RequestClaims); 8] = [
+        |claims| claims.htm = "GET".to_owned(),
+        |claims| claims.htu = "/agent/v1/renew".to_owned(),
+        |claims| claims.bsh = request_token::thumbprint(b""),
+        |claims| claims.iss = "another".to_owned(),
+        |claims| claims.jti = String::new(),
+        |claims| claims.jti = "j".repeat(200),
+        |claims| claims.exp = claims.iat + 61,
+        |claims| claims.exp = claims.iat,
+    ];
     let mut messages = Vec::new();
-    messages.push(
-        claiming(&mut agent, |claims| claims.htm = "GET".to_owned())
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| {
-            claims.htu = "/agent/v1/renew".to_owned()
-        })
-        .await?
-        .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| {
-            claims.bsh = request_token::thumbprint(b"")
-        })
-        .await?
-        .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.iss = "another".to_owned())
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.jti = String::new())
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.jti = "j".repeat(200))
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.exp = claims.iat + 61)
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.exp = claims.iat)
-            .await?
-            .message,
-    );
+    for change in changes {
+        messages.push(claiming(&mut agent, change).await?.message);
+    }
     insta::assert_snapshot!(messages.join("\n"), @"
     the token is about another request
     the token is about another request

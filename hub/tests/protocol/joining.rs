@@ -155,3 +155,15 @@ async fn attempts_to_join_are_limited() -> Result<()> {
     assert_eq!(codes[3], ProblemCode::TooManyRequests);
     world.stop().await
 }
+
+#[tokio::test]
+async fn tokens_that_expired_long_ago_make_room() -> Result<()> {
+    let world = World::with(|config| config.limits.join_tokens = 2).await?;
+    world.token().await?;
+    world.token().await?;
+    assert!(world.token().await.is_err());
+    world.clock.advance_s(8 * 86_400);
+    world.token().await?;
+    assert_eq!(world.hub.tokens().await?.len(), 1);
+    world.stop().await
+}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use cairn_hub::{
-    App, Authority, Clock, Config, ContentSource, Hub, ManualClock, MemoryStore, NewToken, build,
+    App, Authority, Clock, Config, ContentSource, Hub, HubStore, ManualClock, MemoryStore,
+    NewToken, build,
 };
 use cairn_oci::{PrivateKey, key, keyring::seal_desired_state};
 use cairn_spec::{
@@ -60,8 +61,11 @@ impl World {
         key: PrivateKey,
         change: impl FnOnce(&mut Config),
     ) -> Result<Self> {
-        let mut config = Config::new(store.clone(), Authority::from_pem(&authority_key)?);
-        config.clock = clock.clone();
+        let mut config = Config::new(
+            Arc::clone(&store) as Arc<dyn HubStore>,
+            Authority::from_pem(&authority_key)?,
+        );
+        config.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         change(&mut config);
         let app: App = build(config).await?;
         let (hub, stop) = (app.hub(), CancellationToken::new());
@@ -69,7 +73,7 @@ impl World {
         let client = simulated::Hub {
             address: listener.local_addr()?,
             tls: None,
-            clock: clock.clone(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: TaskTracker::new(),
             traffic: Arc::default(),
         };
