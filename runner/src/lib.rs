@@ -14,5 +14,7 @@ pub mod inventory;
 pub mod journal;
 pub mod prune;
 pub mod rights;
+pub mod roles;
+pub mod rollback;
 pub mod run;
 pub mod window;

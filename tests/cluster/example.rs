@@ -4,21 +4,21 @@ use anyhow::{Context as _, Result, ensure};
 use cairn_tests::RegistryProcess;
 use serde_json::{Value as Json, json};
 
-use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, of_sort};
+use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, name, of_sort};
 
 /// What `cairn quickstart` makes: packs and the example cluster's signed bundle in a registry, and the same
 /// bundle in a folder.
-struct Example {
-    world: World,
+pub(crate) struct Example {
+    pub(crate) world: World,
     reference: String,
     _registry: RegistryProcess,
 }
 
 /// Its value is in no message.
-const TOKEN: &str = "token-of-the-uplink";
+pub(crate) const TOKEN: &str = "token-of-the-uplink";
 
 impl Example {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let world = World::new()?;
         world.sandbox.ok("quickstart --once --port 0")?;
         let registry = RegistryProcess::start(&world.sandbox, ".cairn/registry")?;
@@ -39,7 +39,7 @@ impl Example {
 }
 
 /// Every layer of a status has all of its objects, healthy and as they were applied.
-fn check_whole(status: &Json, layers: usize) -> Result<()> {
+pub(crate) fn check_whole(status: &Json, layers: usize) -> Result<()> {
     let all = status["layers"].as_array().context("no layers")?;
     ensure!(all.len() == layers, "{} layers", all.len());
     for object in all
@@ -149,7 +149,24 @@ fn an_uninstallation_leaves_what_is_not_cairns() -> Result<()> {
         ensure!(world.kubectl(&format!("get {gone}")).is_err(), "{gone}");
     }
 
+    // With approval the rest goes, but for a namespace with an object of somebody else.
+    let approvals: Vec<String> = kept
+        .iter()
+        .map(|name| format!("--approve-deletion {name}"))
+        .collect();
+    let events = world.events(&format!("uninstall {}", approvals.join(" ")), 0)?;
+    let left: Vec<String> = of_sort(&events, "pruned")
+        .into_iter()
+        .filter(|it| {
+            let decision = it["decision"].as_str();
+            decision.is_some_and(|it| it.starts_with("kept:"))
+        })
+        .map(|it| name(&it["object"]))
+        .collect();
+    assert_eq!(left, ["Namespace ingress", "Namespace shop"]);
     world.kubectl("get configmap -n shop foreign")?;
     world.kubectl("get configmap -n ingress foreign")?;
+    let namespaces = world.kubectl("get namespaces -o name")?;
+    ensure!(!namespaces.contains("flannel"), "{namespaces}");
     Ok(())
 }

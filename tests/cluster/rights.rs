@@ -28,8 +28,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: memory}
 rules:
-- {apiGroups: [''], resources: [namespaces], verbs: [get, patch], resourceNames: [kube-system, cairn-system]}
-- {apiGroups: [''], resources: [namespaces], verbs: [create]}
+- {apiGroups: [''], resources: [namespaces], verbs: [get, patch, create], resourceNames: [kube-system, cairn-system]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -69,8 +68,8 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: web, namespace: shop}
 rules:
-- {apiGroups: [apps], resources: [deployments], verbs: [list, watch, create]}
-- {apiGroups: [apps], resources: [deployments], verbs: [get, patch], resourceNames: [web]}
+- {apiGroups: [apps], resources: [deployments], verbs: [list, watch]}
+- {apiGroups: [apps], resources: [deployments], verbs: [get, patch, create], resourceNames: [web]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -81,7 +80,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]
 
 impl World {
     /// A kubeconfig of somebody who may do only what they are given.
-    fn kubeconfig_of(&self, user: &str) -> Result<String> {
+    pub(crate) fn kubeconfig_of(&self, user: &str) -> Result<String> {
         let admin = std::fs::read_to_string(self.server.kubeconfig())?;
         let mut config: serde_json::Value = serde_yaml::from_str(&admin)?;
         config["users"][0]["user"]["as"] = user.into();
@@ -123,7 +122,7 @@ fn missing_rights_are_in_the_plan_and_nothing_is_applied_without_them() -> Resul
       + ConfigMap shop/settings
       ! Deployment shop/web: deployments.apps is forbidden: User "ann" cannot list resource "deployments" in API group "apps" in the namespace "shop"
     rights that are missing
-      ! create deployments.apps in namespace shop
+      ! create deployments.apps in namespace shop: web
       ! get deployments.apps in namespace shop: web
       ! list deployments.apps in namespace shop
       ! patch deployments.apps in namespace shop: web
@@ -141,6 +140,13 @@ fn missing_rights_are_in_the_plan_and_nothing_is_applied_without_them() -> Resul
     world.ok(&format!("apply {bundle} --kubeconfig {ann}"))?;
     let status = world.ok(&format!("status --kubeconfig {ann}"))?;
     ensure!(status.contains("2/2"), "{status}");
+    let denied = world.ends(&format!("uninstall --kubeconfig {ann}"), DENIED)?;
+    assert_snapshot!(denied.stderr, @r"
+      delete configmaps in namespace shop: settings
+      delete deployments.apps in namespace shop: web
+    error: 2 rights are missing
+    hint: nothing was begun
+    ");
     world.kubectl("get deployment -n shop web")?;
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! What `deploy/` and the pack `cairn-registry` tell the command: it has to understand all of it.
+//! What `deploy/` and the packs of Cairn itself tell its commands: they have to understand all of it.
 //!
 //! Whether other programs understand them is shown by `tests/peers/`.
 
+mod agent;
 mod compose;
 mod mounted;
 mod pack;

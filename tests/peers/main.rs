@@ -5,6 +5,7 @@
 //! runs them. A program is looked for in the folder `CAIRN_PEERS`, then on the path; one that is
 //! missing is a failure, never a skip.
 
+mod agent;
 /// The client that the tests of replicas use.
 #[path = "../replicas/client.rs"]
 mod alternating;

@@ -1,5 +1,7 @@
 //! One file a subcommand: it parses, calls and prints.
 
+pub(crate) mod agent_manifest;
+pub(crate) mod agent_rights;
 pub(crate) mod apply;
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
@@ -48,6 +50,7 @@ pub(crate) mod registry_user_remove;
 pub(crate) mod registry_webhooks_discard;
 pub(crate) mod registry_webhooks_list;
 pub(crate) mod registry_webhooks_retry;
+pub(crate) mod rollback;
 pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod uninstall;
@@ -55,8 +58,8 @@ pub(crate) mod verify;
 
 use crate::{
     args::{
-        Authz, Bench, Bundle, Chart, Cluster, Command, Import, Key, Pack, Profile, Registry, Token,
-        User, Webhooks,
+        Agent, Authz, Bench, Bundle, Chart, Cluster, Command, Import, Key, Pack, Profile, Registry,
+        Token, User, Webhooks,
     },
     config::Environment,
     exit::Outcome,
@@ -88,8 +91,11 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Plan(plan) => plan.run(environment, output),
         Command::Apply(apply) => apply.run(environment, output),
         Command::Status(status) => status.run(environment, output),
+        Command::Rollback(rollback) => rollback.run(environment, output),
         Command::Uninstall(uninstall) => uninstall.run(environment, output),
         Command::Cluster(Cluster::Desire(desire)) => desire.run(environment, output),
+        Command::Agent(Agent::Manifest(manifest)) => manifest.run(environment, output),
+        Command::Agent(Agent::Rights(rights)) => rights.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
         Command::Registry(Registry::Check(check)) => check.run(environment, output),
         Command::Registry(Registry::Doctor(doctor)) => doctor.run(environment, output),

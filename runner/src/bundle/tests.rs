@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{BundleError, BundleReader, MAX_OBJECTS, Secrets};
 
 /// A file of a bundle: layer, stage, path below `manifests/`, and text.
-pub(super) type Manifest<'a> = (&'a str, &'a str, &'a str, String);
+pub(crate) type Manifest<'a> = (&'a str, &'a str, &'a str, String);
 
 pub(super) fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop}}\n")
@@ -24,7 +24,7 @@ fn planned(path: &str, text: &str) -> Json {
 }
 
 /// The files of a bundle with these manifests, whose plan `change` may spoil.
-pub(super) fn files(manifests: &[Manifest<'_>], change: impl Fn(&mut Json)) -> FileTree {
+pub(crate) fn files(manifests: &[Manifest<'_>], change: impl Fn(&mut Json)) -> FileTree {
     let mut layers: Vec<Json> = Vec::new();
     for (layer, stage, path, text) in manifests {
         if layers.last().is_none_or(|last| last["name"] != *layer) {

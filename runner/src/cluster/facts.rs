@@ -3,7 +3,7 @@
 use cairn_spec::ObjectId;
 use serde_json::Value;
 
-use super::{Cluster, ClusterError, Listed};
+use super::{Cluster, ClusterError, Listed, is_built_in};
 
 const STORAGE: &str = "storage.k8s.io/v1";
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
@@ -39,7 +39,7 @@ impl Cluster {
     /// will write. False for kinds without a definition.
     pub async fn promises_conditions(&self, id: &ObjectId) -> Result<bool, ClusterError> {
         let resource = self.resource_of(id).await?;
-        if !resource.group.contains('.') {
+        if is_built_in(&resource.group) {
             return Ok(false);
         }
         let name = format!("{}.{}", resource.plural, resource.group);

@@ -4,12 +4,14 @@
 //! request is one that may be made twice, so it is tried again until the patience ends.
 
 mod apply;
+mod built_in;
 mod connect;
 mod discovery;
 mod error;
 mod facts;
 mod follow;
 mod judge;
+mod judgeable;
 mod logs;
 mod meter;
 mod objects;
@@ -19,6 +21,7 @@ mod propose;
 mod request;
 mod rights;
 mod server;
+mod swap;
 mod view;
 mod wait;
 mod watch;
@@ -28,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{RwLock, Semaphore};
 
 pub use apply::{Applied, Force, Mode};
+pub(crate) use built_in::is_built_in;
 pub use connect::{Access, ConnectError};
 pub use discovery::{Kinds, Resource};
 pub use error::{ClusterError, Conflict, Refusal};
@@ -35,6 +39,7 @@ pub use follow::{Follow, Place, Seen};
 pub use meter::Requests;
 pub use objects::{Deletion, Judged, Listed, Propagation, id_of};
 pub use ownership::owned_fields;
+pub(crate) use pods::is_workload;
 pub use propose::{Candidate, Presence, Proposal, presence_of};
 pub use view::{Sighting, View};
 pub(crate) use wait::now;

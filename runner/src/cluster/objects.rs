@@ -12,9 +12,6 @@ use super::{
     view::{Sighting, View},
 };
 
-/// How many objects one page of a list holds.
-const PAGE_OBJECTS: usize = 500;
-
 /// A list may become too old while it is read; then it is read anew, not for ever.
 const LIST_ATTEMPTS: u32 = 3;
 
@@ -152,9 +149,11 @@ impl Cluster {
         let mut next = String::new();
         loop {
             let path = format!(
-                "{}?limit={PAGE_OBJECTS}&labelSelector={}&continue={}",
+                "{}?limit={}&labelSelector={}&fieldSelector={}&continue={}",
                 wanted.resource.path(wanted.namespace),
+                T::PAGE_OBJECTS,
                 encoded(wanted.label),
+                encoded(T::FIELDS),
                 encoded(&next),
             );
             let mut call = Call::get(path);

@@ -130,7 +130,8 @@ async fn places(cluster: &Cluster, ids: &[ObjectId]) -> Result<Vec<Place>, Clust
     Ok(places.into_values().collect())
 }
 
-fn is_workload(id: &ObjectId) -> bool {
+/// Its pods say how it is.
+pub(crate) fn is_workload(id: &ObjectId) -> bool {
     matches!(
         (id.group(), id.kind.as_str()),
         (

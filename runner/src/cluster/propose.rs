@@ -14,6 +14,8 @@ use super::{
 };
 use crate::ignore::keep;
 
+use crate::inventory::PART_OF;
+
 /// What an apply would do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Proposal {
@@ -52,6 +54,8 @@ pub struct Presence {
     pub owned: Option<Digest>,
     /// True if it has been deleted and waits for its finalizers.
     pub is_going: bool,
+    /// The set that its label says it is part of.
+    pub set: Option<String>,
 }
 
 /// An object that may be applied.
@@ -219,5 +223,8 @@ pub fn presence_of(object: &Value) -> Presence {
         resource_version: text("resourceVersion").to_owned(),
         owned: owned_fields(object),
         is_going: object["metadata"]["deletionTimestamp"].is_string(),
+        set: object["metadata"]["labels"][PART_OF]
+            .as_str()
+            .map(str::to_owned),
     }
 }

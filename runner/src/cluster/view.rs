@@ -13,6 +13,10 @@ use crate::inventory::FIELD_MANAGER;
 pub trait View: DeserializeOwned + Default + Send + 'static {
     /// What the API server is asked for.
     const LISTED: Listed;
+    /// A selector of fields, such as `type=Warning`; empty for all objects.
+    const FIELDS: &'static str = "";
+    /// How many objects one page of a list has: fewer take less memory at a time.
+    const PAGE_OBJECTS: usize = 500;
 
     /// Notes which kind it is of: items of a list do not say what they are.
     fn is_of(&mut self, resource: &Resource);
@@ -97,7 +101,16 @@ struct Metadata {
     uid: String,
     resource_version: String,
     deletion_timestamp: Option<String>,
+    labels: Option<Labels>,
     managed_fields: Option<Vec<Managed>>,
+}
+
+/// Of labels, the one that says which set it is part of.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Labels {
+    #[serde(rename = "applyset.kubernetes.io/part-of")]
+    set: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -121,6 +134,7 @@ impl From<Partial> for Sighting {
                 resource_version: metadata.resource_version,
                 owned: managed.iter().find(|it| it.is_ours()).map(Managed::digest),
                 is_going: metadata.deletion_timestamp.is_some(),
+                set: metadata.labels.and_then(|labels| labels.set),
             },
         }
     }
@@ -149,6 +163,7 @@ mod tests {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {
                 "name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7",
+                "labels": {"a": "b", crate::inventory::PART_OF: "applyset-x-v1"},
                 "managedFields": [
                     {
                         "manager": "theirs", "operation": "Update", "apiVersion": "v1",
@@ -164,6 +179,7 @@ mod tests {
         let sighting: Sighting = serde_json::from_str(&object.to_string()).unwrap();
         assert_eq!(sighting.presence, presence_of(&object));
         assert!(sighting.presence.owned.is_some());
+        assert_eq!(sighting.presence.set.as_deref(), Some("applyset-x-v1"));
         assert_eq!(sighting.place(), (Some("n"), "a"));
         let going = json!({"metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z", "managedFields": null}});
         let sighting: Sighting = serde_json::from_str(&going.to_string()).unwrap();

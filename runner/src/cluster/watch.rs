@@ -132,9 +132,10 @@ impl<T: View> Watch<T> {
     /// Takes itself mutably, since a body can be in one thread only.
     async fn open(&mut self) -> Result<Stream, ClusterError> {
         let path = format!(
-            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={OPEN_S}&labelSelector={}&resourceVersion={}",
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={OPEN_S}&labelSelector={}&fieldSelector={}&resourceVersion={}",
             self.resource.path(self.namespace.as_deref()),
             encoded(&self.label),
+            encoded(T::FIELDS),
             encoded(self.version.as_deref().unwrap_or_default()),
         );
         let mut call = Call::get(path);

@@ -41,6 +41,7 @@ mod tests {
             resource_version: "1".to_owned(),
             owned: Some(digest("o")),
             is_going: false,
+            set: None,
         };
         assert!(!is_suspect(&entry, Some(&there)));
         assert!(is_suspect(&entry, None));
