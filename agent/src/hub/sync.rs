@@ -444,7 +444,10 @@ impl HubFollower {
     ) -> Result<(), SyncError> {
         let desired = match self.judge(state, identity, &envelope) {
             Ok(desired) => desired,
-            Err(refusal) => return Ok(refuse(session, generation, &refusal)),
+            Err(refusal) => {
+                refuse(session, generation, &refusal);
+                return Ok(());
+            }
         };
         let bundle = desired.bundle.digest.clone();
         tracing::info!(%bundle, generation = desired.generation, "a desired state is accepted");
@@ -454,7 +457,8 @@ impl HubFollower {
             Ok(Ok(())) => self.observed.happened(phase, None, None),
             Ok(Err(refusal)) => {
                 self.observed.happened(phase, None, None);
-                return Ok(refuse(session, generation, &refusal.into()));
+                refuse(session, generation, &refusal.into());
+                return Ok(());
             }
             Err(error) => {
                 self.observed.happened(phase, None, None);
