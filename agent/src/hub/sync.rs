@@ -200,14 +200,13 @@ impl HubFollower {
         session: &mut Session,
         (backoff, told): (&mut Backoff, &mut String),
     ) -> Result<std::convert::Infallible, SyncError> {
-        let mut identity = match Identity::read(&self.cluster).await? {
-            Some(identity) => identity,
-            None => {
-                let identity = Identity::new()?;
-                // The key is kept before it is shown, so that an answer may get lost.
-                identity.write(&self.cluster).await?;
-                identity
-            }
+        let mut identity = if let Some(identity) = Identity::read(&self.cluster).await? {
+            identity
+        } else {
+            let identity = Identity::new()?;
+            // The key is kept before it is shown, so that an answer may get lost.
+            identity.write(&self.cluster).await?;
+            identity
         };
         let mut wire = self.wire(&identity)?;
         if identity.joined().is_none() {
