@@ -123,6 +123,7 @@ mod tests {
             },
             health: serde_json::from_value(health).unwrap(),
             drifted: Some(drifted),
+            drift: Vec::new(),
         }
     }
 
