@@ -44,6 +44,11 @@ const CRATES: &[Crate] = &[
         uses: Uses::Only(&[]),
     },
     Crate {
+        name: "test-network",
+        column: 0,
+        uses: Uses::Only(&[]),
+    },
+    Crate {
         name: "test-kube",
         column: 0,
         uses: Uses::Only(&[]),
@@ -79,6 +84,11 @@ const CRATES: &[Crate] = &[
         uses: Uses::Only(&["spec"]),
     },
     Crate {
+        name: "hub",
+        column: 3,
+        uses: Uses::Only(&["spec", "oci"]),
+    },
+    Crate {
         name: "agent",
         column: 4,
         uses: Uses::Only(&["spec", "oci", "runner"]),
@@ -86,7 +96,7 @@ const CRATES: &[Crate] = &[
     Crate {
         name: "console",
         column: 4,
-        uses: Uses::Only(&["spec", "oci", "compiler"]),
+        uses: Uses::Only(&["spec", "oci", "compiler", "hub"]),
     },
     Crate {
         name: "cli",

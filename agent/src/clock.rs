@@ -8,6 +8,9 @@ use std::{
 
 use jiff::Timestamp;
 
+/// A clock may be set while somebody sleeps by it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
 /// Says what time it is.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
@@ -31,6 +34,20 @@ impl Clock {
     /// What time it is.
     pub fn now(&self) -> Timestamp {
         (self.0)()
+    }
+
+    /// Waits until then, or for ever. A clock that is set, or a machine that slept, is noticed soon.
+    pub async fn sleep_until(&self, time: Option<Timestamp>) {
+        let Some(time) = time else {
+            return std::future::pending().await;
+        };
+        loop {
+            let left = self.until(time);
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+        }
     }
 
     /// How long it is until then; nothing when that is past.

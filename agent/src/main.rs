@@ -1,16 +1,62 @@
 //! The `cairn-agent` command.
 
-use cairn_agent::{config::Environment, log};
-use clap::Parser;
+use std::process::ExitCode;
+
+use cairn_agent::{command::Run, config::Environment, enforce::causes, log, signals::told_to_stop};
+use clap::{Parser, Subcommand};
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
 
 /// Keeps one cluster in its desired state
 #[derive(Debug, Parser)]
 #[command(name = "cairn-agent", version)]
-struct Agent {}
+struct Agent {
+    #[command(subcommand)]
+    command: Command,
+}
 
-fn main() {
-    let Agent {} = Agent::parse();
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<Run>),
+}
+
+fn main() -> ExitCode {
+    // One TLS provider for the whole process; a second call would only say that it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Agent {
+        command: Command::Run(run),
+    } = Agent::parse();
     let environment = Environment::read();
     log::init(environment.log.as_deref());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "this is Cairn's agent");
+    // One thread: memory counts for more here than time.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(async {
+            let stop = CancellationToken::new();
+            let mut work = Box::pin(run.run(&environment, stop.clone()));
+            tokio::select! {
+                ended = &mut work => ended,
+                signal = told_to_stop() => {
+                    signal?;
+                    stop.cancel();
+                    work.await
+                }
+            }
+        }),
+        Err(error) => Err(error.into()),
+    };
+    match ended {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let error = causes(error.as_ref());
+            tracing::error!(error, "the agent cannot run");
+            ExitCode::FAILURE
+        }
+    }
 }

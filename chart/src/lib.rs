@@ -40,6 +40,7 @@ mod release_object;
 mod render;
 pub mod schema;
 mod show;
+mod stack;
 mod strvals;
 pub mod values;
 
@@ -59,4 +60,5 @@ pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
 pub use release::{Crd, ManifestOptions, PrintedHooks, Release, print_document};
 pub use render::{RenderOptions, render};
 pub use show::{ChartPart, show};
+pub use stack::{DEEP_STACK_BYTES, DEEP_TEMPLATE_BYTES, on_deep_stack};
 pub use strvals::ReadFile;

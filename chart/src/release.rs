@@ -85,23 +85,49 @@ impl Release {
     /// [`ManifestOptions::show_only`] names a template of which there is no document.
     pub fn manifest(&self, options: &ManifestOptions) -> Result<Vec<u8>, Error> {
         let mut printed = Vec::new();
-        for crd in self.printed_crds(options) {
-            print_document(&crd.path, &crd.bytes, &mut printed);
+        self.print(options, &mut |piece| printed.extend_from_slice(piece))?;
+        Ok(printed)
+    }
+
+    /// Hands what [`Self::manifest`] gives to `print`, piece by piece, so that nobody holds all of
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::manifest`]; then nothing was printed.
+    pub fn print(
+        &self,
+        options: &ManifestOptions,
+        print: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Error> {
+        if options.show_only.is_empty() {
+            self.print_all(options, print);
+            return Ok(());
         }
-        for document in &self.documents {
-            print_document(document.path(), document.bytes(), &mut printed);
+        let mut printed = Vec::new();
+        self.print_all(options, &mut |piece| printed.extend_from_slice(piece));
+        print(&show_only(&printed, &options.show_only, self.dialect)?);
+        Ok(())
+    }
+
+    fn print_all(&self, options: &ManifestOptions, print: &mut dyn FnMut(&[u8])) {
+        let crds = self.printed_crds(options);
+        let crds = crds.map(|crd| (&crd.path, &*crd.bytes));
+        let documents = self.documents.iter();
+        let documents = documents.map(|document| (document.path(), document.bytes()));
+        let mut before_hooks = crds.chain(documents).peekable();
+        while let Some((path, bytes)) = before_hooks.next() {
+            if before_hooks.peek().is_some() {
+                print_pieces(path, bytes, print);
+            } else {
+                print_trimmed(path, bytes, print);
+            }
         }
-        // Helm trims all that stands before the hooks.
-        printed.truncate(length_without_space(&printed));
-        printed.push(b'\n');
+        print(b"\n");
         for hook in self.printed_hooks(options) {
             let document = &hook.document;
-            print_document(document.path(), document.bytes(), &mut printed);
+            print_pieces(document.path(), document.bytes(), print);
         }
-        if options.show_only.is_empty() {
-            return Ok(printed);
-        }
-        show_only(&printed, &options.show_only, self.dialect)
     }
 
     /// The files in `crds/` that are printed.
@@ -122,11 +148,27 @@ impl Release {
 
 /// Adds a document as Helm prints it.
 pub fn print_document(path: &str, bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"---\n# Source: ");
-    out.extend_from_slice(path.as_bytes());
-    out.push(b'\n');
-    out.extend_from_slice(bytes);
-    out.push(b'\n');
+    print_pieces(path, bytes, &mut |piece| out.extend_from_slice(piece));
+}
+
+fn print_pieces(path: &str, bytes: &[u8], print: &mut dyn FnMut(&[u8])) {
+    for piece in [b"---\n# Source: ", path.as_bytes(), b"\n", bytes, b"\n"] {
+        print(piece);
+    }
+}
+
+/// Prints the last document that stands before the hooks: Helm trims what it has printed there.
+fn print_trimmed(path: &str, bytes: &[u8], print: &mut dyn FnMut(&[u8])) {
+    let length = length_without_space(bytes);
+    let mut heading = Vec::new();
+    print_document(path, b"", &mut heading);
+    // A document ends its heading with one line break, where the empty one has two.
+    heading.pop();
+    if length == 0 {
+        heading.truncate(length_without_space(&heading));
+    }
+    print(&heading);
+    print(&bytes[..length]);
 }
 
 /// The files in `crds/` of a chart and of those in it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use cairn_oci::{Progress, PullLimits};
 use cairn_runner::bundle::{Bundle, BundleReader};
-use cairn_spec::{ArchiveLimits, Digest, FileTree, Reference, bundle_artifact, unpack_bundle};
+use cairn_spec::{ArchiveLimits, Artifact, FileTree, Reference, bundle_artifact};
 use clap::Args;
 
 use crate::{
@@ -33,33 +33,31 @@ pub(crate) struct BundleArgs {
 }
 
 impl BundleArgs {
-    /// The bundle and its artifact's digest. From a registry, its signature is verified before any
+    /// The bundle and its artifact. From a registry, its signature is verified before any
     /// of it is read.
     pub(crate) async fn read(
         &self,
         environment: &Environment,
         output: &Output,
-    ) -> Result<(Bundle, Digest), Failure> {
+    ) -> Result<(Bundle, Artifact), Failure> {
         let folder = Path::new(&self.bundle);
-        let (tree, digest) = if folder.is_dir() {
-            let tree = read_tree(folder, &ArchiveLimits::BUNDLE)?;
-            let digest = digest_of(&tree)?;
-            (tree, digest)
-        } else {
+        if !folder.is_dir() {
             let reference: Reference = self.bundle.parse().map_err(|_| {
                 let message = format!("`{}` is neither a folder nor a reference", self.bundle);
                 Failure::new(ExitCode::NotFound, anyhow!(message)).hint(
                     "name the folder that `cairn profile build` wrote, or HOST/REPOSITORY:TAG",
                 )
             })?;
-            self.pull(&reference, environment, output).await?
-        };
+            return self.pull(&reference, environment, output).await;
+        }
+        let tree = read_tree(folder, &ArchiveLimits::BUNDLE)?;
+        let artifact = artifact_of(&tree)?;
         let bundle = BundleReader::read(&tree).map_err(|error| {
             let context = format!("`{}` is not a whole bundle", self.bundle);
             Failure::new(ExitCode::Denied, anyhow::Error::new(error).context(context))
                 .hint("the bundle was changed after it was built: build it again")
         })?;
-        Ok((bundle, digest))
+        Ok((bundle, artifact))
     }
 
     async fn pull(
@@ -67,7 +65,7 @@ impl BundleArgs {
         reference: &Reference,
         environment: &Environment,
         output: &Output,
-    ) -> Result<(FileTree, Digest), Failure> {
+    ) -> Result<(Bundle, Artifact), Failure> {
         let trust = self.trust.trust(output)?;
         let client = self.client.client(environment, Progress::default())?;
         let limits = PullLimits {
@@ -76,30 +74,30 @@ impl BundleArgs {
         };
         let pull = async {
             let (digest, _) = trust.resolve(&client, reference).await?;
-            let pinned = reference.with_digest(digest.clone());
-            let artifact = client.pull_artifact(&pinned, &limits).await?;
-            Ok::<_, cairn_oci::Error>((digest, artifact))
+            client
+                .pull_artifact(&reference.with_digest(digest), &limits)
+                .await
         };
-        let (digest, artifact) = match pull.await {
+        let artifact = match pull.await {
             Ok(pulled) => pulled,
             Err(error) => return Err(explain(&client, reference, error).await),
         };
-        let tree = unpack_bundle(&artifact).map_err(|error| {
+        let bundle = BundleReader::read_artifact(artifact.manifest(), &artifact);
+        let bundle = bundle.map_err(|error| {
             let context = format!("`{reference}` cannot be used as a bundle");
             Failure::new(
                 ExitCode::InvalidInput,
                 anyhow::Error::new(error).context(context),
             )
         })?;
-        Ok((tree, digest))
+        Ok((bundle, artifact))
     }
 }
 
-/// The digest that a folder has as an artifact.
-fn digest_of(tree: &FileTree) -> Result<Digest, Failure> {
-    let artifact = bundle_artifact(tree, None).map_err(|error| {
+/// What a folder is as an artifact.
+fn artifact_of(tree: &FileTree) -> Result<Artifact, Failure> {
+    bundle_artifact(tree, None).map_err(|error| {
         Failure::new(ExitCode::InvalidInput, error)
             .hint("name the folder that `cairn profile build` wrote")
-    })?;
-    Ok(artifact.digest().clone())
+    })
 }

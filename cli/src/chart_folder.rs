@@ -2,13 +2,17 @@
 //! `.helmignore` leaves out.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
+    os::fd::BorrowedFd,
     path::{Path, PathBuf},
 };
 
 use cairn_chart::{ChartFile, ChartLimits, Error, Ignore};
 use cairn_spec::Diagnostic;
+use rustix::{
+    fs::{CWD, Dir, FileType, Mode, OFlags, openat},
+    io::{read, retry_on_intr},
+};
 
 use crate::files::tidy;
 
@@ -16,6 +20,8 @@ pub(crate) const IGNORE_FILE: &str = ".helmignore";
 const METADATA_FILE: &str = "Chart.yaml";
 /// How deep folders may nest. A link to a folder around it is found before.
 const MAX_FOLDER_DEPTH: usize = 64;
+/// What is read of a file at a time, in bytes: more than nearly all files of charts hold.
+const READ_BYTES: usize = 64 << 10;
 /// The code of findings about a folder or a file in it.
 const CODE: &str = "chart-files";
 
@@ -46,10 +52,11 @@ pub(crate) fn read_chart_folder(
         files: Vec::new(),
         bytes: 0,
         around: Vec::new(),
+        buffer: vec![0; READ_BYTES],
         limits,
     };
     let real = fs::canonicalize(&top).map_err(|error| go_error("lstat", &top, &error))?;
-    reader.folder(&top, "", &real)?;
+    reader.folder(CWD, &top, &top, "", &real)?;
     Ok(reader.files)
 }
 
@@ -68,13 +75,22 @@ struct FolderReader<'l> {
     bytes: u64,
     /// The folders that are being read, without links.
     around: Vec<PathBuf>,
+    buffer: Vec<u8>,
     limits: &'l ChartLimits,
 }
 
 impl FolderReader<'_> {
-    /// `path` is the folder's path as it is written, `below` the one below the chart, and `real`
-    /// the one without links.
-    fn folder(&mut self, path: &Path, below: &str, real: &Path) -> Result<(), Error> {
+    /// The folder is opened by its name in the folder around it, which spares the system the way
+    /// there. `path` is its path as it is written, `below` the one below the chart, and `real` the
+    /// one without links.
+    fn folder(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &Path,
+        path: &Path,
+        below: &str,
+        real: &Path,
+    ) -> Result<(), Error> {
         if self.around.iter().any(|folder| folder == real) {
             return Err(refused(
                 format!("`{}` is a link to a folder around it", path.display()),
@@ -91,20 +107,34 @@ impl FolderReader<'_> {
             ));
         }
         self.around.push(real.to_owned());
-        for (name, kind) in entries(path)? {
+        let failed = |error: io::Error| go_error("open", path, &error);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(parent, name, flags, Mode::empty());
+        let mut folder = Dir::new(opened.map_err(|error| failed(error.into()))?)
+            .map_err(|error| failed(error.into()))?;
+        let entries = entries(&mut folder, path)?;
+        let folder = folder.fd().map_err(|error| failed(error.into()))?;
+        for (name, kind) in entries {
             let below = if below.is_empty() {
                 name.clone()
             } else {
                 format!("{below}/{name}")
             };
-            self.entry(&path.join(&name), &below, kind)?;
+            self.entry(folder, Path::new(&name), &path.join(&name), &below, kind)?;
         }
         self.around.pop();
         Ok(())
     }
 
     /// `kind` is what the folder says that the entry is.
-    fn entry(&mut self, path: &Path, below: &str, kind: fs::FileType) -> Result<(), Error> {
+    fn entry(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &Path,
+        path: &Path,
+        below: &str,
+        kind: FileType,
+    ) -> Result<(), Error> {
         let link = if kind.is_symlink() {
             Some(follow(path)?)
         } else {
@@ -112,19 +142,19 @@ impl FolderReader<'_> {
         };
         let kind = link
             .as_ref()
-            .map_or(kind, |(_, metadata)| metadata.file_type());
+            .map_or(kind, |(_, metadata)| kind_of(metadata));
         if self.ignore.is_ignored(below, kind.is_dir()) {
             return Ok(());
         }
         let real = link.map(|(real, _)| real);
         if kind.is_dir() {
             // What is no link lies where its folder does: nobody need ask for each part of the path.
-            let real = match (real, self.around.last(), path.file_name()) {
-                (Some(real), ..) => real,
-                (None, Some(folder), Some(name)) => folder.join(name),
-                (None, ..) => path.to_owned(),
+            let real = match (real, self.around.last()) {
+                (Some(real), _) => real,
+                (None, Some(around)) => around.join(name),
+                (None, None) => path.to_owned(),
             };
-            return self.folder(path, below, &real);
+            return self.folder(folder, name, path, below, &real);
         }
         if !kind.is_file() {
             let path = path.display();
@@ -134,10 +164,18 @@ impl FolderReader<'_> {
                 format!("cannot load irregular file {path} as it has file mode type bits set");
             return Err(Error::new(message, diagnostic));
         }
-        self.file(path, below, real.as_deref().unwrap_or(path))
+        let real = real.as_deref().unwrap_or(path);
+        self.file(folder, name, path, below, real)
     }
 
-    fn file(&mut self, path: &Path, below: &str, real: &Path) -> Result<(), Error> {
+    fn file(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &Path,
+        path: &Path,
+        below: &str,
+        real: &Path,
+    ) -> Result<(), Error> {
         let unreadable = |error: io::Error| {
             if let Err(error) = fs::symlink_metadata(path) {
                 return go_error("lstat", path, &error);
@@ -148,14 +186,7 @@ impl FolderReader<'_> {
             Error::new(message, diagnostic.hint("make it readable for you"))
         };
         let limit = self.limits.file_bytes;
-        let file = fs::File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
-        // One byte more shows the end of the file without another allocation.
-        let mut bytes =
-            Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 1);
-        file.take(limit + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        let bytes = self.content(folder, name, limit).map_err(unreadable)?;
         if bytes.len() as u64 > limit {
             let name = real.file_name().unwrap_or_default().to_string_lossy();
             let message =
@@ -179,27 +210,64 @@ impl FolderReader<'_> {
         self.files.push(ChartFile::new(below, bytes));
         Ok(())
     }
+
+    /// What a file holds, up to a byte more than the limit.
+    fn content(&mut self, folder: BorrowedFd<'_>, name: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(folder, name, flags, Mode::empty())?;
+        let most = usize::try_from(limit)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let mut bytes = Vec::new();
+        loop {
+            let wanted = self.buffer.len().min(most - bytes.len());
+            let count = retry_on_intr(|| read(&file, &mut self.buffer[..wanted]))?;
+            bytes.extend_from_slice(&self.buffer[..count]);
+            if count == 0 {
+                return Ok(bytes);
+            }
+        }
+    }
+}
+
+fn kind_of(metadata: &fs::Metadata) -> FileType {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        FileType::Directory
+    } else if kind.is_file() {
+        FileType::RegularFile
+    } else if kind.is_symlink() {
+        FileType::Symlink
+    } else {
+        FileType::Unknown
+    }
 }
 
 /// The names in a folder, sorted by their bytes, and what they are.
-fn entries(folder: &Path) -> Result<Vec<(String, fs::FileType)>, Error> {
-    let failed = |error: io::Error| go_error("open", folder, &error);
+fn entries(folder: &mut Dir, path: &Path) -> Result<Vec<(String, FileType)>, Error> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let kind = entry
-            .file_type()
-            .map_err(|error| go_error("lstat", &entry.path(), &error))?;
-        let name = entry.file_name().into_string().map_err(|name| {
-            refused(
-                format!(
-                    "`{}` has a name that is not UTF-8",
-                    folder.join(name).display()
-                ),
+    while let Some(entry) = folder.read() {
+        let entry = entry.map_err(|error| go_error("open", path, &error.into()))?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let Ok(name) = name.to_str() else {
+            let shown = path.join(&*name.to_string_lossy());
+            return Err(refused(
+                format!("`{}` has a name that is not UTF-8", shown.display()),
                 "rename the file",
-            )
-        })?;
-        entries.push((name, kind));
+            ));
+        };
+        let kind = match entry.file_type() {
+            // Some file systems do not tell.
+            FileType::Unknown => {
+                let metadata = fs::symlink_metadata(path.join(name));
+                kind_of(&metadata.map_err(|error| go_error("lstat", &path.join(name), &error))?)
+            }
+            kind => kind,
+        };
+        entries.push((name.to_owned(), kind));
     }
     entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
     Ok(entries)

@@ -27,7 +27,7 @@ const MAX_FILE_BYTES: u64 = 100 << 20;
 const STANDARD_INPUT: &str = "-";
 
 /// Values of a chart, in Helm's words.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ValueArgs {
     /// Files of values; `-` is standard input
     #[arg(short = 'f', long, value_name = "FILE", value_delimiter = ',')]

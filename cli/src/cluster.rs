@@ -1,6 +1,6 @@
 //! Clusters as the command line finds them, and why a run in one failed.
 
-use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt, fs, path::PathBuf, process, str::FromStr, time::Duration};
 
 use anyhow::anyhow;
 use cairn_runner::{
@@ -8,9 +8,9 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace},
     inventory::Identity,
     journal::Refused,
-    run::{Adoption, Options, RunError, secrets},
+    run::{Adoption, Options, RunError, secrets, store::StoreError},
 };
-use cairn_spec::Digest;
+use cairn_spec::{Artifact, Digest};
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
@@ -166,9 +166,9 @@ impl RunArgs {
         &self,
         secrets: &'a Secrets,
         approved: &'a BTreeSet<Identity>,
+        holder: &'a str,
     ) -> Options<'a> {
         Options {
-            secrets,
             adoption: match self.adoption {
                 AdoptionArg::Refuse => Adoption::Refuse,
                 AdoptionArg::Adopt => Adoption::Adopt,
@@ -178,15 +178,23 @@ impl RunArgs {
             load_balancer_address: self.load_balancer_address,
             approved,
             approved_amount: self.approvals.approve_many_deletions,
-            ignore: &[],
+            ..Options::new(secrets, holder)
         }
     }
+}
+
+/// Tells this process apart from all others that may be at work in the cluster.
+pub(crate) fn holder() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.unwrap_or_else(|_| "a machine without a name".to_owned());
+    format!("cairn on {}, process {}", host.trim(), process::id())
 }
 
 /// A bundle, the cluster that it is for, and the secrets in there that it needs.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) bundle: Bundle,
+    pub(crate) artifact: Artifact,
     /// The digest of the bundle's artifact.
     pub(crate) digest: Digest,
     pub(crate) cluster: Cluster,
@@ -201,13 +209,14 @@ impl Target {
         environment: &Environment,
         output: &Output,
     ) -> Result<Self, Failure> {
-        let (bundle, digest) = bundle.read(environment, output).await?;
+        let (bundle, artifact) = bundle.read(environment, output).await?;
         let cluster = cluster.connect(environment).await?;
         let secrets = secrets(&cluster, &bundle).await;
         let secrets = secrets.map_err(|error| failure_of(error, output))?;
         Ok(Self {
             bundle,
-            digest,
+            digest: artifact.digest().clone(),
+            artifact,
             cluster,
             secrets,
         })
@@ -226,67 +235,40 @@ fn failed_event(error: &RunError) -> Json {
     let mut event = json!({"event": "failed", "exitCode": exit_of(error) as u8});
     let reasons: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
     event["reason"] = reasons.join(": ").into();
-    if let RunError::RightsMissing { missing } = error {
-        event["missingRights"] = json!(missing);
-    }
-    if let RunError::Unhealthy {
-        layer,
-        timed_out,
-        unhealthy,
-    } = error
-    {
-        event["layer"] = layer.as_str().into();
-        event["timedOut"] = (*timed_out).into();
-        let unhealthy = unhealthy.iter().map(|one| {
-            json!({
-                "object": one.id, "verdict": one.verdict,
-                "pod": one.pod.as_ref().map(|pod| &pod.pod), "log": one.last_words,
-            })
-        });
-        event["unhealthy"] = unhealthy.collect();
+    let error = match error {
+        RunError::RolledBack { to, failure } => {
+            event["wentBackTo"] = json!(to);
+            failure
+        }
+        RunError::NotRolledBack { failure, .. } => failure,
+        error => error,
+    };
+    match error {
+        RunError::RightsMissing { missing } => event["missingRights"] = json!(missing),
+        RunError::Unhealthy {
+            layer,
+            timed_out,
+            unhealthy,
+        } => {
+            event["layer"] = layer.as_str().into();
+            event["timedOut"] = (*timed_out).into();
+            let unhealthy = unhealthy.iter().map(|one| {
+                json!({
+                    "object": one.id, "verdict": one.verdict,
+                    "pod": one.pod.as_ref().map(|pod| &pod.pod), "log": one.last_words,
+                })
+            });
+            event["unhealthy"] = unhealthy.collect();
+        }
+        _ => {}
     }
     event
 }
 
 /// The failure of a run: its exit code, and what to do next. What is not healthy is listed.
 pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
-    if let RunError::Unhealthy { unhealthy, .. } = &error {
-        for one in unhealthy {
-            output.message(&format!("  {}: {}", one.id, one.verdict.message));
-            for line in one.last_words.iter().flat_map(|words| words.lines()) {
-                output.message(&format!("    | {line}"));
-            }
-        }
-    }
-    if let RunError::RightsMissing { missing } = &error {
-        for right in missing {
-            output.message(&format!("  {right}"));
-        }
-    }
-    let hint = match &error {
-        RunError::RightsMissing { .. } => {
-            Some("nothing was applied; `cairn plan` shows the same".to_owned())
-        }
-        RunError::Foreign { .. } => Some(
-            "take it over with `--adoption adopt`, or leave it with `--adoption skip`".to_owned(),
-        ),
-        RunError::Journal(Refused::Rejected { .. }) => {
-            Some("try it again with `--retry-rejected`, when what made it fail is gone".to_owned())
-        }
-        RunError::SecretMissing {
-            reference: Some(reference),
-            ..
-        } => Some(format!(
-            "kubectl create secret generic {} --namespace {} --from-file {}=FILE",
-            reference.name, reference.namespace, reference.key
-        )),
-        RunError::SecretMissing {
-            reference: None, ..
-        } => {
-            Some("give the variable a `secretRef` in the cluster file, and build again".to_owned())
-        }
-        _ => None,
-    };
+    tell_details(&error, output);
+    let hint = hint_of(&error);
     let failure = Failure::new(exit_of(&error), anyhow!(error));
     match hint {
         Some(hint) => failure.hint(hint),
@@ -294,17 +276,82 @@ pub(crate) fn failure_of(error: RunError, output: &Output) -> Failure {
     }
 }
 
+/// What is not healthy, with its last words, or the rights that are missing.
+fn tell_details(error: &RunError, output: &Output) {
+    match error {
+        RunError::Unhealthy { unhealthy, .. } => {
+            for one in unhealthy {
+                output.message(&format!("  {}: {}", one.id, one.verdict.message));
+                for line in one.last_words.iter().flat_map(|words| words.lines()) {
+                    output.message(&format!("    | {line}"));
+                }
+            }
+        }
+        RunError::RightsMissing { missing } => {
+            for right in missing {
+                output.message(&format!("  {right}"));
+            }
+        }
+        RunError::RolledBack { failure, .. } => tell_details(failure, output),
+        RunError::NotRolledBack {
+            failure, source, ..
+        } => {
+            tell_details(failure, output);
+            tell_details(source, output);
+        }
+        _ => {}
+    }
+}
+
+fn hint_of(error: &RunError) -> Option<String> {
+    let hint = match error {
+        RunError::NotRolledBack { source, .. } => return hint_of(source),
+        RunError::SecretMissing {
+            reference: Some(reference),
+            ..
+        } => {
+            return Some(format!(
+                "kubectl create secret generic {} --namespace {} --from-file {}=FILE",
+                reference.name, reference.namespace, reference.key
+            ));
+        }
+        RunError::SecretMissing {
+            reference: None, ..
+        } => "give the variable a `secretRef` in the cluster file, and build again",
+        RunError::RightsMissing { .. } => "nothing was begun",
+        RunError::Foreign { .. } => {
+            "take it over with `--adoption adopt`, or leave it with `--adoption skip`"
+        }
+        RunError::Busy { .. } => "wait until it is done, and try again",
+        RunError::Journal(Refused::Rejected { .. }) => {
+            "try it again with `--retry-rejected`, when what made it fail is gone"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
 fn exit_of(error: &RunError) -> ExitCode {
     match error {
+        // The bundle's failure is what the command ends with, wherever the cluster is now.
+        RunError::RolledBack { failure, .. } | RunError::NotRolledBack { failure, .. } => {
+            exit_of(failure)
+        }
         RunError::Unhealthy {
             timed_out: true, ..
         } => ExitCode::Timeout,
-        RunError::Foreign { .. } | RunError::Inventory(_) | RunError::JournalDamaged(_) => {
-            ExitCode::Conflict
-        }
+        RunError::Foreign { .. }
+        | RunError::Busy { .. }
+        | RunError::TakenOver { .. }
+        | RunError::Inventory(_)
+        | RunError::JournalDamaged(_) => ExitCode::Conflict,
+        RunError::SecretMissing { .. }
+        | RunError::Journal(Refused::NothingGood)
+        | RunError::Store(StoreError::NotKept(_)) => ExitCode::NotFound,
         RunError::Journal(_) | RunError::RightsMissing { .. } => ExitCode::Denied,
-        RunError::SecretMissing { .. } => ExitCode::NotFound,
-        RunError::Refused { .. } | RunError::Bundle(_) => ExitCode::InvalidInput,
+        RunError::Refused { .. } | RunError::Bundle(_) | RunError::Store(_) => {
+            ExitCode::InvalidInput
+        }
         _ => ExitCode::Error,
     }
 }

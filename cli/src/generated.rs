@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What templates may ask for that the chart does not know.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct GeneratedArgs {
     /// Which values calls get that give another one at each render (spec/chart.md §1)
     #[arg(long, value_name = "FILE")]

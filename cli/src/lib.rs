@@ -35,13 +35,16 @@ use crate::{
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // One TLS provider for the whole process; a second call would only say that it is there.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments = Cairn::read();
     let environment = Environment::read();
     let output = Output::new(&arguments.output, &environment);
-    output::init_logging(&arguments.output, &environment);
     let renders_charts = matches!(arguments.command, Command::Chart(_));
+    // What renders charts uses no network and logs nothing, and each start counts for it.
+    if !renders_charts {
+        // One TLS provider for the whole process; a second call would only say that it is there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        output::init_logging(&arguments.output, &environment);
+    }
     let run = || command::run(arguments.command, &environment, &output);
     let outcome = if renders_charts {
         stack::with_template_stack(run)

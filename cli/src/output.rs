@@ -1,7 +1,7 @@
 //! The only place that prints: data on standard output, messages on standard error.
 #![expect(clippy::print_stderr, reason = "this is where printing happens")]
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufWriter, IsTerminal as _, Write as _};
 
 use cairn_compiler::Session;
 use cairn_spec::{Diagnostic, Severity, Sources};
@@ -27,6 +27,8 @@ pub(crate) struct Output {
     pub(crate) color_data: bool,
 }
 
+/// How many bytes of a result are printed at a time: what a pipe holds.
+const BUFFERED_BYTES: usize = 64 * 1024;
 /// The most findings that are shown at a time.
 const MAX_SHOWN: usize = 50;
 
@@ -67,6 +69,23 @@ impl Output {
         // A reader that went away (`| head`) is no error.
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
+
+    /// Prints a result that comes in pieces, and need not be text.
+    #[expect(
+        clippy::unused_self,
+        reason = "printing goes through the output that a command was given"
+    )]
+    pub(crate) fn pieces<E>(
+        &self,
+        pieces: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Standard output alone would be asked for each piece that ends a line.
+        let mut stdout = BufWriter::with_capacity(BUFFERED_BYTES, std::io::stdout().lock());
+        // A reader that went away (`| head`) is no error.
+        pieces(&mut |piece| drop(stdout.write_all(piece)))?;
+        let _ = stdout.flush();
+        Ok(())
     }
 
     /// Prints a result in the format asked for; `table` and `name` are made when needed.

@@ -130,6 +130,9 @@ fn write_objects(parts: &BundleParts<'_>, tree: &mut FileTree) -> Plan {
             name: name.clone(),
             kind: layer.kind,
             objects,
+            health: layer.pack.as_ref().map_or_else(Vec::new, |resolved| {
+                resolved.pack.manifest.spec.health.clone()
+            }),
             left_out: output.left_out.clone(),
         });
     }

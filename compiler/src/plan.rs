@@ -1,8 +1,8 @@
 //! The install plan: which stage each object belongs to, and what a layer waits for (`spec/bundle.md` §4).
 
 use cairn_spec::{
-    ApiVersion, Digest, Gate, LayerKind, LayerName, LeftOut, ObjectId, Plan, PlanEdge, PlanHook,
-    PlanKind, PlanLayer, PlanObject, PlanStage, Stage,
+    ApiVersion, Digest, Gate, HealthRule, LayerKind, LayerName, LeftOut, ObjectId, Plan, PlanEdge,
+    PlanHook, PlanKind, PlanLayer, PlanObject, PlanStage, Stage,
 };
 
 use crate::object::{Object, is_built_in};
@@ -62,6 +62,7 @@ pub(crate) struct PlannedLayer {
     pub(crate) name: LayerName,
     pub(crate) kind: LayerKind,
     pub(crate) objects: Vec<PlanObject>,
+    pub(crate) health: Vec<HealthRule>,
     pub(crate) left_out: Vec<LeftOut>,
 }
 
@@ -108,6 +109,7 @@ pub(crate) fn plan(layers: Vec<PlannedLayer>, edges: Vec<PlanEdge>) -> Plan {
                 kind: layer.kind,
                 stages,
                 gates,
+                health: layer.health,
                 left_out: layer.left_out,
             }
         })

@@ -4,6 +4,8 @@
 //! Every transition is a function that refuses what cannot follow. Who drives a run writes the journal
 //! once a transition, and only then does what it says; each step can be done twice.
 
+use std::collections::BTreeSet;
+
 use cairn_spec::{Digest, LayerName, Stage, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,12 @@ pub struct Journal {
     /// The bundle that was healthy last: where a failed run goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub good: Option<Digest>,
+    /// The bundle that was healthy before that one: where somebody goes back to who does not want it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// Who has written this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// Bundles that failed here; they are not tried again by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
@@ -35,6 +43,9 @@ pub struct Run {
     pub action: Action,
     /// The bundle.
     pub bundle: Digest,
+    /// The bundle that was there before, if there was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
     /// When it began.
     pub started: Timestamp,
     /// When its phase began.
@@ -51,7 +62,7 @@ pub enum Action {
     Install,
     /// Another bundle than the last good one, or the same again.
     Upgrade,
-    /// Back to the last good bundle.
+    /// Back to an earlier bundle.
     Rollback,
     /// Everything goes.
     Uninstall,
@@ -191,10 +202,44 @@ impl Journal {
         self.begin(action, bundle, now)
     }
 
-    /// Begins to go back to the last good bundle.
-    pub fn roll_back(&mut self, now: Timestamp) -> Result<(), Refused> {
-        let good = self.good.clone().ok_or(Refused::NothingGood)?;
-        self.begin(Action::Rollback, good, now)
+    /// Begins to go back to a bundle.
+    pub fn roll_back(&mut self, to: Digest, now: Timestamp) -> Result<(), Refused> {
+        self.begin(Action::Rollback, to, now)
+    }
+
+    /// Where somebody goes back to who does not want what is there: to the last good bundle, or, when
+    /// that is what is there, to the one before. A rollback that was cut short leads where it led.
+    pub fn way_back(&self) -> Option<&Digest> {
+        match &self.run {
+            Some(run) if run.action == Action::Rollback && self.under_way().is_some() => {
+                Some(&run.bundle)
+            }
+            Some(run) if self.good.as_ref() == Some(&run.bundle) => self.previous.as_ref(),
+            _ => self.good.as_ref(),
+        }
+    }
+
+    /// Somebody prefers another bundle to the one that is there: the latter is not applied again by
+    /// itself, the former may be.
+    pub fn leave(&mut self, preferred: &Digest, reason: &str, now: Timestamp) {
+        self.approve(preferred);
+        let run = self.run.as_ref();
+        let left = run.filter(|run| run.action != Action::Uninstall && run.bundle != *preferred);
+        let left = left.map(|run| run.bundle.clone());
+        if let Some(left) = left.filter(|left| self.rejection(left).is_none()) {
+            self.reject(left, shortened(reason), now);
+        }
+    }
+
+    /// The bundles that a run may still come from or go to; any others can be forgotten.
+    pub fn needed(&self) -> BTreeSet<Digest> {
+        let run = self.run.iter();
+        let run = run.filter(|run| run.action != Action::Uninstall);
+        run.flat_map(|run| run.from.iter().chain([&run.bundle]))
+            .chain(&self.good)
+            .chain(&self.previous)
+            .cloned()
+            .collect()
     }
 
     /// Begins to take everything away.
@@ -233,43 +278,62 @@ impl Journal {
             });
         }
         if to == Phase::Done {
-            self.good = match run.action {
-                Action::Uninstall => None,
-                Action::Rollback => good,
-                Action::Install | Action::Upgrade => Some(run.bundle.clone()),
-            };
+            let before = good.filter(|good| *good != run.bundle);
+            match run.action {
+                Action::Uninstall => (self.good, self.previous) = (None, None),
+                Action::Rollback => {
+                    self.good = Some(run.bundle.clone());
+                    self.previous.take_if(|previous| *previous == run.bundle);
+                }
+                Action::Install | Action::Upgrade => {
+                    self.good = Some(run.bundle.clone());
+                    self.previous = before.or_else(|| self.previous.take());
+                }
+            }
         }
         run.phase = to;
         run.since = now;
         Ok(())
     }
 
-    /// Ends the run that is under way. A bundle whose fault it is, is rejected.
+    /// Ends the run that is under way. A bundle whose fault it is, is rejected, unless it is the one
+    /// that was healthy here before.
     pub fn halt(&mut self, layer: Option<LayerName>, reason: &str, fault: Fault, now: Timestamp) {
-        let Some(run) = &mut self.run else { return };
         let reason = shortened(reason);
-        let is_new = matches!(run.action, Action::Install | Action::Upgrade);
+        let Some(run) = &mut self.run else { return };
+        run.since = now;
+        run.phase = Phase::Halted {
+            layer,
+            reason: reason.clone(),
+        };
+        let is_new = matches!(run.action, Action::Install | Action::Upgrade)
+            && self.good.as_ref() != Some(&run.bundle);
         if fault == Fault::Bundle && is_new {
             let bundle = run.bundle.clone();
-            self.rejected.retain(|it| it.bundle != bundle);
-            self.rejected.push(Rejected {
-                bundle,
-                time: now,
-                reason: reason.clone(),
-            });
-            let surplus = self.rejected.len().saturating_sub(MAX_REJECTED);
-            self.rejected.drain(..surplus);
+            self.reject(bundle, reason, now);
         }
-        run.phase = Phase::Halted { layer, reason };
-        run.since = now;
+    }
+
+    fn reject(&mut self, bundle: Digest, reason: String, time: Timestamp) {
+        self.rejected.retain(|it| it.bundle != bundle);
+        self.rejected.push(Rejected {
+            bundle,
+            time,
+            reason,
+        });
+        let surplus = self.rejected.len().saturating_sub(MAX_REJECTED);
+        self.rejected.drain(..surplus);
     }
 
     fn begin(&mut self, action: Action, bundle: Digest, now: Timestamp) -> Result<(), Refused> {
         if let Some(run) = self.under_way() {
             return Err(Refused::UnderWay(run.bundle.clone()));
         }
+        let before = self.run.take();
+        let before = before.filter(|run| run.action != Action::Uninstall && run.bundle != bundle);
         self.run = Some(Run {
             action,
+            from: before.map(|run| run.bundle),
             bundle,
             started: now,
             since: now,
@@ -288,7 +352,7 @@ fn follows(action: Action, from: &Phase, to: &Phase) -> bool {
             | (Verifying, Planning)
             | (Planning, Waiting { .. } | Pruning { .. } | Done)
             | (Waiting { .. }, Planning | Pruning { .. })
-            | (Pruning { .. }, Done) => true,
+            | (Pruning { .. }, Done | Waiting { .. }) => true,
             (Pruning { layer: from }, Pruning { layer: to }) => from != to,
             _ => false,
         };
@@ -297,9 +361,12 @@ fn follows(action: Action, from: &Phase, to: &Phase) -> bool {
         (Fetching, Verifying)
         | (Verifying, Planning)
         // Of a layer without objects, such as the operating system's, nothing is applied.
-        | (Planning, Waiting { .. } | Applying { .. } | Checking { .. } | Done)
+        | (
+            Planning,
+            Waiting { .. } | Applying { .. } | Checking { .. } | Pruning { .. } | Done,
+        )
         // A gate opens late, so what was planned is planned again.
-        | (Waiting { .. }, Planning | Applying { .. } | Checking { .. })
+        | (Waiting { .. }, Planning | Applying { .. } | Checking { .. } | Pruning { .. })
         // A window may close between two layers.
         | (Pruning { .. }, Done | Waiting { .. }) => true,
         (Applying { layer, stage }, Applying { layer: to, stage: next }) => {
@@ -325,6 +392,17 @@ fn shortened(reason: &str) -> String {
         end -= 1;
     }
     reason[..end].to_owned()
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Install => "installation",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Uninstall => "uninstallation",
+        })
+    }
 }
 
 impl std::fmt::Display for Phase {
@@ -463,14 +541,17 @@ mod tests {
         planning → applying cni (6)
         planning → applying web (6)
         planning → checking cni
+        planning → pruning cni
         planning → done
         waiting for a maintenance window → planning
         waiting for a maintenance window → applying cni (6)
         waiting for a maintenance window → applying web (6)
         waiting for a maintenance window → checking cni
+        waiting for a maintenance window → pruning cni
         planning → applying cni (6)
         planning → applying web (6)
         planning → checking cni
+        planning → pruning cni
         planning → done
         applying cni (1) → applying cni (6)
         applying cni (1) → checking cni
@@ -498,7 +579,8 @@ mod tests {
             Fault::Bundle,
             time(3),
         );
-        journal.roll_back(time(4)).unwrap();
+        let good = journal.way_back().unwrap().clone();
+        journal.roll_back(good, time(4)).unwrap();
         assert_eq!(journal.run.as_ref().unwrap().bundle, bundle("a"));
         for phase in whole_run() {
             journal.advance(phase, time(5)).unwrap();
@@ -525,7 +607,7 @@ mod tests {
             Fault::Surroundings,
             time(1),
         );
-        assert_eq!(journal.roll_back(time(2)), Err(Refused::NothingGood));
+        assert_eq!(journal.way_back(), None);
         journal.apply(bundle("a"), time(3)).unwrap();
         assert!(journal.rejected.is_empty());
     }
@@ -533,12 +615,65 @@ mod tests {
     #[test]
     fn a_rollback_that_fails_does_not_reject_what_was_good() {
         let mut journal = applied("a");
-        journal.roll_back(time(2)).unwrap();
+        journal.roll_back(bundle("a"), time(2)).unwrap();
         journal.halt(None, "broken", Fault::Bundle, time(3));
         assert_eq!(
             (journal.rejected.len(), journal.good),
             (0, Some(bundle("a")))
         );
+    }
+
+    #[test]
+    fn what_was_healthy_is_not_rejected_when_something_around_it_breaks() {
+        let mut journal = applied("a");
+        journal.apply(bundle("a"), time(2)).unwrap();
+        journal.halt(None, "a node is away", Fault::Bundle, time(3));
+        assert!(journal.rejected.is_empty());
+    }
+
+    #[test]
+    fn what_somebody_leaves_is_not_applied_again_and_can_be_gone_back_to() {
+        let mut journal = applied("a");
+        journal.apply(bundle("b"), time(2)).unwrap();
+        for phase in whole_run() {
+            journal.advance(phase, time(3)).unwrap();
+        }
+        assert_eq!(journal.way_back(), Some(&bundle("a")));
+        assert_eq!(journal.needed(), [bundle("a"), bundle("b")].into());
+        journal.leave(&bundle("a"), "left", time(4));
+        journal.roll_back(bundle("a"), time(4)).unwrap();
+        journal.resume(time(5));
+        assert_eq!(journal.way_back(), Some(&bundle("a")));
+        for phase in whole_run().into_iter().skip(2) {
+            journal.advance(phase, time(5)).unwrap();
+        }
+        assert_eq!(
+            (&journal.good, journal.way_back()),
+            (&Some(bundle("a")), None)
+        );
+        assert!(journal.apply(bundle("b"), time(6)).is_err());
+        assert_eq!(journal.needed(), [bundle("a"), bundle("b")].into());
+        journal.leave(&bundle("b"), "wanted after all", time(7));
+        assert!(journal.rejection(&bundle("b")).is_none());
+        assert!(journal.rejection(&bundle("a")).is_some());
+    }
+
+    #[test]
+    fn the_bundle_before_the_last_good_one_is_needed_while_the_next_is_tried() {
+        let mut journal = applied("a");
+        for name in ["b", "c"] {
+            journal.apply(bundle(name), time(2)).unwrap();
+            for phase in whole_run() {
+                journal.advance(phase, time(3)).unwrap();
+            }
+        }
+        journal.apply(bundle("d"), time(4)).unwrap();
+        assert_eq!(
+            journal.needed(),
+            [bundle("b"), bundle("c"), bundle("d")].into()
+        );
+        journal.halt(None, "broken", Fault::Bundle, time(5));
+        assert_eq!(journal.way_back(), Some(&bundle("c")));
     }
 
     #[test]
@@ -570,6 +705,7 @@ mod tests {
             journal.advance(phase, time(3)).unwrap();
         }
         assert_eq!(journal.good, None);
+        assert!(journal.needed().is_empty());
     }
 
     #[test]

@@ -15,5 +15,6 @@ pub mod journal;
 pub mod prune;
 pub mod rights;
 pub mod roles;
+pub mod rollback;
 pub mod run;
 pub mod window;

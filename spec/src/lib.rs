@@ -8,6 +8,7 @@ pub mod agent;
 mod archive;
 mod artifact;
 mod bundle_artifact;
+mod cel;
 mod chart;
 mod diagnostic;
 mod digest;
@@ -38,6 +39,7 @@ pub use bundle_artifact::{
     BUNDLE_FILES, BundleArtifactError, bundle_artifact, check_files, read_bundle_manifest,
     unpack_bundle,
 };
+pub use cel::{CelError, CelExpression, CelSyntaxError, MAX_COST, MAX_EXPRESSION_BYTES};
 pub use chart::{ChartName, ChartRepository, ChartTransport};
 pub use diagnostic::{Diagnostic, Diagnostics, IntoSpan, Label, Severity, nearest, suggest};
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};

@@ -54,6 +54,14 @@ impl Text {
         Self::default()
     }
 
+    /// An empty text that has room for so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// A text with one mark.
     pub(crate) fn marked(text: impl Into<Vec<u8>>, mark: Mark) -> Self {
         let bytes = text.into();

@@ -13,6 +13,7 @@ mod artifacts;
 mod case;
 mod cluster;
 mod constraints;
+mod desired_states;
 mod hostile;
 mod keys;
 mod limits;

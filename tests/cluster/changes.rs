@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use insta::assert_snapshot;
 
-use crate::world::{CONFLICT, World, of_sort};
+use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, of_sort};
 
 const BASE: &str = "\
 apiVersion: v1
@@ -70,18 +70,17 @@ fn first(world: &World) -> Result<String> {
 
 /// A text without what no two runs have in common.
 fn settled(text: &str) -> String {
-    let words = text.split(' ').map(|word| {
+    let word = |word: &str| {
         let is_time = word.len() == 20 && word.ends_with('Z') && word.contains('T');
         let is_pod = word.starts_with("web-") && word.ends_with(':');
-        if is_time {
-            "TIME"
-        } else if is_pod {
-            "POD:"
-        } else {
-            word
+        match (is_time, is_pod) {
+            (true, _) => "TIME".to_owned(),
+            (_, true) => "POD:".to_owned(),
+            _ => word.to_owned(),
         }
-    });
-    words.collect::<Vec<_>>().join(" ")
+    };
+    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -227,6 +226,14 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
         let unhealthy = &failed["unhealthy"][0];
         let message = unhealthy["verdict"]["message"].as_str().unwrap_or_default();
         ensure!(message.contains(reason), "{failed}");
+        ensure!(failed["wentBackTo"].is_string(), "{failed}");
+        assert_eq!(of_sort(&events, "rollingBack").len(), 1);
+        let image = world.kubectl(
+            "get deployment -n shop web -o jsonpath={.spec.template.spec.containers[0].image}",
+        )?;
+        assert_eq!(image, "example.org/web:1.0");
+        let status = world.ok("status")?;
+        ensure!(status.contains("\nrejected  sha256:"), "{status}");
         if name == "crashes" {
             let log = unhealthy["log"].as_str().unwrap_or_default();
             ensure!(
@@ -239,7 +246,7 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
                 .iter()
                 .any(|it| it["verdict"]["status"] == "Failed")
         );
-        let again = world.ends(&format!("apply {bad}"), 5)?;
+        let again = world.ends(&format!("apply {bad}"), DENIED)?;
         ensure!(
             again.stderr.contains("--retry-rejected"),
             "{}",
@@ -251,7 +258,42 @@ fn a_bad_image_fails_with_the_reason_and_the_last_lines() -> Result<()> {
 
 #[test]
 #[ignore = "needs kube, kubectl"]
-fn status_tells_health_and_drift() -> Result<()> {
+fn a_rollback_by_hand_brings_back_what_was_there() -> Result<()> {
+    let world = World::new()?;
+    let first = first(&world)?;
+    world.ok(&format!("apply {first}"))?;
+    let nowhere = world.ends("rollback", NOT_FOUND)?;
+    ensure!(nowhere.stderr.contains("hint:"), "{}", nowhere.stderr);
+    let web = web("2.0", 3, "second-token", "1.0");
+    let second = world.bundle(
+        "second",
+        &[("base", BASE), ("web", &format!("{web}---\n{NEW}"))],
+    )?;
+    world.ok(&format!("apply {second}"))?;
+
+    let events = world.events("rollback", 0)?;
+    let done = events.last().context("no events")?;
+    assert_eq!(
+        (&done["event"], &done["deleted"]),
+        (&"done".into(), &1.into())
+    );
+    assert_eq!(
+        world.ok(&format!("plan {first}"))?,
+        "0 to create, 0 to change, 0 to recreate, 0 to delete, 6 unchanged\n"
+    );
+    ensure!(world.kubectl("get configmap -n shop new").is_err());
+    let again = world.ends(&format!("apply {second}"), DENIED)?;
+    ensure!(
+        again.stderr.contains("--retry-rejected"),
+        "{}",
+        again.stderr
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs kube, kubectl"]
+fn status_tells_health_and_drift_with_field_manager_and_time() -> Result<()> {
     let world = World::new()?;
     let first = first(&world)?;
     world.ok(&format!("apply {first}"))?;
@@ -263,16 +305,35 @@ fn status_tells_health_and_drift() -> Result<()> {
     world.kubectl("scale deployment -n shop web --replicas=3")?;
     world.kubectl("set image -n shop deployment/web main=example.org/web:9-pull-fails")?;
     world.kubectl("delete configmap -n shop old")?;
-    world
-        .kubectl("rollout status -n shop deployment/web --timeout=3s")
-        .unwrap_err();
+    // Until the pod has tried to pull.
+    for _ in 0..1_000 {
+        if world.ok("status")?.contains("ImagePullBackOff") {
+            break;
+        }
+    }
     assert_snapshot!(settled(&body(&world.ok("status")?)), @r#"
     LAYER                  HEALTHY   DRIFTED  WHY
     base                   1/1       0
     web                    3/5       2
       ConfigMap shop/old   NotFound  yes      Resource not found
       Deployment shop/web  Failed    yes      container main of pod POD: ImagePullBackOff: Back-off pulling image "example.org/web:9-pull-fails": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "example.org/web:9-pull-fails": not found
+                                              spec.replicas was changed by kubectl
+                                              spec.template.spec.containers[name=main].image was changed by kubectl-set at TIME
     "#);
+    let status = world.json("status")?;
+    let objects = status["layers"][1]["objects"].as_array().context("none")?;
+    let web = objects
+        .iter()
+        .find(|it| it["kind"] == "Deployment")
+        .context("no deployment")?;
+    let (replicas, image) = (&web["drift"][0], &web["drift"][1]);
+    assert_eq!(
+        (&replicas["field"], &replicas["manager"]),
+        (&"spec.replicas".into(), &"kubectl".into())
+    );
+    assert_eq!(image["manager"], "kubectl-set");
+    let time = image["time"].as_str();
+    ensure!(time.is_some_and(|it| it.ends_with('Z')), "{web}");
     Ok(())
 }
 

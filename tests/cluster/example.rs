@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use cairn_tests::RegistryProcess;
 use serde_json::{Value as Json, json};
 
-use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, of_sort};
+use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, name, of_sort};
 
 /// What `cairn quickstart` makes: packs and the example cluster's signed bundle in a registry, and the same
 /// bundle in a folder.
@@ -149,7 +149,24 @@ fn an_uninstallation_leaves_what_is_not_cairns() -> Result<()> {
         ensure!(world.kubectl(&format!("get {gone}")).is_err(), "{gone}");
     }
 
+    // With approval the rest goes, but for a namespace with an object of somebody else.
+    let approvals: Vec<String> = kept
+        .iter()
+        .map(|name| format!("--approve-deletion {name}"))
+        .collect();
+    let events = world.events(&format!("uninstall {}", approvals.join(" ")), 0)?;
+    let left: Vec<String> = of_sort(&events, "pruned")
+        .into_iter()
+        .filter(|it| {
+            let decision = it["decision"].as_str();
+            decision.is_some_and(|it| it.starts_with("kept:"))
+        })
+        .map(|it| name(&it["object"]))
+        .collect();
+    assert_eq!(left, ["Namespace ingress", "Namespace shop"]);
     world.kubectl("get configmap -n shop foreign")?;
     world.kubectl("get configmap -n ingress foreign")?;
+    let namespaces = world.kubectl("get namespaces -o name")?;
+    ensure!(!namespaces.contains("flannel"), "{namespaces}");
     Ok(())
 }

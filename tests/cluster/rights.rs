@@ -28,8 +28,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: memory}
 rules:
-- {apiGroups: [''], resources: [namespaces], verbs: [get, patch], resourceNames: [kube-system, cairn-system]}
-- {apiGroups: [''], resources: [namespaces], verbs: [create]}
+- {apiGroups: [''], resources: [namespaces], verbs: [get, patch, create], resourceNames: [kube-system, cairn-system]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -69,8 +68,8 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: web, namespace: shop}
 rules:
-- {apiGroups: [apps], resources: [deployments], verbs: [list, watch, create]}
-- {apiGroups: [apps], resources: [deployments], verbs: [get, patch], resourceNames: [web]}
+- {apiGroups: [apps], resources: [deployments], verbs: [list, watch]}
+- {apiGroups: [apps], resources: [deployments], verbs: [get, patch, create], resourceNames: [web]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -141,6 +140,13 @@ fn missing_rights_are_in_the_plan_and_nothing_is_applied_without_them() -> Resul
     world.ok(&format!("apply {bundle} --kubeconfig {ann}"))?;
     let status = world.ok(&format!("status --kubeconfig {ann}"))?;
     ensure!(status.contains("2/2"), "{status}");
+    let denied = world.ends(&format!("uninstall --kubeconfig {ann}"), DENIED)?;
+    assert_snapshot!(denied.stderr, @r"
+      delete configmaps in namespace shop: settings
+      delete deployments.apps in namespace shop: web
+    error: 2 rights are missing
+    hint: nothing was begun
+    ");
     world.kubectl("get deployment -n shop web")?;
     Ok(())
 }

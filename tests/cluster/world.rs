@@ -113,3 +113,12 @@ pub(crate) fn said(command: &mut Command) -> Result<String> {
 pub(crate) fn of_sort<'a>(events: &'a [Json], sort: &str) -> Vec<&'a Json> {
     events.iter().filter(|it| it["event"] == sort).collect()
 }
+
+/// `KIND NAMESPACE/NAME`, as Cairn names objects.
+pub(crate) fn name(object: &Json) -> String {
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    match object["namespace"].as_str() {
+        Some(namespace) => format!("{} {namespace}/{}", text("kind"), text("name")),
+        None => format!("{} {}", text("kind"), text("name")),
+    }
+}

@@ -1,6 +1,6 @@
 //! Sorts rendered files into documents and hooks.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, panic::resume_unwind, sync::Arc, thread};
 
 use super::{
     document::{Document, Head, Hook, HookEvent, RenderedFile},
@@ -33,40 +33,79 @@ pub(crate) struct Unsorted {
     pub(crate) error: HeadError,
 }
 
+/// Files that hold less than this together are read sooner than a thread begins, in bytes.
+const PARALLEL_BYTES: usize = 256 << 10;
+
 /// Splits and sorts files, which come in the order of their paths.
-pub(crate) fn sort(
-    files: impl IntoIterator<Item = RenderedFile>,
+pub(crate) fn sort(files: Vec<RenderedFile>, dialect: Dialect) -> Result<Sorted, Unsorted> {
+    let files: Vec<_> = files.into_iter().map(Arc::new).collect();
+    let (first, second) = files.split_at(half(&files));
+    let (first, second) = thread::scope(|scope| {
+        let begun = (!second.is_empty())
+            .then(|| thread::Builder::new().spawn_scoped(scope, || split_all(second, dialect)));
+        let first = split_all(first, dialect);
+        let second = match begun {
+            Some(Ok(begun)) => begun.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Some(Err(_)) => split_all(second, dialect),
+            None => Ok((Vec::new(), Vec::new())),
+        };
+        (first, second)
+    });
+    let (mut documents, mut hooks) = first?;
+    let (more_documents, more_hooks) = second?;
+    documents.extend(more_documents);
+    hooks.extend(more_hooks);
+    documents.sort_by(|left, right| by_kind(left.kind(), right.kind(), dialect));
+    hooks.sort_by(|left, right| by_kind(left.document.kind(), right.document.kind(), dialect));
+    Ok(Sorted {
+        documents,
+        hooks,
+        files,
+    })
+}
+
+/// How many of the files hold half of all bytes; all of them where that is not worth a thread.
+fn half(files: &[Arc<RenderedFile>]) -> usize {
+    let lengths = || files.iter().map(|file| file.bytes.len());
+    let total: usize = lengths().sum();
+    if total < PARALLEL_BYTES {
+        return files.len();
+    }
+    let mut ends = lengths().scan(0, |end, length| {
+        *end += length;
+        Some(*end)
+    });
+    ends.position(|end| end > total / 2).unwrap_or(0).max(1)
+}
+
+/// The documents and hooks of some files, one after the other.
+fn split_all(
+    files: &[Arc<RenderedFile>],
     dialect: Dialect,
-) -> Result<Sorted, Unsorted> {
-    let mut sorted = Sorted::default();
+) -> Result<(Vec<Document>, Vec<Hook>), Unsorted> {
+    let (mut documents, mut hooks) = (Vec::new(), Vec::new());
     for file in files {
-        let file = Arc::new(file);
-        sorted.files.push(Arc::clone(&file));
         for range in split(&file.bytes, dialect) {
             let text = &file.bytes[range.clone()];
-            let document = |head: Head| Document::new(Arc::clone(&file), range.clone(), head);
+            let document = |head: Head| Document::new(Arc::clone(file), range.clone(), head);
             if let Some(head) = scan(text) {
-                sorted.documents.push(document(head));
+                documents.push(document(head));
                 continue;
             }
             match head::read(text, dialect) {
                 Ok(FullHead { head, annotations }) => match annotations.get(HOOK) {
-                    None => sorted.documents.push(document(head)),
+                    None => documents.push(document(head)),
                     // Helm passes over hooks of events that it does not know.
-                    Some(events) => {
-                        let hook = hook(document(head), events, &annotations);
-                        sorted.hooks.extend(hook);
-                    }
+                    Some(events) => hooks.extend(hook(document(head), events, &annotations)),
                 },
-                Err(error) => return Err(Unsorted { file, range, error }),
+                Err(error) => {
+                    let file = Arc::clone(file);
+                    return Err(Unsorted { file, range, error });
+                }
             }
         }
     }
-    let documents = &mut sorted.documents;
-    documents.sort_by(|left, right| by_kind(left.kind(), right.kind(), dialect));
-    let hooks = &mut sorted.hooks;
-    hooks.sort_by(|left, right| by_kind(left.document.kind(), right.document.kind(), dialect));
-    Ok(sorted)
+    Ok((documents, hooks))
 }
 
 fn hook(document: Document, events: &str, annotations: &BTreeMap<String, String>) -> Option<Hook> {
@@ -94,4 +133,58 @@ fn words(text: &str) -> Vec<String> {
 /// Go's `strconv.Atoi`, which takes a `+` too.
 fn number(text: &str) -> Option<i64> {
     text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_spec::{Map, Node, Origins, Sources};
+
+    use super::PARALLEL_BYTES;
+    use crate::{ChartFile, Error, Release, RenderOptions, load, render};
+
+    /// What comes of two templates that are so long that two threads read what they rendered.
+    fn rendered(first: &str, second: &str) -> Result<Release, Error> {
+        let long = |text: &str| format!("{text}# {}\n", "x".repeat(PARALLEL_BYTES / 2));
+        let files = vec![
+            ChartFile::new("Chart.yaml", "{apiVersion: v2, name: web, version: 1.2.3}"),
+            ChartFile::new("templates/a.yaml", long(first)),
+            ChartFile::new("templates/b.yaml", long(second)),
+        ];
+        let (mut sources, mut origins) = (Sources::new(), Origins::new());
+        let chart = load(files, "web", &mut sources, &mut origins)?;
+        let values = Node::generated(Map::new());
+        let options = RenderOptions::new("demo");
+        render(chart, &values, &options, &mut sources, &mut origins)
+    }
+
+    #[test]
+    fn long_files_are_sorted_as_if_they_were_one() {
+        let object = |kind: &str, name: &str, annotations: &str| {
+            format!("---\nkind: {kind}\nmetadata:\n  name: {name}\n{annotations}")
+        };
+        let hook = "  annotations:\n    helm.sh/hook: test\n";
+        let first = object("Service", "a", "") + &object("Pod", "b", hook);
+        let second =
+            object("Secret", "c", "") + &object("Service", "d", "") + &object("Pod", "e", hook);
+        let release = rendered(&first, &second).unwrap();
+        let names: Vec<_> = release
+            .documents
+            .iter()
+            .map(super::Document::name)
+            .collect();
+        assert_eq!(names, ["c", "a", "d"]);
+        let hooks: Vec<_> = release
+            .hooks
+            .iter()
+            .map(|hook| hook.document.name())
+            .collect();
+        assert_eq!(hooks, ["b", "e"]);
+    }
+
+    #[test]
+    fn the_first_mistake_of_long_files_is_told() {
+        let told = |first, second| rendered(first, second).unwrap_err().to_string();
+        assert!(told("a: b: c\n", "d: e: f\n").contains("templates/a.yaml"));
+        assert!(told("a: b\n", "d: e: f\n").contains("templates/b.yaml"));
+    }
 }

@@ -33,14 +33,21 @@ pub(crate) fn split(text: &[u8], dialect: Dialect) -> Vec<Range<usize>> {
 }
 
 /// Where the next line break stands that `---` follows.
+///
+/// Whichever of its three bytes is looked at, one in three is enough to come by all.
 fn next_separator(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    while let Some(found) = text[at..].iter().position(|byte| *byte == b'\n') {
-        at += found;
-        if text[at + 1..].starts_with(SEPARATOR) {
-            return Some(at);
+    let mut at = from + SEPARATOR.len();
+    while let Some(byte) = text.get(at) {
+        if *byte == b'-' {
+            let lines = at - SEPARATOR.len()..at;
+            let found = lines
+                .rev()
+                .find(|&line| text[line] == b'\n' && text[line + 1..].starts_with(SEPARATOR));
+            if found.is_some() {
+                return found;
+            }
         }
-        at += 1;
+        at += SEPARATOR.len();
     }
     None
 }
@@ -128,6 +135,20 @@ mod tests {
             documents(text, Dialect::Helm3),
             ["a: 1", "# only a comment", "---\nb: 2"]
         );
+    }
+
+    #[test]
+    fn separators_are_found_wherever_they_stand() {
+        for before in 0..8 {
+            for dashes in 3..9 {
+                let text = format!("{}-\n{}\nb", "a".repeat(before), "-".repeat(dashes));
+                let rest = format!("{}\nb", "-".repeat(dashes - 3));
+                let first = format!("{}-", "a".repeat(before));
+                let expected = [first.as_str(), rest.trim_start()];
+                assert_eq!(documents(&text, Dialect::Helm4), expected, "{text:?}");
+            }
+        }
+        assert_eq!(documents("a--\n--b---\n -\n--", Dialect::Helm4).len(), 1);
     }
 
     #[test]

@@ -110,13 +110,12 @@ impl Compiler {
 
     fn schema(&mut self, id: SchemaId, address: &Address, value: &Json) -> Result<(), Problem> {
         let root = self.roots.get(&address.url);
+        let mut schema = Box::<Schema>::default();
         let Some(resource) = root.and_then(|root| root.resource(&address.pointer)) else {
+            self.schemas.set(id, schema);
             return Ok(());
         };
-        let mut schema = Schema {
-            draft: resource.draft,
-            ..Schema::default()
-        };
+        schema.draft = resource.draft;
         let base = Arc::clone(&resource.id);
         let home = Address::new(&address.url, &resource.pointer);
         let mut anchors = Vec::new();
@@ -148,9 +147,7 @@ impl Compiler {
         schema.all_properties_evaluated = schema.additional_properties.is_said();
         schema.all_items_evaluated = schema.items.is_some() || schema.additional_items.is_said();
         schema.items_evaluated = schema.first_items.len();
-        if let Some(slot) = self.schemas.get_mut(id) {
-            *slot = schema;
-        }
+        self.schemas.set(id, schema);
         Ok(())
     }
 }
@@ -176,7 +173,7 @@ impl Keywords<'_> {
         if draft >= Draft::Six {
             schema.contains = self.property("contains")?;
             schema.property_names = self.property("propertyNames")?;
-            schema.constant = self.fields.get("const").cloned();
+            schema.constant = self.fields.get("const").cloned().map(Box::new);
         }
         if draft >= Draft::Seven {
             schema.condition = self.condition()?;
@@ -244,7 +241,7 @@ impl Keywords<'_> {
         schema.min_length = self.count("minLength");
         schema.max_length = self.count("maxLength");
         if let Some(pattern) = self.text("pattern") {
-            schema.pattern = Some(self.pattern("pattern", pattern)?);
+            schema.pattern = Some(Box::new(self.pattern("pattern", pattern)?));
         }
         schema.min_items = self.count("minItems");
         schema.max_items = self.count("maxItems");
@@ -304,7 +301,7 @@ impl Keywords<'_> {
                 Fragment::Anchor(anchor) => anchor,
                 Fragment::Pointer(_) => String::new(),
             };
-            schema.dynamic_reference = Some(DynamicReference { target, anchor });
+            schema.dynamic_reference = Some(Box::new(DynamicReference { target, anchor }));
         }
         let anchor = self.text("$dynamicAnchor").unwrap_or_default();
         anchor.clone_into(&mut schema.dynamic_anchor);
@@ -404,9 +401,9 @@ impl<'c> Keywords<'c> {
         matches!(self.fields.get(keyword), Some(Json::Bool(true)))
     }
 
-    fn number(&self, keyword: &str) -> Option<Number> {
+    fn number(&self, keyword: &str) -> Option<Box<Number>> {
         match self.fields.get(keyword) {
-            Some(Json::Number(number)) => Some(number.clone()),
+            Some(Json::Number(number)) => Some(Box::new(number.clone())),
             _ => None,
         }
     }

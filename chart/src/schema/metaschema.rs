@@ -9,8 +9,10 @@ use super::{
     instance::Instance,
     json::Json,
     model::{SchemaId, Schemas},
+    plain::is_plain,
     roots::{Problem, Root},
     validate::{MAX_STEPS, validate},
+    violation::Violation,
 };
 
 /// The compiled schema of schemas of a draft.
@@ -30,10 +32,10 @@ pub(super) fn check(root: &Root, part: &Json, pointer: &str) -> Result<(), Probl
         .resource(pointer)
         .map(|resource| resource.draft)
         .unwrap_or_default();
-    let metaschema = metaschema(draft)?;
-    let value = Instance::Json(part);
-    let found = validate(&metaschema.schemas, metaschema.root, value, MAX_STEPS)
-        .map_err(super::exhausted)?;
+    if is_plain(part, draft) {
+        return Ok(());
+    }
+    let found = violations(part, draft)?;
     if found.is_empty() {
         return Ok(());
     }
@@ -46,6 +48,13 @@ pub(super) fn check(root: &Root, part: &Json, pointer: &str) -> Result<(), Probl
         "{schema} is not valid against metaschema: jsonschema validation failed with '{}#'\n{lines}",
         draft.url()
     )))
+}
+
+/// What the draft's schema of schemas says against a schema.
+pub(super) fn violations(schema: &Json, draft: Draft) -> Result<Vec<Violation>, Problem> {
+    let metaschema = metaschema(draft)?;
+    let value = Instance::Json(schema);
+    validate(&metaschema.schemas, metaschema.root, value, MAX_STEPS).map_err(super::exhausted)
 }
 
 fn metaschema(draft: Draft) -> Result<&'static Metaschema, Problem> {

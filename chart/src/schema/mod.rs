@@ -12,6 +12,7 @@ mod json;
 mod metaschema;
 mod model;
 mod pattern;
+mod plain;
 mod roots;
 mod validate;
 mod violation;

@@ -14,9 +14,10 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SchemaId(pub(super) u32);
 
-/// All schemas that were compiled together.
+/// All schemas that were compiled together, each with its address; none where the compiler has not
+/// come by yet.
 #[derive(Debug, Default)]
-pub(super) struct Schemas(Vec<(Address, Schema)>);
+pub(super) struct Schemas(Vec<(Address, Option<Box<Schema>>)>);
 
 impl Schemas {
     pub(super) fn len(&self) -> usize {
@@ -24,21 +25,24 @@ impl Schemas {
     }
 
     pub(super) fn get(&self, id: SchemaId) -> Option<&Schema> {
-        Some(&self.0.get(usize::try_from(id.0).ok()?)?.1)
+        self.0.get(usize::try_from(id.0).ok()?)?.1.as_deref()
     }
 
     pub(super) fn address(&self, id: SchemaId) -> Option<&Address> {
         Some(&self.0.get(usize::try_from(id.0).ok()?)?.0)
     }
 
-    pub(super) fn get_mut(&mut self, id: SchemaId) -> Option<&mut Schema> {
-        Some(&mut self.0.get_mut(usize::try_from(id.0).ok()?)?.1)
+    pub(super) fn set(&mut self, id: SchemaId, schema: Box<Schema>) {
+        let index = usize::try_from(id.0).ok();
+        if let Some(slot) = index.and_then(|index| self.0.get_mut(index)) {
+            slot.1 = Some(schema);
+        }
     }
 
     /// Adds a schema that is yet to be compiled.
     pub(super) fn add(&mut self, address: Address) -> SchemaId {
         let id = SchemaId(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.push((address, Schema::default()));
+        self.0.push((address, None));
         id
     }
 }
@@ -63,11 +67,11 @@ pub(super) struct Schema {
     pub(super) reference: Option<SchemaId>,
     pub(super) recursive_reference: Option<SchemaId>,
     pub(super) recursive_anchor: bool,
-    pub(super) dynamic_reference: Option<DynamicReference>,
+    pub(super) dynamic_reference: Option<Box<DynamicReference>>,
     pub(super) dynamic_anchor: String,
     pub(super) types: Types,
     pub(super) enumeration: Option<Vec<Json>>,
-    pub(super) constant: Option<Json>,
+    pub(super) constant: Option<Box<Json>>,
     pub(super) format: Option<Format>,
     pub(super) not: Option<SchemaId>,
     pub(super) all_of: Vec<SchemaId>,
@@ -101,13 +105,13 @@ pub(super) struct Schema {
 
     pub(super) min_length: Option<usize>,
     pub(super) max_length: Option<usize>,
-    pub(super) pattern: Option<Pattern>,
+    pub(super) pattern: Option<Box<Pattern>>,
 
-    pub(super) minimum: Option<Number>,
-    pub(super) maximum: Option<Number>,
-    pub(super) exclusive_minimum: Option<Number>,
-    pub(super) exclusive_maximum: Option<Number>,
-    pub(super) multiple_of: Option<Number>,
+    pub(super) minimum: Option<Box<Number>>,
+    pub(super) maximum: Option<Box<Number>>,
+    pub(super) exclusive_minimum: Option<Box<Number>>,
+    pub(super) exclusive_maximum: Option<Box<Number>>,
+    pub(super) multiple_of: Option<Box<Number>>,
 }
 
 /// `$dynamicRef`: where it leads at first, and the anchor that others may take.

@@ -47,7 +47,7 @@ pub(super) struct Root {
     pub(super) url: Arc<str>,
     pub(super) document: Arc<Json>,
     /// The schemas with an address of their own, by the pointer to them.
-    pub(super) resources: BTreeMap<String, Resource>,
+    resources: HashMap<String, Resource>,
     /// The pointers to the resources, by their addresses.
     by_id: HashMap<String, String>,
     /// The pointers to all schemas that were looked at.
@@ -72,7 +72,7 @@ impl Root {
         let mut root = Self {
             url: url.into(),
             document: Arc::clone(document),
-            resources: BTreeMap::new(),
+            resources: HashMap::new(),
             by_id: HashMap::new(),
             seen: HashSet::new(),
             pointer_bytes: 0,
@@ -83,6 +83,10 @@ impl Root {
 
     /// The resource that the schema at `pointer` belongs to.
     pub(super) fn resource(&self, pointer: &str) -> Option<&Resource> {
+        // In nearly all documents the whole is the only one.
+        if self.resources.len() == 1 {
+            return self.resources.get("");
+        }
         let mut pointer = pointer;
         loop {
             if let Some(resource) = self.resources.get(pointer) {
@@ -94,6 +98,9 @@ impl Root {
     }
 
     fn by_id(&self, id: &str) -> Option<&Resource> {
+        if let Some(whole) = self.resources.get("").filter(|whole| &*whole.id == id) {
+            return Some(whole);
+        }
         self.resources.get(self.by_id.get(id)?)
     }
 

@@ -41,6 +41,15 @@ fn references_in_circles_are_found() {
     }
 }
 
+/// A schema that is another, which is another, and so on.
+fn referring(count: usize) -> String {
+    let schemas: Vec<_> = (0..count)
+        .map(|index| format!(r##""d{index}": {{"$ref": "#/$defs/d{}"}}"##, index + 1))
+        .collect();
+    let schemas = schemas.join(",");
+    format!(r##"{{"$ref": "#/$defs/d0", "$defs": {{{schemas}, "d{count}": {{}}}}}}"##)
+}
+
 #[test]
 fn schemas_do_not_nest_without_end() {
     const TOO_DEEP: &str = "nests too deep";
@@ -51,7 +60,8 @@ fn schemas_do_not_nest_without_end() {
             "exceeded max depth",
         ),
         (nested("[", "]", 100_000), "{}", "exceeded max depth"),
-        (nested(r#"{"not":"#, "}", 150), "{}", TOO_DEEP),
+        (referring(400), "{}", TOO_DEEP),
+        (nested(r#"{"not":"#, "}", 150), "{}", "fits"),
         (nested(r#"{"not":"#, "}", 40), "{}", "fits"),
         (
             nested(r#"{"properties":{"a":"#, "}}", 40),

@@ -1,14 +1,14 @@
 //! `cairn apply`: drives a bundle into a cluster.
 
-use cairn_runner::run::{Progress, apply};
-use clap::Args;
+use cairn_runner::run::{OnFailure, Options, Progress, apply, check_rights, store};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::{
     args::Format,
     bundles::BundleArgs,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, Target, failed_run},
+    cluster::{ClusterArgs, RunArgs, Target, failed_run, holder},
     config::Environment,
     exit::Outcome,
     output::{Output, count},
@@ -26,10 +26,21 @@ pub(crate) struct Apply {
     /// Try a bundle again that failed in this cluster before
     #[arg(long)]
     retry_rejected: bool,
+    /// What happens when a layer fails
+    #[arg(long, value_enum, default_value_t = OnFailureArg::Rollback, value_name = "HOW")]
+    on_failure: OnFailureArg,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnFailureArg {
+    /// The cluster goes back to the last good bundle, if there is one
+    Rollback,
+    /// It stays as it is
+    Halt,
 }
 
 impl Apply {
@@ -40,7 +51,19 @@ impl Apply {
     async fn apply(&self, environment: &Environment, output: &Output) -> Outcome {
         let target = Target::read(&self.bundle, &self.cluster, environment, output).await?;
         let approved = self.run.approved();
-        let options = self.run.options(&target.secrets, &approved);
+        let holder = holder();
+        let options = Options {
+            on_failure: match self.on_failure {
+                OnFailureArg::Rollback => OnFailure::Rollback,
+                OnFailureArg::Halt => OnFailure::Halt,
+            },
+            ..self.run.options(&target.secrets, &approved, &holder)
+        };
+        let ready = check_rights(&target.cluster, &target.bundle, &options).await;
+        ready.map_err(|error| failed_run(error, output))?;
+        // So that the cluster can come back to it.
+        let kept = store::keep(&target.cluster, &target.artifact).await;
+        kept.map_err(|error| failed_run(error, output))?;
         let layers = target.bundle.layers.iter().map(|layer| &layer.name);
         let view = RunView::new(output, layers);
         let mut tell = |progress: Progress<'_>| view.tell(&progress);
@@ -52,7 +75,8 @@ impl Apply {
             &mut tell,
         );
         let applied = view.follow(run).await;
-        applied.map_err(|error| failed_run(error, output))?;
+        // Nothing is waited for here, so the run is done when it has ended.
+        let _ = applied.map_err(|error| failed_run(error, output))?;
         let (changed, deleted) = view.counts();
         let layers = target.bundle.layers.len();
         if output.format == Format::Json {

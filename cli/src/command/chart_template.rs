@@ -4,13 +4,14 @@ use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
     io::Write as _,
+    mem::ManuallyDrop,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, anyhow};
 use cairn_chart::{
-    Capabilities, Dialect, KubeVersion, ManifestOptions, PrintedHooks, Release, RenderOptions,
-    print_document, render,
+    Capabilities, DEEP_TEMPLATE_BYTES, Dialect, KubeVersion, ManifestOptions, PrintedHooks,
+    Release, RenderOptions, print_document, render,
 };
 use cairn_spec::TreePath;
 use clap::Args;
@@ -20,11 +21,11 @@ use crate::{
     exit::{ExitCode, Failure, Outcome},
     generated::GeneratedArgs,
     output::Output,
-    stack::TEMPLATE_STACK_BYTES,
 };
 
 /// The name that Helm gives a release that has none.
 pub(super) const UNNAMED: &str = "release-name";
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// Render a Helm chart, byte for byte as `helm template` does
 ///
@@ -55,7 +56,7 @@ pub(crate) struct ChartTemplate {
 #[derive(Debug, Args)]
 pub(super) struct ReleaseArgs {
     /// The release's namespace
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = DEFAULT_NAMESPACE)]
     pub(super) namespace: String,
     /// The release is upgraded, not installed
     #[arg(long)]
@@ -69,6 +70,9 @@ pub(super) struct ReleaseArgs {
     /// Do not check the values against the chart's schemas
     #[arg(long)]
     skip_schema_validation: bool,
+    /// How much a render may hold at a time, in MiB: 512 unless told
+    #[arg(long, value_name = "MIB")]
+    max_memory: Option<usize>,
     /// Which Helm to follow
     #[arg(long, value_enum, default_value_t = DialectArg::Helm4)]
     dialect: DialectArg,
@@ -79,7 +83,7 @@ pub(super) struct ReleaseArgs {
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct PrintedArgs {
     /// Print the files in `crds/` too
     #[arg(long)]
@@ -102,8 +106,30 @@ struct PrintedArgs {
 }
 
 impl ChartTemplate {
+    /// As if nothing else was asked for.
+    pub(crate) fn plain(name: &str, chart: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            chart: Some(chart),
+            values: ValueArgs::default(),
+            generate_name: false,
+            release: ReleaseArgs {
+                namespace: DEFAULT_NAMESPACE.to_owned(),
+                is_upgrade: false,
+                kube_version: None,
+                api_versions: Vec::new(),
+                skip_schema_validation: false,
+                max_memory: None,
+                dialect: DialectArg::default(),
+            },
+            generated: GeneratedArgs::default(),
+            printed: PrintedArgs::default(),
+        }
+    }
+
     pub(crate) fn run(self, output: &Output) -> Outcome {
-        let mut texts = Texts::default();
+        // The process ends after this: to give all memory back piece by piece would only take time.
+        let mut texts = ManuallyDrop::new(Texts::default());
         self.template(&mut texts, output)
             .map_err(|failed| failed.report(&texts, output))
     }
@@ -124,13 +150,13 @@ impl ChartTemplate {
         if chart.metadata.deprecated {
             output.warning("this chart is deprecated");
         }
-        let release = render(
+        let release = ManuallyDrop::new(render(
             chart,
             &values,
             &options,
             &mut texts.sources,
             &mut texts.origins,
-        )?;
+        )?);
         warn(&release.warnings, texts, output);
         self.printed.print(&release, &name, output)
     }
@@ -157,7 +183,10 @@ impl ReleaseArgs {
             provenance: false,
             ..RenderOptions::new(name)
         };
-        options.limits.stack_bytes = TEMPLATE_STACK_BYTES;
+        options.limits.stack_bytes = DEEP_TEMPLATE_BYTES;
+        if let Some(mib) = self.max_memory {
+            options.limits.memory_bytes = mib.saturating_mul(1 << 20);
+        }
         Ok(options)
     }
 }
@@ -176,8 +205,7 @@ impl PrintedArgs {
             show_only: self.show_only,
         };
         let Some(folder) = self.output_dir else {
-            output.bytes(&release.manifest(&options)?);
-            return Ok(());
+            return output.pieces(|print| Ok(release.print(&options, print)?));
         };
         let release_folder = if self.release_name {
             folder.join(name)

@@ -9,6 +9,7 @@ pub(crate) mod chart_explain;
 pub(crate) mod chart_lint;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
+pub(crate) mod cluster_desire;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
@@ -49,6 +50,7 @@ pub(crate) mod registry_user_remove;
 pub(crate) mod registry_webhooks_discard;
 pub(crate) mod registry_webhooks_list;
 pub(crate) mod registry_webhooks_retry;
+pub(crate) mod rollback;
 pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod uninstall;
@@ -56,8 +58,8 @@ pub(crate) mod verify;
 
 use crate::{
     args::{
-        Agent, Authz, Bench, Bundle, Chart, Command, Import, Key, Pack, Profile, Registry, Token,
-        User, Webhooks,
+        Agent, Authz, Bench, Bundle, Chart, Cluster, Command, Import, Key, Pack, Profile, Registry,
+        Token, User, Webhooks,
     },
     config::Environment,
     exit::Outcome,
@@ -89,7 +91,9 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Plan(plan) => plan.run(environment, output),
         Command::Apply(apply) => apply.run(environment, output),
         Command::Status(status) => status.run(environment, output),
+        Command::Rollback(rollback) => rollback.run(environment, output),
         Command::Uninstall(uninstall) => uninstall.run(environment, output),
+        Command::Cluster(Cluster::Desire(desire)) => desire.run(environment, output),
         Command::Agent(Agent::Manifest(manifest)) => manifest.run(environment, output),
         Command::Agent(Agent::Rights(rights)) => rights.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),

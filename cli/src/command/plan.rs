@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     bundles::BundleArgs,
     client::runtime,
-    cluster::{ClusterArgs, RunArgs, Target, failure_of},
+    cluster::{ClusterArgs, RunArgs, Target, failure_of, holder},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
     output::{Output, lines},
@@ -41,7 +41,8 @@ impl Plan {
     async fn plan(&self, environment: &Environment, output: &Output) -> Outcome {
         let target = Target::read(&self.bundle, &self.cluster, environment, output).await?;
         let approved = self.run.approved();
-        let options = self.run.options(&target.secrets, &approved);
+        let holder = holder();
+        let options = self.run.options(&target.secrets, &approved, &holder);
         let planned = plan(&target.cluster, &target.bundle, &options).await;
         let planned = planned.map_err(|error| failure_of(error, output))?;
         let layers: Vec<Json> = planned

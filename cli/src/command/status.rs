@@ -1,10 +1,12 @@
 //! `cairn status`: how what was applied to a cluster is now.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, time::Duration};
 
 use cairn_runner::{
     cluster::Cluster,
+    drift::Drift,
     health::Status as Health,
+    journal::{Journal, Rejected},
     run::{ClusterStatus, LayerStatus, ObjectStatus, status},
 };
 use clap::Args;
@@ -73,23 +75,39 @@ impl Status {
     }
 
     fn text(&self, status: &ClusterStatus) -> String {
-        let heading = status.journal.run.as_ref().map_or_else(String::new, |run| {
-            format!(
-                "bundle  {}\nphase   {}, since {}\n\n",
-                run.bundle, run.phase, run.since
-            )
-        });
+        let heading = heading(&status.journal);
         let mut rows = Vec::new();
         for layer in &status.layers {
             rows.push(layer_row(layer));
             for object in &layer.objects {
                 if self.all || !is_plain(object) {
                     rows.push(object_row(object));
+                    rows.extend(object.drift.iter().filter_map(drift_row));
                 }
             }
         }
         heading + &table(&["LAYER", "HEALTHY", "DRIFTED", "WHY"], &rows)
     }
+}
+
+/// What is there, how far it is, and what is not tried again.
+fn heading(journal: &Journal) -> String {
+    let Some(run) = &journal.run else {
+        return String::new();
+    };
+    let mut text = format!(
+        "bundle    {}\nphase     {}, since {}\n",
+        run.bundle, run.phase, run.since
+    );
+    for Rejected {
+        bundle,
+        time,
+        reason,
+    } in &journal.rejected
+    {
+        let _ = writeln!(text, "rejected  {bundle} at {time}: {reason}");
+    }
+    text + "\n"
 }
 
 async fn ask(cluster: &Cluster, output: &Output) -> Result<ClusterStatus, Failure> {
@@ -115,6 +133,31 @@ fn layer_row(layer: &LayerStatus) -> Vec<String> {
         drifted.to_string(),
         String::new(),
     ]
+}
+
+/// What drifted, by whom and since when. That an object is gone is said already.
+fn drift_row(drift: &Drift) -> Option<Vec<String>> {
+    let Drift {
+        field,
+        manager,
+        time,
+    } = drift;
+    if field.is_empty() {
+        return None;
+    }
+    // Who scales leaves no time behind.
+    let by = match (manager.as_str(), time.as_str()) {
+        ("", _) => "was taken away".to_owned(),
+        (manager, "") => format!("was changed by {manager}"),
+        (manager, time) => format!("was changed by {manager} at {time}"),
+    };
+    let nothing = String::new;
+    Some(vec![
+        nothing(),
+        nothing(),
+        nothing(),
+        format!("{field} {by}"),
+    ])
 }
 
 fn object_row(object: &ObjectStatus) -> Vec<String> {

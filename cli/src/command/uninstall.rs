@@ -1,10 +1,10 @@
 //! `cairn uninstall`: takes away what Cairn has in a cluster.
 
-use std::{collections::BTreeSet, iter, time::Duration};
+use std::{collections::BTreeSet, iter};
 
 use cairn_runner::{
     bundle::Secrets,
-    run::{Adoption, Options, Progress, uninstall},
+    run::{Options, Progress, uninstall},
 };
 use clap::Args;
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     args::Format,
     client::runtime,
-    cluster::{ApprovalArgs, ClusterArgs, ObjectName, failed_run},
+    cluster::{ApprovalArgs, ClusterArgs, ObjectName, failed_run, holder},
     config::Environment,
     exit::Outcome,
     output::{Output, count},
@@ -42,15 +42,12 @@ impl Uninstall {
     async fn uninstall(&self, environment: &Environment, output: &Output) -> Outcome {
         let cluster = self.cluster.connect(environment).await?;
         let approved: BTreeSet<_> = self.approvals.identities();
+        let (secrets, holder) = (Secrets::default(), holder());
         let options = Options {
-            secrets: &Secrets::default(),
-            adoption: Adoption::Refuse,
-            timeout: Duration::ZERO,
-            load_balancer_address: false,
             approved: &approved,
             // All of it is what was asked for.
             approved_amount: true,
-            ignore: &[],
+            ..Options::new(&secrets, &holder)
         };
         let view = RunView::new(output, iter::empty::<&str>());
         let mut kept = Vec::new();
@@ -66,7 +63,8 @@ impl Uninstall {
         };
         let run = uninstall(&cluster, &options, &mut tell);
         let gone = view.follow(run).await;
-        gone.map_err(|error| failed_run(error, output))?;
+        // Nothing is waited for here, so the run is done when it has ended.
+        let _ = gone.map_err(|error| failed_run(error, output))?;
         let (_, deleted) = view.counts();
         if output.format == Format::Json {
             let done = json!({"event": "done", "deleted": deleted, "toApprove": kept});

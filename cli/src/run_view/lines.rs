@@ -9,7 +9,11 @@ use cairn_runner::{
 pub(super) fn line(progress: &Progress<'_>) -> Option<String> {
     Some(match progress {
         Progress::Layer { layer } => format!("{layer}"),
-        Progress::Stage { .. } => return None,
+        Progress::Stage { .. } | Progress::Phase { .. } | Progress::Remembered { .. } => {
+            return None;
+        }
+        Progress::Waiting { closed } => format!("waiting: {}", closed.reason),
+        Progress::RollingBack { to, reason } => format!("going back to {to}: {reason}"),
         Progress::Applied {
             object, outcome, ..
         } => match outcome {
@@ -18,6 +22,7 @@ pub(super) fn line(progress: &Progress<'_>) -> Option<String> {
             Outcome::Configured => format!("  ~ {object}"),
             Outcome::Recreated => format!("  ± {object}"),
             Outcome::Skipped => format!("  . {object} is somebody else's"),
+            Outcome::Kept => format!("  . {object} does not go back"),
         },
         Progress::Health {
             object, verdict, ..

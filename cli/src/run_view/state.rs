@@ -82,6 +82,8 @@ impl RunState {
     /// Takes what a run tells, at a time since its start.
     pub(super) fn take(&mut self, progress: &Progress<'_>, now: Duration) {
         match progress {
+            Progress::Phase { .. } | Progress::Remembered { .. } | Progress::Waiting { .. } => {}
+            Progress::RollingBack { .. } => self.end(LayerPhase::Failed, now),
             Progress::Layer { layer } => {
                 // Only deletions can have been left of the one before.
                 self.end(LayerPhase::Healthy, now);
@@ -98,7 +100,10 @@ impl RunState {
             Progress::Applied { layer, outcome, .. } => {
                 let layer = self.layer(layer.as_str());
                 layer.applied += 1;
-                let is_as_before = matches!(outcome, Outcome::Unchanged | Outcome::Skipped);
+                let is_as_before = matches!(
+                    outcome,
+                    Outcome::Unchanged | Outcome::Skipped | Outcome::Kept
+                );
                 layer.changed += usize::from(!is_as_before);
             }
             Progress::Health {

@@ -7,13 +7,13 @@ use cairn_spec::PlanHook;
 pub(super) enum Fate {
     /// It runs before or after the layer's objects.
     Planned(PlanHook),
-    /// A bundle is only ever applied, so its events never come.
+    /// A bundle that is gone runs nothing, so its events never come.
     LeftOut(Vec<String>),
     /// It tests a release, which nobody asked for.
     Test,
 }
 
-/// What becomes of a hook: one that runs at installations or upgrades is part of the plan.
+/// What becomes of a hook: one that runs at installations, upgrades or rollbacks is part of the plan.
 pub(super) fn fate_of(hook: &Hook) -> Fate {
     let mut events: Vec<String> = hook
         .events
@@ -23,7 +23,7 @@ pub(super) fn fate_of(hook: &Hook) -> Fate {
         .collect();
     events.sort();
     events.dedup();
-    let is_applied = |event: &String| event.ends_with("-install") || event.ends_with("-upgrade");
+    let is_applied = |event: &String| !event.ends_with("-delete");
     if events.iter().any(is_applied) {
         let mut delete_policies = hook.delete_policies.clone();
         delete_policies.sort();

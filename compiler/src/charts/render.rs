@@ -1,7 +1,8 @@
 //! Renders a chart of a layer: its objects, definitions and hooks.
 
 use cairn_chart::{
-    Capabilities, ChartHost, Dialect, Hook, KubeVersion, RenderOptions, UnnamedCalls, render,
+    Capabilities, ChartHost, DEEP_TEMPLATE_BYTES, Dialect, Hook, KubeVersion, RenderOptions,
+    UnnamedCalls, on_deep_stack, render,
 };
 use cairn_spec::{Diagnostic, LayerName, LeftOut, Node};
 use sha2::{Digest as _, Sha256};
@@ -53,21 +54,37 @@ pub(crate) fn render_chart(
         unnamed_calls: UnnamedCalls::Refused,
         ..ChartHost::default()
     };
-    let options = RenderOptions {
-        namespace: namespace.to_owned(),
-        capabilities,
-        dialect: Dialect::Helm4,
-        host: &host,
-        ..RenderOptions::new(input.release)
-    };
     let values = helm_values(input.values);
     let chart = input.loaded.chart.clone();
     let Session {
         sources, origins, ..
     } = &mut *session;
-    let release = match render(chart, &values, &options, sources, origins) {
-        Ok(release) => release,
+    let rendered = on_deep_stack(|| {
+        let mut options = RenderOptions {
+            namespace: namespace.to_owned(),
+            capabilities,
+            dialect: Dialect::Helm4,
+            host: &host,
+            ..RenderOptions::new(input.release)
+        };
+        options.limits.stack_bytes = DEEP_TEMPLATE_BYTES;
+        render(chart, &values, &options, sources, origins)
+    });
+    let release = match rendered {
+        Ok(Ok(release)) => release,
         Err(error) => {
+            let diagnostic = Diagnostic::error(
+                "chart-thread",
+                format!("failed to start a thread for this chart: {error}"),
+            );
+            session.report(
+                diagnostic
+                    .at(input.loaded.place)
+                    .hint("allow more threads or memory"),
+            );
+            return;
+        }
+        Ok(Err(error)) => {
             let diagnostic = error.into_diagnostic();
             let is_placed = !diagnostic.labels.is_empty();
             session.report(if is_placed {

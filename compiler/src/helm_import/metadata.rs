@@ -83,6 +83,7 @@ pub(super) fn manifest(
                 ..Constraints::default()
             },
             exports: BTreeMap::new(),
+            health: Vec::new(),
             lint: LintSettings::default(),
         },
     })

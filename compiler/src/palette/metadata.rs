@@ -81,6 +81,7 @@ impl Importer<'_> {
                     ..constraints
                 },
                 exports: BTreeMap::new(),
+                health: Vec::new(),
                 lint: LintSettings::default(),
             },
         })

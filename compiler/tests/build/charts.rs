@@ -107,7 +107,7 @@ fn hooks_run_before_and_after_the_layer() {
         )
     };
     let world = format!(
-        "=== profile\nlayers: [{{name: front, namespace: shop, chart: {{repository: https://charts.example.com, name: web, version: 1.2.0}}}}]\n{WEB}{}{}{}{}{}",
+        "=== profile\nlayers: [{{name: front, namespace: shop, chart: {{repository: https://charts.example.com, name: web, version: 1.2.0}}}}]\n{WEB}{}{}{}{}{}{}",
         hook(
             "first",
             r#""helm.sh/hook": pre-install, "helm.sh/hook-weight": "-5""#
@@ -118,7 +118,8 @@ fn hooks_run_before_and_after_the_layer() {
         ),
         hook("after", r#""helm.sh/hook": post-upgrade"#),
         hook("trial", r#""helm.sh/hook": test"#),
-        hook("gone", r#""helm.sh/hook": "pre-delete,post-rollback""#),
+        hook("back", r#""helm.sh/hook": "pre-delete,post-rollback""#),
+        hook("gone", r#""helm.sh/hook": "pre-delete,post-delete""#),
     );
     let build = World::new(&world).build();
     assert_snapshot!(shown_files(&build), @"
@@ -127,6 +128,7 @@ fn hooks_run_before_and_after_the_layer() {
         010-front/2h-job_shop_first.yaml
         010-front/5-configmap_shop_front.yaml
         010-front/9-job_shop_after.yaml
+        010-front/9-job_shop_back.yaml
         ");
     let bundle = build.bundle.unwrap();
     let text = String::from_utf8_lossy(&bundle.get("plan.json").unwrap().bytes).into_owned();
@@ -144,8 +146,9 @@ fn hooks_run_before_and_after_the_layer() {
         "first" {"deletePolicies":[],"events":["pre-install"],"weight":-5}
         "before" {"deletePolicies":["before-hook-creation","hook-succeeded"],"events":["post-install","pre-install","pre-upgrade"],"weight":0}
         "after" {"deletePolicies":[],"events":["post-upgrade"],"weight":0}
+        "back" {"deletePolicies":[],"events":["post-rollback"],"weight":0}
         "#);
-    assert_snapshot!(layer["leftOut"], @r#"[{"apiVersion":"batch/v1","events":["post-rollback","pre-delete"],"kind":"Job","name":"gone"}]"#);
+    assert_snapshot!(layer["leftOut"], @r#"[{"apiVersion":"batch/v1","events":["post-delete","pre-delete"],"kind":"Job","name":"gone"}]"#);
     assert_snapshot!(layer["gates"], @"[]");
     let images = String::from_utf8_lossy(&bundle.get("images.json").unwrap().bytes).into_owned();
     assert!(images.contains("busybox:1"), "{images}");

@@ -6,7 +6,7 @@ use cairn_spec::write_tar;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{World, findings};
 
 const SHOP: &str = "\
 === profile
@@ -41,6 +41,31 @@ x
 fn json(world: &World, path: &str) -> Value {
     let bundle = world.build().bundle.unwrap();
     serde_json::from_slice(&bundle.get(path).unwrap().bytes).unwrap()
+}
+
+#[test]
+fn health_rules_of_packs_are_in_the_plan() {
+    let with_rule = |expression: &str| {
+        let rule = format!(
+            "layer: addon\nhealth: [{{group: example.dev, kind: Thing, current: \"{expression}\"}}]\n"
+        );
+        World::new(&SHOP.replacen("layer: addon\n", &rule, 1))
+    };
+    let plan = json(&with_rule("status.phase == 'Ready'"), "plan.json");
+    let layers = plan["layers"].as_array().unwrap();
+    let health: Vec<String> = layers
+        .iter()
+        .map(|layer| layer["health"].to_string())
+        .collect();
+    let rule = r#"[{"current":"status.phase == 'Ready'","group":"example.dev","kind":"Thing"}]"#;
+    assert_eq!(health, [rule, rule, "null"]);
+    // Two layers are of this pack.
+    assert_snapshot!(findings(&with_rule("status.phase ==").build()), @"
+    error[schema] `status.phase ==` is not an expression of CEL: a value is missing at character 16
+      at web@1.0.0/pack.yaml:6:55
+    error[schema] `status.phase ==` is not an expression of CEL: a value is missing at character 16
+      at web@1.0.0/pack.yaml:6:55
+    ");
 }
 
 #[test]
@@ -117,7 +142,7 @@ fn five_thousand_objects_take_no_time() {
     }
     let start = Instant::now();
     let build = World::new(&text).build();
-    assert!(build.bundle.is_some(), "{}", crate::world::findings(&build));
+    assert!(build.bundle.is_some(), "{}", findings(&build));
     // Generous for a debug build on a busy machine; anything quadratic takes minutes.
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }

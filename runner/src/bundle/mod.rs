@@ -15,7 +15,7 @@ mod store;
 pub(crate) mod tests;
 
 use cairn_spec::{
-    BundleManifest, Gate, LayerKind, LayerName, LeftOut, PlanEdge, PlanObject, Stage,
+    BundleManifest, Gate, HealthRule, LayerKind, LayerName, LeftOut, PlanEdge, PlanObject, Stage,
 };
 use serde_json::Value as Json;
 
@@ -48,6 +48,8 @@ pub struct Layer {
     pub stages: Vec<StageObjects>,
     /// What must be ready before the next layer starts.
     pub gates: Vec<Gate>,
+    /// How objects are judged that say it in their own way: by its own rules, then by those of other layers.
+    pub health: Vec<HealthRule>,
     /// What its charts render and the bundle does not hold.
     pub left_out: Vec<LeftOut>,
 }

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_spec::{BundleManifest, Digest, FileTree, LayerName, ObjectId, Plan, PlanObject};
+use cairn_spec::{
+    BundleManifest, Digest, FileTree, HealthRule, LayerName, ObjectId, Plan, PlanObject,
+};
 
 use super::{
     Bundle, BundleError, Layer, StageObjects, object,
@@ -110,11 +112,19 @@ impl BundleReader {
             return Err(BundleError::FileMissing(path.clone()));
         }
         self.segments.extend(self.writer.end()?);
+        let rules: Vec<_> = self
+            .plan
+            .layers
+            .iter()
+            .map(|layer| layer.health.clone())
+            .collect();
         let mut layers: Vec<Layer> = self
             .plan
             .layers
             .into_iter()
-            .map(|layer| Layer {
+            .enumerate()
+            .map(|(place, layer)| Layer {
+                health: own_first(place, &rules),
                 name: layer.name,
                 kind: layer.kind,
                 stages: layer.stages.into_iter().map(empty_stage).collect(),
@@ -161,6 +171,13 @@ impl BundleReader {
         self.segments.extend(ended);
         Ok(())
     }
+}
+
+fn own_first(own: usize, rules: &[Vec<HealthRule>]) -> Vec<HealthRule> {
+    let others = rules.iter().enumerate().filter(|(place, _)| *place != own);
+    let others = others.flat_map(|(_, rules)| rules);
+    let all = rules.get(own).into_iter().flatten().chain(others);
+    all.cloned().collect()
 }
 
 fn empty_stage(stage: cairn_spec::PlanStage) -> StageObjects {

@@ -29,6 +29,8 @@ pub struct Resource {
     pub plural: String,
     /// True if its objects are in namespaces.
     pub is_namespaced: bool,
+    /// True if there are objects of it that can be listed: some kinds are only questions.
+    pub is_listable: bool,
 }
 
 /// The kinds of a cluster at one moment.
@@ -52,11 +54,16 @@ impl Kinds {
         self.versions(group, kind).first()
     }
 
-    /// The kinds whose objects are in namespaces, each at the version that the API server prefers.
-    pub fn namespaced(&self) -> impl Iterator<Item = &Resource> {
+    /// The kinds whose objects can be listed, each at the version that the API server prefers.
+    pub fn listable(&self) -> impl Iterator<Item = &Resource> {
         let all = self.resources.values();
         let preferred = all.filter_map(|versions| versions.first());
-        preferred.filter(|resource| resource.is_namespaced)
+        preferred.filter(|resource| resource.is_listable)
+    }
+
+    /// Those of them whose objects are in namespaces.
+    pub fn namespaced(&self) -> impl Iterator<Item = &Resource> {
+        self.listable().filter(|resource| resource.is_namespaced)
     }
 
     /// False if the group may have more kinds than are known: its API does not answer.
@@ -83,6 +90,7 @@ impl Kinds {
                         kind: served.response_kind.kind,
                         plural: served.resource,
                         is_namespaced: served.scope == "Namespaced",
+                        is_listable: served.verbs.iter().any(|verb| verb == "list"),
                     };
                     let key = (resource.group.clone(), resource.kind.clone());
                     self.resources.entry(key).or_default().push(resource);
@@ -167,6 +175,8 @@ struct Served {
     response_kind: ResponseKind,
     #[serde(default)]
     scope: String,
+    #[serde(default)]
+    verbs: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -70,7 +70,11 @@ pub struct Seen<T = Value> {
 impl Cluster {
     /// Follows all objects with a label that are of the kinds and in the namespaces of these. Those of
     /// these that are not there are seen as gone.
-    pub async fn follow(&self, ids: &[ObjectId], label: &str) -> Result<Follow, ClusterError> {
+    pub async fn follow<T: View>(
+        &self,
+        ids: &[ObjectId],
+        label: &str,
+    ) -> Result<Follow<T>, ClusterError> {
         let mut places: BTreeMap<String, Place> = BTreeMap::new();
         for id in ids {
             let resource = self.resource_of(id).await?;
@@ -217,6 +221,7 @@ mod tests {
                 kind: "Pod".to_owned(),
                 plural: "pods".to_owned(),
                 is_namespaced: true,
+                is_listable: true,
             },
             namespace: None,
             present: BTreeSet::new(),

@@ -1,7 +1,7 @@
 //! One request to the API server: attempts, pauses between them, and how large an answer may be.
 //!
-//! All requests are ones that may be made twice: reads, server-side applies, and deletions of one
-//! version of one object.
+//! All requests are ones that may be made twice: reads, server-side applies, and what is done to one
+//! version of one object only.
 
 use std::{fmt::Write as _, time::Duration};
 

@@ -5,13 +5,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cairn_spec::ObjectId;
+use cairn_spec::{HealthRule, ObjectId};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Cluster, ClusterError, Follow, pods::Pods};
-use crate::health::{Facts, PodFailure, Status, Verdict, assess, missing, pod_failure, with_pods};
+use super::{
+    Cluster, ClusterError, Follow, Seen,
+    judgeable::{Judgeable, slim},
+    pods::Pods,
+};
+use crate::health::{
+    Facts, PodFailure, Status, Verdict, assess, by_rule, missing, pod_failure, rule_for, with_pods,
+};
 
 /// Some verdicts follow from the time alone.
 const JUDGED_EVERY: Duration = Duration::from_secs(5);
@@ -21,12 +27,25 @@ const JUDGED_EVERY: Duration = Duration::from_secs(5);
 pub struct Awaited {
     /// Which one.
     pub id: ObjectId,
-    /// What was applied.
-    pub desired: Value,
-    /// What the API server has answered to that.
-    pub live: Value,
+    /// How it is judged once it is gone.
+    gone: Verdict,
+    /// What the API server has answered to the apply, as far as it counts.
+    live: Value,
     /// When it was applied.
-    pub applied: Timestamp,
+    applied: Timestamp,
+}
+
+impl Awaited {
+    /// What was applied, and what the API server has answered to that. Many are waited for at once, so
+    /// no more is kept than their health depends on.
+    pub fn new(id: ObjectId, desired: &Value, live: Value, applied: Timestamp) -> Self {
+        Self {
+            gone: missing(desired),
+            live: slim(&id, live),
+            id,
+            applied,
+        }
+    }
 }
 
 /// How to wait.
@@ -38,6 +57,8 @@ pub struct Waiting<'a> {
     pub timeout: Duration,
     /// Services of type `LoadBalancer` must have an address.
     pub load_balancer_address: bool,
+    /// How objects are judged that say it in their own way.
+    pub health: &'a [HealthRule],
 }
 
 /// An object that is not healthy.
@@ -65,8 +86,11 @@ pub enum Ended {
 }
 
 struct State {
-    awaited: Awaited,
+    id: ObjectId,
+    /// How it is judged once it is gone.
+    gone: Verdict,
     facts: Facts,
+    rule: Option<HealthRule>,
     live: Option<Value>,
     verdict: Verdict,
     pod: Option<PodFailure>,
@@ -91,10 +115,10 @@ impl Cluster {
             };
             promising.insert(kind, promises_conditions);
             let state = self.first_state(awaited, promises_conditions, how).await?;
-            tell(&state.awaited.id, &state.verdict);
+            tell(&state.id, &state.verdict);
             // What is well at once and only holds data is not watched.
             if state.verdict.status != Status::Current {
-                states.insert(state.awaited.id.clone(), state);
+                states.insert(state.id.clone(), state);
             }
         }
         let ids: Vec<ObjectId> = states.keys().cloned().collect();
@@ -110,12 +134,12 @@ impl Cluster {
             };
             for seen in changed? {
                 if let Some(state) = states.get_mut(&seen.id) {
-                    state.live = seen.object;
+                    state.live = seen.object.map(|object| object.of(&seen.id));
                 }
             }
             for state in states.values_mut() {
                 if state.judge(&pods) {
-                    tell(&state.awaited.id, &state.verdict);
+                    tell(&state.id, &state.verdict);
                 }
             }
         }
@@ -135,10 +159,13 @@ impl Cluster {
             promises_conditions,
             load_balancer_address: how.load_balancer_address,
         };
+        let rule = rule_for(how.health, &awaited.id).cloned();
         Ok(State {
-            verdict: assess(&awaited.live, &facts),
-            live: Some(awaited.live.clone()),
-            awaited,
+            verdict: verdict(&awaited.live, &facts, rule.as_ref()),
+            rule,
+            gone: awaited.gone,
+            live: Some(awaited.live),
+            id: awaited.id,
             facts,
             pod: None,
         })
@@ -165,10 +192,10 @@ impl State {
     fn judge(&mut self, pods: &Pods) -> bool {
         self.facts.now = now();
         let (verdict, pod) = match &self.live {
-            None => (missing(&self.awaited.desired), None),
+            None => (self.gone.clone(), None),
             Some(live) => {
-                let verdict = assess(live, &self.facts);
-                let of_it = pods.newest(&self.awaited.id, live);
+                let verdict = verdict(live, &self.facts, self.rule.as_ref());
+                let of_it = pods.newest(&self.id, live);
                 let failed = of_it
                     .iter()
                     .find_map(|pod| pod_failure(pod, self.facts.now));
@@ -178,6 +205,13 @@ impl State {
         let has_changed = verdict != self.verdict;
         (self.verdict, self.pod) = (verdict, pod);
         has_changed
+    }
+}
+
+fn verdict(live: &Value, facts: &Facts, rule: Option<&HealthRule>) -> Verdict {
+    match rule {
+        Some(rule) => by_rule(live, rule, facts.now),
+        None => assess(live, facts),
     }
 }
 
@@ -196,7 +230,7 @@ fn unhealthy(states: &BTreeMap<ObjectId, State>, which: impl Fn(Status) -> bool)
     let states = states.values().filter(|state| which(state.verdict.status));
     states
         .map(|state| Unhealthy {
-            id: state.awaited.id.clone(),
+            id: state.id.clone(),
             verdict: state.verdict.clone(),
             pod: state.pod.clone(),
             last_words: None,
@@ -205,7 +239,10 @@ fn unhealthy(states: &BTreeMap<ObjectId, State>, which: impl Fn(Status) -> bool)
 }
 
 /// The next changes of objects; none if pods have changed, or only the time.
-async fn next(follow: &mut Follow, pods: &mut Pods) -> Result<Vec<super::Seen>, ClusterError> {
+async fn next(
+    follow: &mut Follow<Judgeable>,
+    pods: &mut Pods,
+) -> Result<Vec<Seen<Judgeable>>, ClusterError> {
     tokio::select! {
         seen = follow.next() => seen,
         changed = pods.next() => changed.map(|()| Vec::new()),

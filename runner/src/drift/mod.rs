@@ -93,7 +93,7 @@ impl Corrections {
         if changes.is_empty() || policy == DriftAction::Ignore {
             return Verdict::Nothing;
         }
-        let drifts: Vec<Drift> = changes.iter().map(drift).collect();
+        let drifts: Vec<Drift> = changes.iter().map(Drift::from).collect();
         if policy == DriftAction::Report {
             return Verdict::Report(drifts);
         }
@@ -182,14 +182,16 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-fn drift(change: &Change) -> Drift {
-    let owner = change.owner.as_ref();
-    let of =
-        |text: fn(&crate::diff::Owner) -> &String| owner.map(text).cloned().unwrap_or_default();
-    Drift {
-        field: change.path.to_string(),
-        manager: of(|owner| &owner.manager),
-        time: of(|owner| &owner.time),
+impl From<&Change> for Drift {
+    fn from(change: &Change) -> Self {
+        let owner = change.owner.as_ref();
+        let of =
+            |text: fn(&crate::diff::Owner) -> &String| owner.map(text).cloned().unwrap_or_default();
+        Self {
+            field: change.path.to_string(),
+            manager: of(|owner| &owner.manager),
+            time: of(|owner| &owner.time),
+        }
     }
 }
 
@@ -293,7 +295,7 @@ mod tests {
     #[test]
     fn a_fight_that_ended_is_forgotten() {
         let mut corrections = Corrections::default();
-        let drifts: Vec<Drift> = replicas_changed().iter().map(drift).collect();
+        let drifts: Vec<Drift> = replicas_changed().iter().map(Drift::from).collect();
         for round in 0..5 {
             corrections.corrected(&identity(), &drifts, at(round));
         }

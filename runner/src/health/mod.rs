@@ -1,14 +1,17 @@
 //! Health: what an object's own fields say about it.
 //!
 //! `kstatus` decides as <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus> does, to the
-//! message; `assess` adds what waiting for a layer needs besides. Nothing here asks a cluster or a
+//! message; `assess` adds what waiting for a layer needs besides, and rules of packs judge kinds that say it in
+//! their own way. Nothing here asks a cluster or a
 //! clock: objects and the time come in, a verdict goes out.
 
 mod assess;
+mod data;
 mod fields;
 mod kstatus;
 mod pods;
 mod revision;
+mod rules;
 mod workloads;
 
 use std::borrow::Cow;
@@ -16,9 +19,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub use assess::{Facts, assess, missing};
+pub use data::holds_only_data;
 pub use kstatus::kstatus;
 pub use pods::{PodFailure, pod_failure, with_pods};
 pub use revision::{PodLabel, newest_pods};
+pub use rules::{by_rule, rule_for};
 
 /// How far an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

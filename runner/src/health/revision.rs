@@ -23,8 +23,13 @@ pub struct PodLabel {
 
 /// The label that tells the newest pods of a workload from older ones, given the replica sets of a
 /// deployment or the revisions of a daemon set. None for workloads whose pods are all alike,
-/// and when the newest revision is not there yet.
+/// and when the newest revision is not there yet: until a controller has seen what was applied, the
+/// revision that it calls the newest is the one before.
 pub fn newest_pods(workload: &Json, revisions: &[Json]) -> Option<PodLabel> {
+    let generation = number(workload, &["metadata", "generation"], 0);
+    if number(workload, &["status", "observedGeneration"], 0) != generation {
+        return None;
+    }
     let uid = text(workload, &["metadata", "uid"], "");
     let mut owned = revisions.iter().filter(|it| is_owned_by(it, uid));
     let (key, value) = match group_kind(workload) {
@@ -82,6 +87,22 @@ mod tests {
 
     fn value(workload: &Json, revisions: &[Json]) -> Option<String> {
         newest_pods(workload, revisions).map(|label| label.value)
+    }
+
+    #[test]
+    fn what_was_not_seen_yet_has_no_newest_pods() {
+        let mut deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "uid": "u", "generation": 3,
+                "annotations": {"deployment.kubernetes.io/revision": "2"},
+            },
+            "status": {"observedGeneration": 2},
+        });
+        let sets = [set("u", "2", "bad")];
+        assert_eq!(value(&deployment, &sets), None);
+        deployment["status"]["observedGeneration"] = json!(3);
+        assert_eq!(value(&deployment, &sets), Some("bad".to_owned()));
     }
 
     #[test]

@@ -1,279 +1,141 @@
-//! Applies a bundle: layer after layer, each healthy before the next begins.
+//! Applies a bundle: layer after layer, each healthy before the next begins; and back, if it fails.
 
-use std::collections::BTreeSet;
-
-use cairn_spec::{Digest, ObjectId, Stage};
+use cairn_spec::Digest;
 
 use super::{
-    Context, Memory, NAMESPACE, Options, Progress, RunError, Tell,
-    apply_stage::{Applying, apply_stage},
-    hooks::{has_hooks, run_hooks},
-    memory, now,
+    Context, Finish, Memory, OnFailure, Options, RunError, Tell,
+    drive::{Failure, drive},
+    gate::Closed,
+    lease,
+    memory::{self, read_journal},
+    now,
     plan::wanted,
-    preflight,
-    prune::prune_layer,
+    preflight::{check_deletions, check_rights},
+    roll_back::{go_back, take_up},
 };
 use crate::{
-    bundle::{Bundle, Layer},
-    cluster::{Awaited, Cluster, ClusterError, Ended, Waiting},
-    health::Verdict,
-    hooks::{Moment, event},
-    inventory::{Identity, PART_OF, set_id},
-    journal::{Action, Fault, Phase},
-    rights::Missing,
+    bundle::Bundle,
+    cluster::{self, Cluster},
+    journal::{Action, Fault, Phase, Refused, Run},
 };
 
 /// Drives a bundle into a cluster. The digest names it in the journal; it was verified before. One that
 /// failed here before is refused, unless it is to be tried again.
 ///
-/// A run of the same bundle that was cut short is taken up; one of another bundle is given up.
+/// A run of the same bundle that was cut short is taken up, and so is a rollback from it; one of
+/// another bundle is given up. If the bundle fails, the cluster goes back to the last good one, when
+/// that is wanted and [kept](super::store::keep); whoever calls this keeps this one before.
 pub async fn apply(
     cluster: &Cluster,
     bundle: &Bundle,
     (digest, retry): (&Digest, bool),
     options: &Options<'_>,
     tell: Tell<'_>,
-) -> Result<(), RunError> {
-    let missing = preflight::missing_rights(cluster, bundle, options).await?;
-    refuse_without(missing)?;
+) -> Result<Finish, RunError> {
+    if let Some(closed) = still_closed(cluster, digest, options).await? {
+        return Ok(Finish::Waiting(closed));
+    }
+    check_rights(cluster, bundle, options).await?;
     memory::prepare(cluster).await?;
-    let mut memory = Memory::read(cluster).await?;
-    let missing = preflight::missing_for_deletions(cluster, &memory, &wanted(bundle)).await?;
-    refuse_without(missing)?;
-    let is_cut_short = memory
-        .journal
-        .under_way()
-        .is_some_and(|run| run.bundle == *digest && run.action != Action::Uninstall);
-    if is_cut_short {
-        memory.journal.resume(now());
-    } else {
-        if memory.journal.under_way().is_some() {
-            let reason = format!("given up for `{digest}`");
-            memory
-                .journal
-                .halt(None, &reason, Fault::Surroundings, now());
-        }
-        if retry {
-            memory.journal.approve(digest);
-        }
-        memory.journal.apply(digest.clone(), now())?;
-        // Whoever calls this has fetched and verified the bundle.
-        memory.journal.advance(Phase::Verifying, now())?;
-        memory.journal.advance(Phase::Planning, now())?;
-    }
-    memory.write_journal(cluster).await?;
     let context = Context { cluster, options };
-    drive(context, bundle, &mut memory, tell).await
+    let work = Box::pin(apply_alone(context, bundle, (digest, retry), tell));
+    lease::alone(cluster, options.holder, work).await
 }
 
-/// Better nothing is begun than half of it done.
-pub(super) fn refuse_without(missing: Vec<Missing>) -> Result<(), RunError> {
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(RunError::RightsMissing { missing })
+/// A run that waits is not begun again just to wait on.
+async fn still_closed(
+    cluster: &Cluster,
+    digest: &Digest,
+    options: &Options<'_>,
+) -> Result<Option<Closed>, RunError> {
+    let Err(closed) = (options.may_change)(cluster::now()) else {
+        return Ok(None);
+    };
+    let (journal, _) = read_journal(cluster).await?;
+    let is_waiting = journal.under_way().is_some_and(|run| {
+        run.bundle == *digest && run.phase == Phase::Waiting { gate: closed.gate }
+    });
+    Ok(is_waiting.then_some(closed))
 }
 
-/// Goes through the layers, from the journal's planning to its end.
-async fn drive(
+async fn apply_alone(
     context: Context<'_>,
     bundle: &Bundle,
-    memory: &mut Memory,
+    (digest, retry): (&Digest, bool),
     tell: Tell<'_>,
-) -> Result<(), RunError> {
-    let cluster = context.cluster;
-    let wanted = wanted(bundle);
-    for (place, layer) in bundle.layers.iter().enumerate() {
-        tell(Progress::Layer { layer: &layer.name });
-        let applied = apply_layer(context, (place, layer), memory, tell).await;
-        if let Err(error) = applied {
-            return Err(halt(cluster, memory, layer, error).await);
-        }
-        advance(
-            cluster,
-            memory,
-            Phase::Pruning {
-                layer: layer.name.clone(),
-            },
-        )
-        .await?;
-        let own: BTreeSet<Identity> = identities(layer);
-        prune_layer(context, memory, (&layer.name, &own), &wanted, tell).await?;
-    }
-    let gone = memory.inventories.iter().rev().map(|it| it.layer.clone());
-    let gone: Vec<_> = gone
-        .filter(|name| bundle.layers.iter().all(|layer| layer.name != *name))
-        .collect();
-    for name in gone {
-        advance(
-            cluster,
-            memory,
-            Phase::Pruning {
-                layer: name.clone(),
-            },
-        )
-        .await?;
-        let own = BTreeSet::new();
-        prune_layer(context, memory, (&name, &own), &wanted, tell).await?;
-        if memory.inventory_of(&name).entries.is_empty() {
-            memory.forget(cluster, &name).await?;
-        }
-    }
-    advance(cluster, memory, Phase::Done).await
-}
-
-async fn apply_layer(
-    context: Context<'_>,
-    (place, layer): (usize, &Layer),
-    memory: &mut Memory,
-    tell: Tell<'_>,
-) -> Result<(), RunError> {
+) -> Result<Finish, RunError> {
     let Context { cluster, options } = context;
-    let action = memory
-        .journal
-        .run
-        .as_ref()
-        .map_or(Action::Install, |run| run.action);
-    // What will be there is written down before it is there, so that nothing is ever forgotten.
-    let mut inventory = memory.inventory_of(&layer.name);
-    inventory.place = place;
-    let planned = layer.stages.iter().flat_map(|stage| {
-        let objects = stage.planned.iter().filter(|object| object.hook.is_none());
-        objects.map(|object| (&object.id, stage.stage))
-    });
-    inventory.extend_with(planned, &memory.inventories);
-    memory.write_inventory(cluster, inventory).await?;
-
-    let label = format!("{PART_OF}={}", set_id(&layer.name, NAMESPACE));
-    let mut awaited: Vec<Awaited> = Vec::new();
-    for stage in layer
-        .stages
-        .iter()
-        .filter(|it| it.stage != Stage::PostHooks)
-    {
-        // Webhooks answer for what is applied after them, so their backends must be there.
-        if stage.stage == Stage::Admission && !awaited.is_empty() {
-            let all = std::mem::take(&mut awaited);
-            wait(context, layer, (&label, all), memory, tell).await?;
+    let mut memory = Memory::read(cluster).await?;
+    check_deletions(cluster, &memory, &wanted(bundle)).await?;
+    memory.journal.holder = Some(options.holder.to_owned());
+    if retry {
+        memory.journal.approve(digest);
+    }
+    match memory.journal.under_way() {
+        Some(run) if run.bundle == *digest && run.action != Action::Uninstall => {
+            memory.journal.resume(now());
         }
-        let phase = Phase::Applying {
-            layer: layer.name.clone(),
-            stage: stage.stage,
-        };
-        advance(cluster, memory, phase).await?;
-        if stage.stage == Stage::PreHooks {
-            run_hooks(context, layer, event(action, Moment::Before)).await?;
-            continue;
+        Some(run) if goes_back_from(run, digest) && !retry => {
+            return take_up(context, &mut memory, tell).await;
         }
-        let applying = Applying { layer, stage };
-        let applied = apply_stage(context, &applying, memory, tell).await?;
-        if stage.stage == Stage::CustomResourceDefinitions {
-            let how = waiting(&label, options);
-            let ended = cluster.wait(applied, &how, |_, _| {}).await;
-            healthy(layer, ended)?;
-            let discovered = cluster.discover().await;
-            discovered.map_err(|source| RunError::Cluster {
-                doing: "ask for the kinds that are new".to_owned(),
-                source,
-            })?;
-        } else {
-            awaited.extend(applied);
+        under_way => {
+            if under_way.is_some() {
+                let reason = format!("given up for `{digest}`");
+                memory
+                    .journal
+                    .halt(None, &reason, Fault::Surroundings, now());
+            }
+            memory.journal.apply(digest.clone(), now())?;
+            // Whoever calls this has fetched and verified the bundle.
+            memory.journal.advance(Phase::Verifying, now())?;
+            memory.journal.advance(Phase::Planning, now())?;
         }
     }
-    wait(context, layer, (&label, awaited), memory, tell).await?;
-    if has_hooks(layer, event(action, Moment::After)) {
-        let phase = Phase::Applying {
-            layer: layer.name.clone(),
-            stage: Stage::PostHooks,
-        };
-        advance(cluster, memory, phase).await?;
-        run_hooks(context, layer, event(action, Moment::After)).await?;
-        let phase = Phase::Checking {
-            layer: layer.name.clone(),
-        };
-        advance(cluster, memory, phase).await?;
+    memory.write_journal(cluster, tell).await?;
+    let driven = Box::pin(drive(context, bundle, &mut memory, tell)).await;
+    match driven {
+        Ok(finish) => Ok(finish),
+        Err(failure) => Err(fail(context, &mut memory, failure, tell).await),
     }
-    tell(Progress::Healthy { layer: &layer.name });
-    Ok(())
 }
 
-async fn wait(
+fn goes_back_from(run: &Run, digest: &Digest) -> bool {
+    run.action == Action::Rollback && run.from.as_ref() == Some(digest)
+}
+
+/// Writes down that a bundle failed, when it is the bundle's fault, and goes back if that is wanted.
+/// What is not its fault leaves the run to be taken up later.
+async fn fail(
     context: Context<'_>,
-    layer: &Layer,
-    (label, awaited): (&str, Vec<Awaited>),
     memory: &mut Memory,
+    Failure { layer, error }: Failure,
     tell: Tell<'_>,
-) -> Result<(), RunError> {
-    let Context { cluster, options } = context;
-    let phase = Phase::Checking {
-        layer: layer.name.clone(),
+) -> RunError {
+    let Some(fault) = fault_of(&error) else {
+        return error;
     };
-    advance(cluster, memory, phase).await?;
-    let told = |object: &ObjectId, verdict: &Verdict| {
-        tell(Progress::Health {
-            layer: &layer.name,
-            object,
-            verdict,
-        });
-    };
-    let ended = cluster.wait(awaited, &waiting(label, options), told).await;
-    healthy(layer, ended)
-}
-
-fn waiting<'a>(label: &'a str, options: &Options<'_>) -> Waiting<'a> {
-    Waiting {
-        label,
-        timeout: options.timeout,
-        load_balancer_address: options.load_balancer_address,
+    let reason = error.to_string();
+    memory.journal.halt(layer, &reason, fault, now());
+    let is_new = matches!(memory.action(), Action::Install | Action::Upgrade);
+    let goes_back =
+        fault == Fault::Bundle && is_new && context.options.on_failure == OnFailure::Rollback;
+    let failed = memory.journal.run.as_ref().map(|run| run.bundle.clone());
+    let good = memory.journal.good.clone();
+    if let Some(good) = good.filter(|good| goes_back && failed.as_ref() != Some(good)) {
+        return Box::pin(go_back(context, memory, good, error, tell)).await;
     }
-}
-
-pub(super) fn healthy(layer: &Layer, ended: Result<Ended, ClusterError>) -> Result<(), RunError> {
-    let (timed_out, unhealthy) = match ended {
-        Ok(Ended::Healthy) => return Ok(()),
-        Ok(Ended::Failed(unhealthy)) => (false, unhealthy),
-        Ok(Ended::TimedOut(unhealthy)) => (true, unhealthy),
-        Err(source) => {
-            return Err(RunError::Cluster {
-                doing: format!("watch the health of layer `{}`", layer.name),
-                source,
-            });
-        }
-    };
-    Err(RunError::Unhealthy {
-        layer: layer.name.clone(),
-        timed_out,
-        unhealthy,
-    })
-}
-
-fn identities(layer: &Layer) -> BTreeSet<Identity> {
-    let objects = layer.stages.iter().flat_map(|stage| &stage.planned);
-    objects
-        .filter(|object| object.hook.is_none())
-        .map(|object| Identity::from(&object.id))
-        .collect()
-}
-
-pub(super) async fn advance(
-    cluster: &Cluster,
-    memory: &mut Memory,
-    phase: Phase,
-) -> Result<(), RunError> {
-    memory.journal.advance(phase, now())?;
-    memory.write_journal(cluster).await
-}
-
-/// Writes down that a bundle failed, when it is the bundle's fault. Otherwise the run is taken up later.
-async fn halt(cluster: &Cluster, memory: &mut Memory, layer: &Layer, error: RunError) -> RunError {
-    let fault = match error {
-        RunError::Unhealthy { .. } | RunError::Refused { .. } => Fault::Bundle,
-        RunError::Foreign { .. } => Fault::Surroundings,
-        _ => return error,
-    };
-    let name = Some(layer.name.clone());
-    memory.journal.halt(name, &error.to_string(), fault, now());
     // The failure that led here says more than one to write it down.
-    let _ = memory.write_journal(cluster).await;
+    let _ = memory.write_journal(context.cluster, tell).await;
     error
+}
+
+/// Whose fault a failure is; nobody's if the next run may simply go on.
+pub(super) fn fault_of(error: &RunError) -> Option<Fault> {
+    match error {
+        RunError::Unhealthy { .. } | RunError::Refused { .. } => Some(Fault::Bundle),
+        RunError::Foreign { .. }
+        | RunError::Going { .. }
+        | RunError::Journal(Refused::OutOfOrder { .. }) => Some(Fault::Surroundings),
+        _ => None,
+    }
 }

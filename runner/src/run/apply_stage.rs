@@ -1,14 +1,15 @@
 //! Applies the objects of a stage, several at a time, and writes down what became of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use cairn_spec::{Digest, ObjectId};
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
 
 use super::{
-    Adoption, Context, Memory, NAMESPACE, Outcome, Progress, RunError, Tell,
-    plan::{candidate, desired_digest, is_ours, is_unchanged, may_be_recreated},
+    Adoption, Context, Memory, NAMESPACE, Options, Outcome, Progress, RunError, Tell,
+    plan::{candidate, desired_digest, is_ours, is_unchanged, marked, may_be_recreated},
 };
 use crate::{
     bundle::{Layer, StageObjects},
@@ -16,11 +17,15 @@ use crate::{
         Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Mode, Presence,
         Propagation, now, owned_fields, presence_of,
     },
-    inventory::{Identity, Inventory, mark, set_id},
+    health::{holds_only_data, rule_for},
+    inventory::{Identity, Inventory, set_id},
+    rollback::stays,
 };
 
 /// How many objects are applied at once; the cluster has a limit of its own, too.
 const CONCURRENCY: usize = 8;
+/// How often an object that is being deleted is looked at.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// An object that was deleted to be made anew is waited for this many times.
 const MAX_LOOKS: u32 = 60;
 
@@ -28,6 +33,8 @@ const MAX_LOOKS: u32 = 60;
 pub(super) struct Applying<'a> {
     pub(super) layer: &'a Layer,
     pub(super) stage: &'a StageObjects,
+    /// The bundle is an earlier one.
+    pub(super) is_rollback: bool,
 }
 
 /// What became of an object.
@@ -54,26 +61,29 @@ pub(super) async fn apply_stage(
         stage: applying.stage.stage,
         objects: applying.stage.planned.len(),
     });
+    let planned = applying.stage.planned.iter();
+    let ids: Vec<ObjectId> = planned
+        .filter(|object| object.hook.is_none())
+        .map(|object| object.id.clone())
+        .collect();
+    // Without the label, so that what is somebody else's is seen.
+    let present = cluster.presence(&ids, "").await;
+    let present = present.map_err(|source| RunError::Cluster {
+        doing: format!("ask what layer `{}` has", applying.layer.name),
+        source,
+    })?;
     for batch in applying.stage.batches(options.secrets) {
-        let mut objects: Vec<(ObjectId, Json)> = Vec::new();
-        for manifest in batch? {
-            let planned = applying.stage.planned.get(manifest.index);
-            if let Some(object) = planned.filter(|object| object.hook.is_none()) {
-                let mut marked = manifest.object;
-                mark(&mut marked, &set);
-                objects.push((object.id.clone(), marked));
-            }
+        let objects: Vec<(ObjectId, Json)> = marked(applying.stage, batch?, &set)
+            .into_iter()
+            .map(|(id, object)| (id.clone(), object))
+            .collect();
+        let mut inventory = memory.inventory_of(&applying.layer.name);
+        if forget_what_changes(&mut inventory, &objects, options) {
+            memory
+                .write_inventory(cluster, inventory.clone(), tell)
+                .await?;
         }
-        let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| id.clone()).collect();
-        let inventory = memory.inventory_of(&applying.layer.name);
-        // Without the label, so that what is somebody else's is seen.
-        let present = cluster.presence(&ids, "").await;
-        let present = present.map_err(|source| RunError::Cluster {
-            doing: format!("ask what layer `{}` has", applying.layer.name),
-            source,
-        })?;
         let (done, failure) = apply_all(context, applying, objects, (&inventory, &present)).await;
-        let mut inventory = inventory;
         for done in &done {
             note(&mut inventory, done);
             tell(Progress::Applied {
@@ -82,8 +92,9 @@ pub(super) async fn apply_stage(
                 outcome: done.outcome,
             });
         }
-        if done.iter().any(|done| done.outcome != Outcome::Unchanged) {
-            memory.write_inventory(cluster, inventory).await?;
+        // Also what is unchanged may be new to the inventory, after a run that was killed.
+        if !memory.inventories.contains(&inventory) {
+            memory.write_inventory(cluster, inventory, tell).await?;
         }
         if let Some(failure) = failure {
             return Err(failure);
@@ -91,16 +102,38 @@ pub(super) async fn apply_stage(
         let applied = now();
         awaited.extend(
             done.into_iter()
-                .filter(|done| done.outcome != Outcome::Skipped)
-                .map(|done| Awaited {
-                    id: done.id,
-                    desired: done.desired,
-                    live: done.live,
-                    applied,
-                }),
+                .filter(|done| !matches!(done.outcome, Outcome::Skipped | Outcome::Kept))
+                .filter(|done| is_waited_for(applying.layer, &done.id))
+                .map(|done| Awaited::new(done.id, &done.desired, done.live, applied)),
         );
     }
     Ok(awaited)
+}
+
+/// What only holds data is as it should be when it is there, unless a rule of a pack says more.
+fn is_waited_for(layer: &Layer, id: &ObjectId) -> bool {
+    !holds_only_data(id) || rule_for(&layer.health, id).is_some()
+}
+
+/// What is about to become another object than the inventory says is not known any more: which fields
+/// are ours would not tell the two apart. True if there is any such.
+fn forget_what_changes(
+    inventory: &mut Inventory,
+    objects: &[(ObjectId, Json)],
+    options: &Options<'_>,
+) -> bool {
+    let mut forgot = false;
+    for (id, object) in objects {
+        let ignored = candidate(id, object, options).ignored;
+        if let Some(entry) = inventory.entries.get_mut(&Identity::from(id))
+            && entry.desired.is_some()
+            && entry.desired != desired_digest(object, &ignored)
+        {
+            entry.desired = None;
+            forgot = true;
+        }
+    }
+    forgot
 }
 
 /// What was done until the first failure, and that failure.
@@ -143,6 +176,19 @@ async fn apply_one(
         live,
         outcome,
     };
+    let presence = match presence {
+        Some(presence) if presence.is_going => {
+            wait_until_gone(cluster, options, &id, &presence.uid)
+                .await
+                .map_err(|source| failed(applying, &id, source))?
+                .then_some(())
+                .ok_or_else(|| RunError::Going {
+                    id: Box::new(id.clone()),
+                })?;
+            None
+        }
+        presence => presence,
+    };
     if let Some(presence) = presence {
         let is_ours = is_ours(inventory, &id, presence);
         match options.adoption {
@@ -154,10 +200,21 @@ async fn apply_one(
             Adoption::Skip if !is_ours => return Ok(done(object.clone(), Outcome::Skipped)),
             _ => {}
         }
-        if is_unchanged(inventory, &id, digest.as_ref(), Some(presence)) {
+        let is_unchanged = is_unchanged(inventory, &id, digest.as_ref(), Some(presence));
+        if is_unchanged && !is_waited_for(applying.layer, &id) {
+            return Ok(done(Json::Null, Outcome::Unchanged));
+        }
+        if is_unchanged {
             let live = cluster.get(&id).await;
             if let Some(live) = live.map_err(|source| failed(applying, &id, source))? {
                 return Ok(done(live, Outcome::Unchanged));
+            }
+        }
+        if applying.is_rollback {
+            let live = cluster.get(&id).await;
+            let live = live.map_err(|source| failed(applying, &id, source))?;
+            if let Some(live) = live.filter(|live| stays(live, Some(&object)).is_some()) {
+                return Ok(done(live, Outcome::Kept));
             }
         }
     }
@@ -183,6 +240,29 @@ fn failed(applying: &Applying<'_>, id: &ObjectId, source: ClusterError) -> RunEr
             doing: format!("apply {id}"),
             source,
         },
+    }
+}
+
+/// Waits for an object to go that is being deleted; false if it does not.
+async fn wait_until_gone(
+    cluster: &Cluster,
+    options: &Options<'_>,
+    id: &ObjectId,
+    uid: &str,
+) -> Result<bool, ClusterError> {
+    let until = Instant::now() + options.deletion_timeout;
+    loop {
+        let live = match cluster.get(id).await {
+            Err(ClusterError::UnknownKind { .. }) => return Ok(true),
+            live => live?,
+        };
+        if live.is_none_or(|live| live["metadata"]["uid"] != *uid) {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        sleep(LOOKED_AT_EVERY).await;
     }
 }
 
@@ -249,7 +329,7 @@ async fn recreate(
         if look + 1 == MAX_LOOKS {
             return Ok(None);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        sleep(LOOKED_AT_EVERY).await;
     }
     match cluster.apply(id, object, Mode::Write, Force::Take).await? {
         Applied::Created(live) | Applied::Merged(live) => Ok(Some(live)),
@@ -263,11 +343,18 @@ fn note(inventory: &mut Inventory, done: &Done) {
         inventory.entries.remove(&identity);
         return;
     }
+    // Unchanged by what its metadata said, which the inventory knows.
+    if done.live.is_null() {
+        return;
+    }
     if let Some(entry) = inventory.entries.get_mut(&identity) {
         let uid = done.live["metadata"]["uid"].as_str().map(str::to_owned);
         let is_new = matches!(done.outcome, Outcome::Created | Outcome::Recreated);
         entry.created = is_new || (entry.created && entry.uid == uid);
         entry.uid = uid;
+        if done.outcome == Outcome::Kept {
+            return;
+        }
         entry.desired.clone_from(&done.digest);
         entry.owned = owned_fields(&done.live);
     }

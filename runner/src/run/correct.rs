@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::{
     Context, Memory, NAMESPACE, Options, Outcome, Progress, RunError, Tell,
     apply_stage::write,
+    lease,
     plan::{Step, candidate, desired_digest, marked, step},
 };
 use crate::{
@@ -97,7 +98,7 @@ pub async fn look(
 }
 
 /// Puts back what has drifted of these objects, and nothing else. The bundle is the one that was
-/// applied last, completely: otherwise it is for a run to go on.
+/// applied last, completely: otherwise it is for a run to go on. No run is under way meanwhile.
 pub async fn correct(
     cluster: &Cluster,
     (bundle, digest): (&Bundle, &Digest),
@@ -106,6 +107,17 @@ pub async fn correct(
     tell: Tell<'_>,
 ) -> Result<Vec<Corrected>, RunError> {
     let context = Context { cluster, options };
+    let work = Box::pin(correct_alone(context, (bundle, digest), which, tell));
+    lease::alone(cluster, options.holder, work).await
+}
+
+async fn correct_alone(
+    context: Context<'_>,
+    (bundle, digest): (&Bundle, &Digest),
+    which: &BTreeSet<Identity>,
+    tell: Tell<'_>,
+) -> Result<Vec<Corrected>, RunError> {
+    let cluster = context.cluster;
     let mut memory = Memory::read(cluster).await?;
     if let Some(run) = memory.journal.under_way() {
         return Err(Refused::UnderWay(run.bundle.clone()).into());
@@ -135,7 +147,7 @@ pub async fn correct(
             }
         }
         if has_changed {
-            memory.write_inventory(cluster, inventory).await?;
+            memory.write_inventory(cluster, inventory, tell).await?;
         }
     }
     Ok(all)

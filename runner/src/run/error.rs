@@ -62,6 +62,47 @@ pub enum RunError {
         /// The object.
         id: Box<ObjectId>,
     },
+    /// An object has been deleted and does not go.
+    #[error(
+        "{id} is being deleted and does not go: something must finish what its finalizers ask for"
+    )]
+    Going {
+        /// The object.
+        id: Box<ObjectId>,
+    },
+    /// Another run is under way.
+    #[error("`{holder}` is at work in this cluster: {doing}")]
+    Busy {
+        /// Whose run it is.
+        holder: String,
+        /// What it does.
+        doing: String,
+    },
+    /// Another run has taken over, since this one seemed dead.
+    #[error("`{by}` has taken over in this cluster")]
+    TakenOver {
+        /// Whose run it is.
+        by: String,
+    },
+    /// The bundle failed, and the cluster has gone back.
+    #[error("{failure}; went back to `{to}`")]
+    RolledBack {
+        /// The bundle that is there now.
+        to: Digest,
+        /// Why the other one failed.
+        failure: Box<RunError>,
+    },
+    /// The bundle failed, and so did the way back.
+    #[error("{failure}; failed to go back to `{to}`")]
+    NotRolledBack {
+        /// The bundle that should be there.
+        to: Digest,
+        /// Why the other one failed.
+        failure: Box<RunError>,
+        /// Why the cluster could not go back.
+        #[source]
+        source: Box<RunError>,
+    },
     /// The API server refuses an object of the bundle.
     #[error("layer `{layer}`: {id} cannot be applied: {refusal}")]
     Refused {

@@ -3,7 +3,7 @@
 use cairn_spec::{ObjectId, PlanHook, PlanObject};
 use serde_json::Value as Json;
 
-use super::{Context, Options, RunError, apply::healthy};
+use super::{Context, Options, RunError, drive::healthy};
 use crate::{
     bundle::{Layer, StageObjects},
     cluster::{
@@ -85,16 +85,12 @@ async fn run(
             });
         }
     };
-    let awaited = Awaited {
-        id: id.clone(),
-        desired: object,
-        live,
-        applied: now(),
-    };
+    let awaited = Awaited::new(id.clone(), &object, live, now());
     let how = Waiting {
         label: "",
         timeout: options.timeout,
         load_balancer_address: false,
+        health: &[],
     };
     let ended = cluster.wait(vec![awaited], &how, |_, _| {}).await;
     let outcome = healthy(layer, ended);

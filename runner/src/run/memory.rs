@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use cairn_spec::{LayerName, ObjectId};
 use serde_json::{Value as Json, json};
 
-use super::{NAMESPACE, RunError};
+use super::{NAMESPACE, Progress, RunError, Tell};
 use crate::{
     cluster::{Applied, Cluster, ClusterError, Force, Judged, Listed, Mode, Propagation, id_of},
     inventory::{Damage, Home, Inventory, PARENTS, decode, encode, layer_of, parts_of, set_id},
@@ -27,6 +27,8 @@ pub struct Memory {
     pub cluster: String,
     /// How far runs are.
     pub journal: Journal,
+    /// The version of the journal that was read or written last; none when there is no journal.
+    journal_version: Option<String>,
     /// What each layer has.
     pub inventories: Vec<Inventory>,
     /// Layers whose inventories cannot be read, and why.
@@ -38,9 +40,11 @@ impl Memory {
     /// empty, so nothing is pruned by it.
     pub async fn read(cluster: &Cluster) -> Result<Self, RunError> {
         let uid = cluster_uid(cluster).await?;
+        let (journal, journal_version) = read_journal(cluster).await?;
         let mut memory = Self {
             cluster: uid,
-            journal: read_journal(cluster).await?,
+            journal,
+            journal_version,
             inventories: Vec::new(),
             damaged: Vec::new(),
         };
@@ -90,15 +94,34 @@ impl Memory {
             .unwrap_or_else(|| Inventory::new(layer.clone(), self.cluster.clone()))
     }
 
-    /// Writes the journal.
-    pub(super) async fn write_journal(&self, cluster: &Cluster) -> Result<(), RunError> {
+    /// Writes the journal, if nobody else has written it since.
+    pub(super) async fn write_journal(
+        &mut self,
+        cluster: &Cluster,
+        tell: Tell<'_>,
+    ) -> Result<(), RunError> {
         let text = serde_json::to_string(&self.journal).unwrap_or_default();
-        let map = json!({
+        let mut map = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": JOURNAL, "namespace": NAMESPACE},
             "data": {JOURNAL_KEY: text},
         });
-        write(cluster, &map, "write the journal").await
+        if let Some(version) = &self.journal_version {
+            map["metadata"]["resourceVersion"] = version.as_str().into();
+        }
+        let swapped = cluster.swap(&map).await;
+        let Some(live) = swapped.map_err(|source| remembering("write the journal", source))? else {
+            let (journal, _) = read_journal(cluster).await?;
+            return Err(RunError::TakenOver {
+                by: journal.holder.unwrap_or_else(|| "somebody".to_owned()),
+            });
+        };
+        let version = live["metadata"]["resourceVersion"].as_str();
+        self.journal_version = version.map(str::to_owned);
+        if let Some(run) = &self.journal.run {
+            tell(Progress::Phase { phase: &run.phase });
+        }
+        Ok(())
     }
 
     /// Writes a layer's inventory, and remembers it. The parts come before the parent that names them; parts
@@ -107,6 +130,7 @@ impl Memory {
         &mut self,
         cluster: &Cluster,
         inventory: Inventory,
+        tell: Tell<'_>,
     ) -> Result<(), RunError> {
         const DOING: &str = "write an inventory";
         let encoded = encode(&inventory, HOME);
@@ -122,9 +146,28 @@ impl Memory {
         for name in old.iter().filter(|name| !named.contains(name)) {
             delete(cluster, &config_map_id(name)).await?;
         }
+        tell(Progress::Remembered {
+            layer: &inventory.layer,
+            objects: inventory.entries.len(),
+        });
         self.inventories.retain(|it| it.layer != inventory.layer);
         self.inventories.push(inventory);
         self.inventories.sort_by_key(|inventory| inventory.place);
+        Ok(())
+    }
+
+    /// What was found again by labels is known for sure when a bundle was applied to it.
+    pub(super) async fn trust_what_was_recovered(
+        &mut self,
+        cluster: &Cluster,
+        tell: Tell<'_>,
+    ) -> Result<(), RunError> {
+        let recovered = self.inventories.iter().filter(|it| it.recovered);
+        let recovered: Vec<Inventory> = recovered.cloned().collect();
+        for mut inventory in recovered {
+            inventory.recovered = false;
+            self.write_inventory(cluster, inventory, tell).await?;
+        }
         Ok(())
     }
 
@@ -169,17 +212,21 @@ async fn cluster_uid(cluster: &Cluster) -> Result<String, RunError> {
     })
 }
 
-async fn read_journal(cluster: &Cluster) -> Result<Journal, RunError> {
+/// The journal and its version.
+pub(super) async fn read_journal(cluster: &Cluster) -> Result<(Journal, Option<String>), RunError> {
     let map = cluster
         .get(&config_map_id(JOURNAL))
         .await
         .map_err(|source| remembering("read the journal", source))?;
     let Some(map) = map else {
-        return Ok(Journal::default());
+        return Ok((Journal::default(), None));
     };
     let text = map["data"][JOURNAL_KEY].as_str();
     let text = text.ok_or_else(|| RunError::JournalDamaged("it is empty".to_owned()))?;
-    serde_json::from_str(text).map_err(|error| RunError::JournalDamaged(error.to_string()))
+    let journal =
+        serde_json::from_str(text).map_err(|error| RunError::JournalDamaged(error.to_string()))?;
+    let version = map["metadata"]["resourceVersion"].as_str();
+    Ok((journal, version.map(str::to_owned)))
 }
 
 fn config_map_id(name: &str) -> ObjectId {

@@ -1,8 +1,9 @@
 //! What a run would do, found out without writing anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_spec::{Digest, LayerName, ObjectId, Stage, canonical_json};
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -16,6 +17,9 @@ use crate::{
     prune::Decision,
     rights::Missing,
 };
+
+/// How many lists are asked for at once; the cluster has a limit of its own, too.
+const CONCURRENCY: usize = 8;
 
 /// What a run would do.
 #[derive(Debug)]
@@ -243,6 +247,49 @@ pub(super) fn marked<'a>(
         .collect()
 }
 
+/// Which objects of a stage are there, and of which that may not be asked.
+#[derive(Default)]
+struct StagePresence {
+    present: BTreeMap<ObjectId, Presence>,
+    refused: BTreeMap<ObjectId, String>,
+}
+
+/// Asks once for all objects of a kind and a namespace.
+async fn present(
+    cluster: &Cluster,
+    stage: &StageObjects,
+    label: &str,
+) -> Result<StagePresence, ClusterError> {
+    let mut alike: BTreeMap<(&str, &str, Option<&str>), Vec<ObjectId>> = BTreeMap::new();
+    for object in stage.planned.iter().filter(|object| object.hook.is_none()) {
+        let id = &object.id;
+        let key = (
+            id.api_version.as_str(),
+            id.kind.as_str(),
+            id.namespace.as_deref(),
+        );
+        alike.entry(key).or_default().push(id.clone());
+    }
+    let asked = alike.into_values().map(async |ids| {
+        let present = cluster.presence(&ids, label).await;
+        (ids, present)
+    });
+    let mut answers = stream::iter(asked).buffer_unordered(CONCURRENCY);
+    let mut all = StagePresence::default();
+    while let Some((ids, answer)) = answers.next().await {
+        match answer {
+            Ok(present) => all.present.extend(present),
+            Err(ClusterError::Refused(refusal)) if refusal.code == 403 => {
+                let why = refusal.brief();
+                all.refused
+                    .extend(ids.into_iter().map(|id| (id, why.clone())));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
 async fn plan_stage(
     Context { cluster, options }: Context<'_>,
     layer: &Layer,
@@ -255,29 +302,24 @@ async fn plan_stage(
     };
     let set = set_id(&layer.name, NAMESPACE);
     let label = format!("{PART_OF}={set}");
+    let seen = present(cluster, stage, &label).await.map_err(asking)?;
     let mut planned = Vec::new();
     for batch in stage.batches(options.secrets) {
-        let objects = marked(stage, batch?, &set);
-        let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| (*id).clone()).collect();
-        let present = match cluster.presence(&ids, &label).await {
-            Ok(present) => present,
-            // What cannot be looked at is not a reason to say nothing of the others.
-            Err(ClusterError::Refused(refusal)) if refusal.code == 403 => {
-                planned.extend(ids.into_iter().map(|id| ObjectPlan {
-                    id,
-                    stage: stage.stage,
-                    step: Step::Refused(refusal.brief()),
-                }));
-                continue;
-            }
-            Err(error) => return Err(asking(error)),
-        };
+        // What cannot be looked at is not a reason to say nothing of the others.
+        let (objects, refused): (Vec<_>, Vec<_>) = marked(stage, batch?, &set)
+            .into_iter()
+            .partition(|(id, _)| !seen.refused.contains_key(*id));
+        planned.extend(refused.into_iter().map(|(id, _)| ObjectPlan {
+            id: id.clone(),
+            stage: stage.stage,
+            step: Step::Refused(seen.refused.get(id).cloned().unwrap_or_default()),
+        }));
         let is_known = |(id, object): &(&ObjectId, Json)| {
             is_unchanged(
                 inventory,
                 id,
                 desired_digest(object, &ignored(options.ignore, id)).as_ref(),
-                present.get(*id),
+                seen.present.get(*id),
             )
         };
         let asked: Vec<Candidate<'_>> = objects

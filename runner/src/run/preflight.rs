@@ -14,8 +14,22 @@ use crate::{
 
 /// What is done with each kind that a bundle has.
 const OF_KIND: [&str; 2] = ["list", "watch"];
-/// What is done with each object. Server-side apply names the object that it makes.
-const OF_OBJECT: [&str; 3] = ["create", "get", "patch"];
+/// What is done with each object. One that an apply makes has a name already, which a role may name.
+const OF_OBJECT: [&str; 3] = ["get", "patch", "create"];
+/// Where Cairn keeps its memory: journal and inventories, bundles, and who is at work.
+const OWN: [(&str, &str, &[&str]); 3] = [
+    (
+        "",
+        "configmaps",
+        &["get", "list", "create", "patch", "update", "delete"],
+    ),
+    ("", "secrets", &["get", "list", "create", "patch", "delete"]),
+    (
+        "coordination.k8s.io",
+        "leases",
+        &["get", "create", "update", "delete"],
+    ),
+];
 /// What says how workloads are.
 const OF_WORKLOADS: [(&str, &str); 3] = [
     ("", "pods"),
@@ -25,6 +39,33 @@ const OF_WORKLOADS: [(&str, &str); 3] = [
 
 /// Plurals by group and kind, of kinds that a bundle defines.
 type Defined = BTreeMap<(String, String), String>;
+
+/// Fails if whoever applies a bundle lacks a right for it. Nothing is written, so it can be asked before
+/// anything else is done.
+pub async fn check_rights(
+    cluster: &Cluster,
+    bundle: &Bundle,
+    options: &Options<'_>,
+) -> Result<(), RunError> {
+    refuse_without(missing_rights(cluster, bundle, options).await?)
+}
+
+/// Fails if whoever applies or uninstalls may not delete what is remembered and not wanted.
+pub(super) async fn check_deletions(
+    cluster: &Cluster,
+    memory: &Memory,
+    wanted: &BTreeSet<Identity>,
+) -> Result<(), RunError> {
+    refuse_without(missing_for_deletions(cluster, memory, wanted).await?)
+}
+
+/// Better nothing is begun than half of it done.
+fn refuse_without(missing: Vec<Missing>) -> Result<(), RunError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(RunError::RightsMissing { missing })
+}
 
 /// The rights that are missing for applying a bundle.
 pub(super) async fn missing_rights(
@@ -76,13 +117,15 @@ fn own() -> Needs {
         namespace: None,
     };
     needs.of_object(of_cluster, "kube-system", &["get"]);
-    needs.of_object(of_cluster, NAMESPACE, &["patch"]);
-    let memory = Where {
-        group: "",
-        resource: "configmaps",
-        namespace: Some(NAMESPACE),
-    };
-    needs.of_kind(memory, &["get", "list", "create", "patch", "delete"]);
+    needs.of_object(of_cluster, NAMESPACE, &["patch", "create"]);
+    for (group, resource, verbs) in OWN {
+        let place = Where {
+            group,
+            resource,
+            namespace: Some(NAMESPACE),
+        };
+        needs.of_kind(place, verbs);
+    }
     needs
 }
 

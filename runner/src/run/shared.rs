@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::Memory;
 use crate::{
     cluster::{Cluster, Kinds, Listed, Resource},
     inventory::Identity,
@@ -24,19 +23,14 @@ const GIVEN: [(&str, &str); 2] = [
     ("ServiceAccount", "default"),
 ];
 
-/// True unless everything in a namespace is Cairn's, belongs to something else there, or is Kubernetes' own.
+/// True unless everything in a namespace is one of ours, belongs to something else there, or is Kubernetes' own.
 /// What cannot be listed counts as somebody else's.
 pub(super) async fn is_shared(
     cluster: &Cluster,
     kinds: &Kinds,
-    memory: &Memory,
+    ours: &BTreeSet<&Identity>,
     namespace: &str,
 ) -> bool {
-    let ours: BTreeSet<&Identity> = memory
-        .inventories
-        .iter()
-        .flat_map(|inventory| inventory.entries.keys())
-        .collect();
     for resource in kinds.namespaced() {
         let kind = (resource.group.as_str(), resource.kind.as_str());
         if DERIVED.contains(&kind) {
@@ -45,10 +39,15 @@ pub(super) async fn is_shared(
         let listed = cluster
             .list(resource, Some(namespace), "", Listed::Metadata)
             .await;
-        let Ok(objects) = listed else { return true };
+        let objects = match listed {
+            Ok(objects) => objects,
+            // The kind has gone since it was asked for.
+            Err(error) if error.is_not_found() => continue,
+            Err(_) => return true,
+        };
         if objects
             .iter()
-            .any(|object| is_foreign(resource, object, &ours))
+            .any(|object| is_foreign(resource, object, ours))
         {
             return true;
         }

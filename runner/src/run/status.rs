@@ -1,15 +1,16 @@
 //! How what was applied is now: layers, objects, their health.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_spec::{LayerName, ObjectId};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Memory, NAMESPACE, RunError};
+use super::{Memory, NAMESPACE, Options, RunError, look, secrets, store::load_bundle};
 use crate::{
     cluster::{Cluster, ClusterError, Listed, id_of as object_id, owned_fields},
+    drift::Drift,
     health::{Status, Verdict, missing},
     inventory::{Entry, Identity, Inventory, PART_OF, set_id},
     journal::Journal,
@@ -51,6 +52,9 @@ pub struct ObjectStatus {
     pub health: Verdict,
     /// Somebody changed a field of ours, or deleted it; none when it is not known.
     pub drifted: Option<bool>,
+    /// What somebody changed, as far as it is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
 }
 
 /// Asks for all objects that Cairn has in a cluster.
@@ -63,11 +67,13 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, RunError> {
             objects: objects(cluster, inventory).await?,
         });
     }
-    Ok(ClusterStatus {
+    let mut status = ClusterStatus {
         journal: memory.journal,
         layers,
         damaged: memory.damaged,
-    })
+    };
+    tell_drift(cluster, &mut status).await;
+    Ok(status)
 }
 
 /// The objects of a kind in a namespace: what one list covers.
@@ -113,6 +119,7 @@ async fn in_place(
             None => missing(&Json::Null),
         },
         drifted: drifted(entry, found.get(id)),
+        drift: Vec::new(),
     });
     Ok(all.collect())
 }
@@ -176,6 +183,50 @@ fn id_of(identity: &Identity, entry: &Entry) -> ObjectId {
         kind: identity.kind.clone(),
         namespace: identity.namespace.clone(),
         name: identity.name.clone(),
+    }
+}
+
+/// What is only looked at is nobody's run.
+const NOBODY: &str = "";
+
+/// Says which fields drifted, by the bundle that is kept in the cluster. That there is none, or that it
+/// cannot be asked, is no reason to say nothing at all.
+async fn tell_drift(cluster: &Cluster, status: &mut ClusterStatus) {
+    let Some(run) = &status.journal.run else {
+        return;
+    };
+    let objects = status.layers.iter().flat_map(|layer| &layer.objects);
+    let suspects: BTreeSet<Identity> = objects
+        .filter(|object| object.drifted == Some(true))
+        .map(|object| object.identity.clone())
+        .collect();
+    if suspects.is_empty() {
+        return;
+    }
+    let Ok(bundle) = load_bundle(cluster, &run.bundle).await else {
+        return;
+    };
+    let Ok(secrets) = secrets(cluster, &bundle).await else {
+        return;
+    };
+    let Ok(looked) = look(cluster, &bundle, &suspects, &Options::new(&secrets, NOBODY)).await
+    else {
+        return;
+    };
+    let mut drifts: BTreeMap<Identity, Vec<Drift>> = looked
+        .into_iter()
+        .map(|looked| {
+            let changes = looked.finding.changes();
+            (
+                Identity::from(&looked.id),
+                changes.iter().map(Drift::from).collect(),
+            )
+        })
+        .collect();
+    for object in status.layers.iter_mut().flat_map(|it| &mut it.objects) {
+        if let Some(drift) = drifts.remove(&object.identity) {
+            object.drift = drift;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use cairn_runner::{
     cluster::{Awaited, Ended, Waiting, id_of},
     health::Status,
 };
+use cairn_test_kube::unique;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -135,6 +136,51 @@ async fn what_does_not_get_ready_in_time_is_named() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn a_custom_resource_is_waited_for_until_its_controller_has_said_something() -> Result<()> {
+    let world = World::shared().await?;
+    let group = format!("{}.test", unique("g"));
+    let condition = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("things.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": "Thing", "plural": "things"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"status": {
+                    "type": "object",
+                    "properties": {"conditions": {"type": "array", "items": condition}},
+                }}}},
+            }],
+        },
+    });
+    let thing = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "Thing",
+        "metadata": {"name": "one", "namespace": world.namespace},
+    });
+    let minute = Duration::from_mins(1);
+    let (ended, _) = waited(&world, std::slice::from_ref(&definition), minute).await?;
+    assert_eq!(ended, Ended::Healthy);
+    world.cluster.discover().await?;
+    let one = std::slice::from_ref(&thing);
+    let (ended, _) = waited(&world, one, Duration::from_secs(1)).await?;
+    let Ended::TimedOut(late) = ended else {
+        bail!("{ended:?}");
+    };
+    assert_eq!(late[0].verdict.reason, "NoStatus");
+    let ready = r#"{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"#;
+    world.kubectl(&format!(
+        "patch things.{group} one --subresource=status --type=merge --patch={ready}"
+    ))?;
+    let (ended, _) = waited(&world, one, minute).await?;
+    assert_eq!(ended, Ended::Healthy);
+    world.kubectl(&format!("delete crd things.{group}"))?;
+    Ok(())
+}
+
 /// Applies objects and waits for them; how it ended, and each verdict with its kind.
 async fn waited(
     world: &World,
@@ -145,17 +191,14 @@ async fn waited(
     let applied = Timestamp::from_second(now.as_secs().try_into()?)?;
     let mut awaited = Vec::new();
     for object in objects {
-        awaited.push(Awaited {
-            id: id_of(object),
-            desired: object.clone(),
-            live: world.apply(object).await?,
-            applied,
-        });
+        let live = world.apply(object).await?;
+        awaited.push(Awaited::new(id_of(object), object, live, applied));
     }
     let how = Waiting {
         label: "",
         timeout,
         load_balancer_address: true,
+        health: &[],
     };
     let mut told = Vec::new();
     let ended = world

@@ -1,14 +1,15 @@
 //! Installing, changing, failing, removing.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use cairn_runner::{
     bundle::Secrets,
-    run::{RunError, Verb, plan, status},
+    run::{OnFailure, RunError, Verb, plan, status},
 };
 use insta::assert_snapshot;
-use serde_json::json;
 
-use crate::world::{Layers, World, config_map, deployment, namespace};
+use crate::world::{Layers, World, config_map, definition, deployment, namespace, thing};
 
 fn shop(image: &str, value: &str) -> Layers {
     Layers::default()
@@ -63,7 +64,8 @@ async fn a_bundle_comes_changes_and_goes() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]
 async fn an_image_that_cannot_be_had_fails_at_once_and_is_not_tried_again() -> Result<()> {
-    let world = World::new().await?;
+    let mut world = World::new().await?;
+    world.on_failure = OnFailure::Halt;
     world.apply(&shop("example.org/web:1", "a")).await?;
     let bad = shop("example.org/web:2-pull-fails", "a");
     let Err(RunError::Unhealthy {
@@ -89,10 +91,8 @@ async fn an_image_that_cannot_be_had_fails_at_once_and_is_not_tried_again() -> R
     Ok(())
 }
 
-#[tokio::test]
-#[ignore = "needs kube, kubectl"]
-async fn definitions_come_before_their_resources() -> Result<()> {
-    let world = World::new().await?;
+/// Whose pack says how its objects are judged.
+fn thing_by_rule(phase: &str) -> Layers {
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "things.example.dev"},
@@ -106,12 +106,66 @@ async fn definitions_come_before_their_resources() -> Result<()> {
     });
     let thing = json!({
         "apiVersion": "example.dev/v1", "kind": "Thing",
-        "metadata": {"name": "one", "namespace": "shop"}, "spec": {"size": 1},
+        "metadata": {"name": "one", "namespace": "shop"}, "spec": {"phase": phase},
     });
-    let layers = Layers::default()
+    let rule = json!({
+        "group": "example.dev", "kind": "Thing",
+        "failed": "spec.phase == 'Broken'", "current": "status.phase == spec.phase",
+    });
+    Layers::default()
+        .judged_by(rule)
         .with("base", "namespaces", namespace("shop"))
         .with("base", "custom-resource-definitions", definition)
-        .with("base", "custom-resources", thing);
+        .with("things", "custom-resources", thing)
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn rules_of_packs_say_when_an_object_is_healthy() -> Result<()> {
+    let mut world = World::new().await?;
+    let broken = world.apply(&thing_by_rule("Broken")).await.unwrap_err();
+    let RunError::Unhealthy {
+        timed_out: false,
+        unhealthy,
+        ..
+    } = broken
+    else {
+        panic!("{broken:?}");
+    };
+    assert_snapshot!(unhealthy[0].verdict.message, @"`spec.phase == 'Broken'` holds");
+
+    // Nothing serves the kind, so nothing writes the status that is waited for.
+    world.timeout = Duration::from_secs(2);
+    let late = world.apply(&thing_by_rule("Ready")).await.unwrap_err();
+    let RunError::Unhealthy {
+        timed_out: true,
+        unhealthy,
+        ..
+    } = late
+    else {
+        panic!("{late:?}");
+    };
+    assert_snapshot!(unhealthy[0].verdict.message, @"Waiting for `status.phase == spec.phase`: no such field: `status`");
+    world.kubectl(
+        r#"patch things.example.dev -n shop one --type=merge --patch={"status":{"phase":"Ready"}}"#,
+    )?;
+    let layers = thing_by_rule("Ready").with("things", "custom-resources", config_map("more", "x"));
+    world.apply(&layers).await?;
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn definitions_come_before_their_resources() -> Result<()> {
+    let world = World::new().await?;
+    let layers = Layers::default()
+        .with("base", "namespaces", namespace("shop"))
+        .with(
+            "base",
+            "custom-resource-definitions",
+            definition("Thing", &["v1"]),
+        )
+        .with("base", "custom-resources", thing("one", 1));
     let (bundle, _) = layers.bundle()?;
     let secrets = Secrets::default();
     let planned = plan(&world.cluster, &bundle, &world.options(&secrets)).await?;

@@ -66,11 +66,40 @@ async fn nothing_is_pruned_by_an_inventory_that_was_lost_or_damaged() -> Result<
     ] {
         world.apply(&two).await?;
         world.kubectl(damage)?;
-        world.apply(&one("base", "a")).await?;
-        assert!(
-            world.kubectl("get configmap -n shop second").is_ok(),
-            "{damage}"
-        );
+        let kept = world.apply(&one("base", "a")).await?;
+        let r8 = "ConfigMap shop/second: kept: R8: the inventory was lost and found by labels";
+        assert!(kept.lines().any(|line| line == r8), "{damage}: {kept}");
+        assert!(world.kubectl("get configmap -n shop second").is_ok());
+        // What was found again is known for sure after a bundle was applied.
+        let pruned = world.apply(&one("base", "a")).await?;
+        assert_eq!(pruned, "ConfigMap shop/second: deleted", "{damage}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn nothing_is_pruned_by_an_inventory_of_another_cluster() -> Result<()> {
+    let world = World::new().await?;
+    let two = one("base", "a").with("base", "configuration", config_map("second", "b"));
+    world.apply(&two).await?;
+    let get = "get configmap -n cairn-system cairn-inventory-base -o json";
+    let mut brought: serde_json::Value = serde_json::from_str(&world.kubectl(get)?)?;
+    let uid = world.uid("namespace kube-system")?;
+    let header = &mut brought["metadata"]["annotations"]["cairn.dev/inventory"];
+    let text = header.as_str().unwrap_or_default();
+    assert!(text.contains(&uid));
+    *header = text.replace(&uid, "another-cluster").into();
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(&file, brought.to_string())?;
+    world.kubectl(&format!("replace -f {}", file.path().display()))?;
+    for error in [
+        world.apply(&one("base", "a")).await.unwrap_err(),
+        world.uninstall().await.unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert_eq!(text, "the inventory of layer `base` is another cluster's");
+    }
+    assert!(world.kubectl("get configmap -n shop second").is_ok());
     Ok(())
 }

@@ -7,7 +7,10 @@ use cairn_runner::{
     bundle::{Bundle, BundleReader, Secrets},
     cluster::{Access, Cluster, Pace, id_of},
     inventory::Identity,
-    run::{Adoption, IgnoreRule, Options, Outcome, Progress, RunError, apply, uninstall},
+    run::{
+        Adoption, Finish, IgnoreRule, OnFailure, Options, Outcome, Progress, RunError, apply,
+        roll_back, store, uninstall,
+    },
 };
 use cairn_spec::{Artifact, Digest, FileTree, bundle_artifact, unpack_bundle};
 use cairn_test_kube::KubeServer;
@@ -18,16 +21,29 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) adoption: Adoption,
     pub(crate) approved: BTreeSet<Identity>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) deletion_timeout: Duration,
     pub(crate) ignore: Vec<IgnoreRule>,
+    /// How long a layer may take.
+    pub(crate) timeout: Duration,
 }
 
 /// A bundle under construction: layers of stages of objects.
 #[derive(Default)]
-pub(crate) struct Layers(Vec<(&'static str, &'static str, Json)>);
+pub(crate) struct Layers {
+    objects: Vec<(&'static str, &'static str, Json)>,
+    health: Vec<Json>,
+}
 
 impl Layers {
     pub(crate) fn with(mut self, layer: &'static str, stage: &'static str, object: Json) -> Self {
-        self.0.push((layer, stage, object));
+        self.objects.push((layer, stage, object));
+        self
+    }
+
+    /// Judges objects by a rule, which comes with the first layer.
+    pub(crate) fn judged_by(mut self, rule: Json) -> Self {
+        self.health.push(rule);
         self
     }
 
@@ -40,7 +56,7 @@ impl Layers {
     pub(crate) fn artifact(&self) -> Result<Artifact> {
         let mut tree = FileTree::new();
         let mut layers: Vec<Json> = Vec::new();
-        for (index, (layer, stage, object)) in self.0.iter().enumerate() {
+        for (index, (layer, stage, object)) in self.objects.iter().enumerate() {
             let path = format!("{layer}/{index:03}.yaml");
             // JSON is YAML.
             let text = object.to_string();
@@ -59,6 +75,9 @@ impl Layers {
             let objects = stages.last_mut().context("no stage")?["objects"].as_array_mut();
             objects.context("no objects")?.push(planned);
             tree.put(&format!("manifests/{path}"), text);
+        }
+        if let Some(first) = layers.first_mut() {
+            first["health"] = json!(self.health);
         }
         let plan =
             json!({"apiVersion": "cairn.dev/v1", "kind": "Plan", "layers": layers, "edges": []});
@@ -103,63 +122,74 @@ impl World {
             server,
             adoption: Adoption::Refuse,
             approved: BTreeSet::new(),
+            on_failure: OnFailure::Rollback,
+            deletion_timeout: Duration::from_secs(30),
             ignore: Vec::new(),
+            timeout: Duration::from_mins(1),
         })
     }
 
     pub(crate) fn options<'a>(&'a self, secrets: &'a Secrets) -> Options<'a> {
         Options {
-            secrets,
             adoption: self.adoption,
-            timeout: Duration::from_mins(1),
-            load_balancer_address: false,
+            on_failure: self.on_failure,
+            timeout: self.timeout,
+            deletion_timeout: self.deletion_timeout,
             approved: &self.approved,
             approved_amount: true,
             ignore: &self.ignore,
+            ..Options::new(secrets, "a test")
         }
     }
 
     /// Applies a bundle; what happened to each object, and to those that nobody wants any more.
     pub(crate) async fn apply(&self, layers: &Layers) -> Result<String, RunError> {
+        self.try_apply(layers, false).await
+    }
+
+    /// The same, perhaps though it failed before.
+    pub(crate) async fn try_apply(&self, layers: &Layers, again: bool) -> Result<String, RunError> {
+        let artifact = layers.artifact().expect("the bundle can be built");
+        store::keep(&self.cluster, &artifact).await?;
         let (bundle, digest) = layers.bundle().expect("the bundle is whole");
         let mut lines = Vec::new();
-        let mut tell = |progress: Progress<'_>| match progress {
-            Progress::Applied {
-                object, outcome, ..
-            } if outcome != Outcome::Unchanged => {
-                lines.push(format!("{outcome:?} {object}"));
-            }
-            Progress::Pruned {
-                object, decision, ..
-            } => lines.push(format!("{object}: {decision}")),
-            _ => {}
-        };
+        let mut tell = |progress: Progress<'_>| lines.extend(line(&progress));
         let secrets = Secrets::default();
         let options = self.options(&secrets);
-        apply(
+        let applied = apply(
             &self.cluster,
             &bundle,
-            (&digest, false),
+            (&digest, again),
             &options,
             &mut tell,
-        )
-        .await?;
+        );
+        assert_eq!(applied.await?, Finish::Done);
         Ok(lines.join("\n"))
     }
 
     pub(crate) async fn uninstall(&self) -> Result<String, RunError> {
         let mut lines = Vec::new();
-        let mut tell = |progress: Progress<'_>| {
-            if let Progress::Pruned {
-                object, decision, ..
-            } = progress
-            {
-                lines.push(format!("{object}: {decision}"));
-            }
-        };
+        let mut tell = |progress: Progress<'_>| lines.extend(line(&progress));
         let secrets = Secrets::default();
-        uninstall(&self.cluster, &self.options(&secrets), &mut tell).await?;
+        let options = self.options(&secrets);
+        let gone = uninstall(&self.cluster, &options, &mut tell);
+        assert_eq!(gone.await?, Finish::Done);
         Ok(lines.join("\n"))
+    }
+
+    /// Goes back; to which bundle, and what happened to objects.
+    pub(crate) async fn roll_back(
+        &self,
+        to: Option<&Digest>,
+    ) -> Result<(Digest, String), RunError> {
+        let mut lines = Vec::new();
+        let mut tell = |progress: Progress<'_>| lines.extend(line(&progress));
+        let secrets = Secrets::default();
+        let options = self.options(&secrets);
+        let went = roll_back(&self.cluster, to, &options, &mut tell);
+        let (digest, finish) = went.await?;
+        assert_eq!(finish, Finish::Done);
+        Ok((digest, lines.join("\n")))
     }
 
     pub(crate) fn kubectl(&self, arguments: &str) -> Result<String> {
@@ -202,5 +232,51 @@ pub(crate) fn deployment(name: &str, image: &str) -> Json {
                 "spec": {"containers": [{"name": "main", "image": image}]},
             },
         },
+    })
+}
+
+/// What happened to an object, if anything did.
+fn line(progress: &Progress<'_>) -> Option<String> {
+    match progress {
+        Progress::Applied {
+            object, outcome, ..
+        } if *outcome != Outcome::Unchanged => Some(format!("{outcome:?} {object}")),
+        Progress::Pruned {
+            object, decision, ..
+        } => Some(format!("{object}: {decision}")),
+        _ => None,
+    }
+}
+
+pub(crate) fn definition(kind: &str, versions: &[&str]) -> Json {
+    let plural = format!("{}s", kind.to_lowercase());
+    let versions: Vec<Json> = versions
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            // Objects are stored in the newest one.
+            json!({
+                "name": name, "served": true, "storage": index + 1 == versions.len(),
+                "schema": {"openAPIV3Schema": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            })
+        })
+        .collect();
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.example.dev")},
+        "spec": {
+            "group": "example.dev", "scope": "Namespaced",
+            "names": {"plural": plural, "singular": kind.to_lowercase(), "kind": kind},
+            "versions": versions,
+        },
+    })
+}
+
+pub(crate) fn thing(name: &str, size: u32) -> Json {
+    json!({
+        "apiVersion": "example.dev/v1", "kind": "Thing",
+        "metadata": {"name": name, "namespace": "shop"}, "spec": {"size": size},
     })
 }

@@ -3,6 +3,7 @@
 mod bundle;
 mod cluster;
 mod generated;
+mod health;
 mod host;
 mod lock;
 mod pack;
@@ -24,6 +25,7 @@ pub use cluster::{
     ClusterManifest, ClusterMetadata, ClusterOverride, ClusterProfile, ClusterSpec, SecretRef,
 };
 pub use generated::{GeneratedValue, GeneratedValues, GeneratedValuesManifest};
+pub use health::HealthRule;
 pub use host::{
     HostCommand, HostFile, HostPackage, HostPlan, HostPlanStep, HostRole, HostStep, HostSteps,
     HostUnit, UnitState,

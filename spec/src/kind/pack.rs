@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, GeneratedValues, PackKind, PresetKind, is_default};
+use super::{ApiVersion, GeneratedValues, HealthRule, PackKind, PresetKind, is_default};
 use crate::{
     CapabilityName, ChartName, ChartRepository, Digest, PackName, PresetName, Version, VersionRange,
 };
@@ -134,6 +134,10 @@ pub struct PackSpec {
     /// Values that other layers may read: a path and its JSON Schema.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exports: BTreeMap<String, serde_json::Value>,
+    /// How objects of kinds that say it in their own way are judged, in this layer and in all others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub health: Vec<HealthRule>,
     /// What the linter should let pass.
     #[serde(default, skip_serializing_if = "LintSettings::is_empty")]
     pub lint: LintSettings,

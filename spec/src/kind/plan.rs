@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, LayerKind, PlanKind};
+use super::{ApiVersion, HealthRule, LayerKind, PlanKind};
 use crate::{Digest, LayerName};
 
 /// `plan.json`.
@@ -32,6 +32,9 @@ pub struct PlanLayer {
     pub stages: Vec<PlanStage>,
     /// What must be so before the next layer starts.
     pub gates: Vec<Gate>,
+    /// How its pack wants objects to be judged that say it in their own way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<HealthRule>,
     /// What its charts render and the bundle does not hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -47,8 +50,8 @@ pub enum Stage {
     Namespaces,
     /// Custom resource definitions; they must be established before the next stage.
     CustomResourceDefinitions,
-    /// Hooks of charts that run before an installation or an upgrade, each when those of lower
-    /// weight are done.
+    /// Hooks of charts that run before an installation, an upgrade or a rollback, each when those
+    /// of lower weight are done.
     PreHooks,
     /// Cluster roles and their bindings, priority, storage, runtime, ingress and gateway classes.
     ClusterScope,
@@ -62,8 +65,8 @@ pub enum Stage {
     CustomResources,
     /// API services, webhooks and admission policies: last, so that their backends are up.
     Admission,
-    /// Hooks of charts that run after an installation or an upgrade, each when those of lower
-    /// weight are done.
+    /// Hooks of charts that run after an installation, an upgrade or a rollback, each when those
+    /// of lower weight are done.
     PostHooks,
 }
 

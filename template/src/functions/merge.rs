@@ -69,10 +69,11 @@ fn merged(call: &mut Call<'_, '_>, winner: Winner) -> Outcome<Result<Value, Mixe
         let source = call.value(index)?;
         call.state().read_shallow(&source);
         let because = source.because;
-        if let Data::Map(source) = &source.data
-            && let Err(mixed) = merge_into(call, (&map, source), winner, because, 0)?
-        {
-            return Ok(Err(mixed));
+        if let Data::Map(entries) = &source.data {
+            if let Err(mixed) = merge_into(call, (&map, entries), winner, because, 0)? {
+                return Ok(Err(mixed));
+            }
+            note_kept(call, (&map, entries), winner, &source)?;
         }
     }
     Ok(Ok(Value {
@@ -103,11 +104,12 @@ fn merge_into(
         call.state().read_shallow(&old);
         let reasons = old.shallow_origins(call.state());
         let because = call.state().tracker.union(because, reasons);
-        if let (Data::Map(old), Data::Map(new)) = (&old.data, &new.data) {
-            let result = merge_into(call, (old, new), winner, because, depth + 1)?;
+        if let (Data::Map(into), Data::Map(from)) = (&old.data, &new.data) {
+            let result = merge_into(call, (into, from), winner, because, depth + 1)?;
             if result.is_err() {
                 return Ok(result);
             }
+            note_kept(call, (into, from), winner, new)?;
         }
         if winner == Winner::Destination && is_mixed(&old, new) {
             return Ok(Err(MixedTypes));
@@ -118,6 +120,36 @@ fn merge_into(
         }
     }
     Ok(Ok(()))
+}
+
+/// Where the source wins, what the destination keeps is there because the source has no such key.
+fn note_kept(
+    call: &mut Call<'_, '_>,
+    (destination, source): (&Map, &Map),
+    winner: Winner,
+    of_source: &Value,
+) -> Outcome<()> {
+    if winner != Winner::Source || call.state().tracker.is_off() {
+        return Ok(());
+    }
+    let reasons = of_source.shallow_origins(call.state());
+    if reasons == OriginSet::EMPTY {
+        return Ok(());
+    }
+    let entries = destination.entries();
+    call.state().step(entries.len())?;
+    let kept: Vec<_> = entries
+        .iter()
+        .filter(|(key, _)| !source.contains_key(key))
+        .map(|(key, entry)| (Arc::clone(key), entry.clone()))
+        .collect();
+    drop(entries);
+    for (key, mut entry) in kept {
+        let because = entry.value.because;
+        entry.value.because = call.state().tracker.union(because, reasons);
+        destination.insert(key, entry);
+    }
+    Ok(())
 }
 
 /// Go would look into what the pointer of the destination points to, and finds another type.

@@ -58,8 +58,6 @@ mod urls;
 mod versions;
 mod wraps;
 
-use std::{collections::HashMap, sync::LazyLock};
-
 use crate::{
     call::Call,
     state::Outcome,
@@ -141,24 +139,110 @@ static FAMILIES: &[&[Function]] = &[
     wraps::FUNCTIONS,
 ];
 
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    FAMILIES
-        .iter()
-        .flat_map(|family| family.iter())
-        .map(|function| (function.name, function))
-        .collect()
-});
+/// All functions by their names, in a table that is made when this is compiled: to make it at each
+/// start would take as long as to parse a small template.
+static BY_NAME: Names = Names::of(FAMILIES);
+
+struct Names {
+    functions: [&'static Function; MOST_FUNCTIONS],
+    count: u8,
+    /// For the hash of a name, or the next free place behind it, one more than the function's
+    /// number; nothing is 0.
+    slots: [u8; SLOTS],
+}
+
+const MOST_FUNCTIONS: usize = 255;
+/// Four times as many as there are functions, so that names seldom meet.
+const SLOTS: usize = 1024;
+
+impl Names {
+    const fn of(families: &'static [&'static [Function]]) -> Self {
+        let mut names = Self {
+            functions: [&families[0][0]; MOST_FUNCTIONS],
+            count: 0,
+            slots: [0; SLOTS],
+        };
+        let mut family = 0;
+        while family < families.len() {
+            let mut index = 0;
+            while index < families[family].len() {
+                names.insert(&families[family][index]);
+                index += 1;
+            }
+            family += 1;
+        }
+        names
+    }
+
+    const fn insert(&mut self, function: &'static Function) {
+        let slot = self.slot(function.name.as_bytes());
+        if self.slots[slot] == 0 {
+            self.count += 1;
+            self.slots[slot] = self.count;
+        }
+        self.functions[self.slots[slot] as usize - 1] = function;
+    }
+
+    /// The slot of a name, or the one where it would be.
+    const fn slot(&self, name: &[u8]) -> usize {
+        let mut slot = hash(name);
+        while self.slots[slot] != 0 {
+            let known = self.functions[self.slots[slot] as usize - 1];
+            if are_equal(known.name.as_bytes(), name) {
+                break;
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        slot
+    }
+}
+
+/// FNV-1a, which is fast for short names.
+const fn hash(name: &[u8]) -> usize {
+    let mut hash = 0x811c_9dc5_u32;
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash ^ (hash >> 16)) as usize % SLOTS
+}
+
+const fn are_equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// A function, by its place among all: parsed templates hold many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FunctionId(u8);
+
+impl FunctionId {
+    pub(crate) fn function(self) -> &'static Function {
+        BY_NAME.functions[usize::from(self.0)]
+    }
+}
 
 /// The function of that name.
-pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    BY_NAME.get(name).copied()
+pub(crate) fn find(name: &str) -> Option<FunctionId> {
+    let slot = BY_NAME.slot(name.as_bytes());
+    BY_NAME.slots[slot].checked_sub(1).map(FunctionId)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::BY_NAME;
+    use super::{BY_NAME, find};
 
     /// What templates of Helm 4.2.3 can call: Go's own functions, Sprig's without `env` and
     /// `expandenv`, and Helm's.
@@ -190,7 +274,14 @@ mod tests {
     #[test]
     fn the_functions_are_those_of_helm() {
         let helm: BTreeSet<&str> = HELM.split_whitespace().collect();
-        let ours: BTreeSet<&str> = BY_NAME.keys().copied().collect();
+        let all = &BY_NAME.functions[..usize::from(BY_NAME.count)];
+        let ours: BTreeSet<&str> = all.iter().map(|function| function.name).collect();
+        assert_eq!(ours.len(), all.len());
+        for name in &ours {
+            let found = find(name).map(|found| found.function().name);
+            assert_eq!(found, Some(*name));
+        }
+        assert!(find("").is_none() && find("unknown").is_none());
         assert_eq!(helm.len(), 240);
         let missing: Vec<_> = helm.difference(&ours).collect();
         let unknown: Vec<_> = ours.difference(&helm).collect();

@@ -173,6 +173,7 @@ impl Renderer<'_> {
             Kind::Field(_) | Kind::Variable(..) | Kind::Chain(..) => self.path(frame, id, None)?,
             Kind::Pipe(_) => self.nested_pipeline(frame, id)?,
             Kind::Function(function) => {
+                let function = function.function();
                 let calling = Calling {
                     node: id,
                     name: function.name,

@@ -6,7 +6,7 @@ use std::{ops::Range, sync::Arc};
 use cairn_spec::{SourceId, Span};
 
 use super::literal::Number;
-use crate::functions::Function;
+use crate::functions::FunctionId;
 
 /// A parsed text with all templates that it defines.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub(super) enum Kind {
     // What stands in an action.
     Pipe(PipeId),
     Command(List),
-    Function(&'static Function),
+    Function(FunctionId),
     Dot,
     Nil,
     Bool(bool),
@@ -206,7 +206,7 @@ impl Program {
     pub(super) fn occurrence(&self, function: &str, call: NodeId) -> u32 {
         let start = self.node(call).start;
         let before = self.nodes.iter().filter(|node| {
-            matches!(node.kind, Kind::Function(other) if other.name == function)
+            matches!(node.kind, Kind::Function(other) if other.function().name == function)
                 && node.start <= start
         });
         u32::try_from(before.count()).unwrap_or(u32::MAX)

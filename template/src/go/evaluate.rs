@@ -88,6 +88,7 @@ impl Renderer<'_> {
         match frame.program.node(first).kind {
             Kind::Function(function) => {
                 frame.at = first;
+                let function = function.function();
                 let calling = Calling {
                     node: id,
                     name: function.name,
@@ -286,8 +287,14 @@ impl Renderer<'_> {
             program
         } else {
             self.state.step(source.len().saturating_add(PARSE_STEPS))?;
-            let program = super::parse::parse(SET_NAME, &source, None, self.templates.unknown())
-                .map_err(|problem| unparsable(&source, place, problem))?;
+            let program = super::parse::parse(
+                SET_NAME,
+                &source,
+                None,
+                self.templates.unknown(),
+                &mut self.tables,
+            )
+            .map_err(|problem| unparsable(&source, place, problem))?;
             let program = Arc::new(program);
             self.parsed
                 .insert(Arc::clone(&source), Arc::clone(&program));

@@ -480,7 +480,7 @@ fn calls(program: &Program, command: NodeId, name: &str) -> bool {
     };
     let first = program.children(words).first();
     first.is_some_and(|&word| {
-        matches!(program.node(word).kind, Kind::Function(function) if function.name == name)
+        matches!(program.node(word).kind, Kind::Function(function) if function.function().name == name)
     })
 }
 

@@ -3,7 +3,10 @@
 //! `actions.rs` parses what stands in an action; here is what actions make: lists, control
 //! structures and definitions.
 
-use std::sync::Arc;
+use std::{
+    mem::{replace, take},
+    sync::Arc,
+};
 
 use cairn_spec::SourceId;
 
@@ -37,8 +40,8 @@ pub(crate) fn parse(
     text: &Arc<str>,
     source: Option<SourceId>,
     unknown: &'static [&'static str],
+    tables: &mut Tables,
 ) -> Result<Program, ParseError> {
-    let most_nodes = (text.len() / BYTES_PER_NODE).min(MAX_RESERVED_NODES);
     let mut parser = Parser {
         lexer: Lexer::new(text),
         text,
@@ -49,15 +52,16 @@ pub(crate) fn parse(
         depth: 0,
         scope: Scope::new(),
         scratch: Vec::new(),
+        // After a mistake nobody goes on, and the tables are lost.
         program: Program {
             name: name.into(),
             text: Arc::clone(text),
             source,
-            nodes: Vec::with_capacity(most_nodes),
-            children: Vec::with_capacity(most_nodes),
-            controls: Vec::new(),
-            pipes: Vec::with_capacity(most_nodes / 4),
-            names: Vec::with_capacity(most_nodes / 4),
+            nodes: take(&mut tables.nodes),
+            children: take(&mut tables.children),
+            controls: take(&mut tables.controls),
+            pipes: take(&mut tables.pipes),
+            names: take(&mut tables.names),
             numbers: Vec::new(),
             strings: Vec::new(),
             slots: Vec::new(),
@@ -65,13 +69,32 @@ pub(crate) fn parse(
         },
     };
     parser.program()?;
-    Ok(parser.program)
+    let mut program = parser.program;
+    fit(&mut program.nodes, &mut tables.nodes);
+    fit(&mut program.children, &mut tables.children);
+    fit(&mut program.controls, &mut tables.controls);
+    fit(&mut program.pipes, &mut tables.pipes);
+    fit(&mut program.names, &mut tables.names);
+    Ok(program)
 }
 
-/// Templates of charts have a node for about so many bytes, or more bytes.
-const BYTES_PER_NODE: usize = 16;
-/// Long texts are mostly no template at all: their nodes get their place when they come.
-const MAX_RESERVED_NODES: usize = 1024;
+/// Tables that one program after the other grows in, so that each is kept in as little memory as
+/// it needs.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    nodes: Vec<Node>,
+    children: Vec<NodeId>,
+    controls: Vec<Control>,
+    pipes: Vec<Pipe>,
+    names: Vec<(u32, u32)>,
+}
+
+/// Copies what was read out of the table that it grew in, which is kept for the next.
+fn fit<T: Copy>(table: &mut Vec<T>, kept: &mut Vec<T>) {
+    let fitting = table.as_slice().to_vec();
+    *kept = replace(table, fitting);
+    kept.clear();
+}
 
 const END: Token = Token {
     kind: TokenKind::Eof,
@@ -372,7 +395,7 @@ impl<'t> Parser<'t> {
         let token = self.next_non_space();
         let name = self.template_name(token, context)?;
         self.expect(TokenKind::RightDelim, context)?;
-        let outer = std::mem::replace(&mut self.scope, Scope::new());
+        let outer = replace(&mut self.scope, Scope::new());
         let (body, ended) = self.item_list()?;
         if !matches!(ended, Ended::End) {
             return Err(self.unexpected_end(&ended, " in define clause"));
@@ -601,7 +624,7 @@ impl<'t> Parser<'t> {
         let name_token = self.next_non_space();
         let name = self.template_name(name_token, context)?;
         let pipe = self.pipeline(context, TokenKind::RightDelim)?;
-        let outer = std::mem::replace(&mut self.scope, Scope::new());
+        let outer = replace(&mut self.scope, Scope::new());
         let (body, ended) = self.item_list()?;
         if !matches!(ended, Ended::End) {
             return Err(self.unexpected_end(&ended, " in block clause"));

@@ -73,7 +73,7 @@ impl Program {
                     self.show_operand(argument, out);
                 }
             }
-            Kind::Function(function) => out.push_str(function.name),
+            Kind::Function(function) => out.push_str(function.function().name),
             Kind::Dot => out.push('.'),
             Kind::Nil => out.push_str("nil"),
             Kind::Bool(value) => out.push_str(if value { "true" } else { "false" }),

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{ast::NodeId, parse::parse};
+use super::{
+    ast::NodeId,
+    parse::{Tables, parse},
+};
 
 /// Parses a text and panics where the parser breaks a promise.
 pub(crate) fn check_parsed(text: &str) {
     let text: Arc<str> = text.into();
-    let program = match parse("t", &text, None, &[]) {
+    let program = match parse("t", &text, None, &[], &mut Tables::default()) {
         Ok(program) => program,
         Err(error) => {
             assert!(error.offset <= text.len(), "{error:?}");

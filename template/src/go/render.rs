@@ -13,6 +13,7 @@ use super::{
     error::Error,
     format::quote,
     frame::Frame,
+    parse::Tables,
     set::{Defined, MissingKey, Options, Templates},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub struct Renderer<'a> {
     pub(super) layers: Vec<Rc<HashMap<Arc<str>, Defined>>>,
     /// Texts that `tpl` has parsed.
     pub(super) parsed: HashMap<Arc<str>, Arc<Program>>,
+    /// What they are parsed in.
+    pub(super) tables: Tables,
     pub(super) variables: Vec<Value>,
     /// The arguments of the calls that are being evaluated.
     pub(super) arguments: Vec<Value>,
@@ -90,6 +93,7 @@ impl<'a> Renderer<'a> {
             removes_no_value: options.removes_no_value,
             layers: Vec::new(),
             parsed: HashMap::new(),
+            tables: Tables::default(),
             variables: Vec::new(),
             arguments: Vec::new(),
             including: HashMap::new(),
@@ -153,8 +157,9 @@ impl<'a> Renderer<'a> {
         self.including.clear();
         self.layers.clear();
         self.state.rendering = name.into();
-        let mut out = Text::new();
-        let result = match self.find(name) {
+        let found = self.find(name);
+        let mut out = Text::with_room(found.as_ref().map_or(0, room_for));
+        let result = match found {
             Some(defined) => {
                 if let Some(start) = defined.program.start() {
                     self.state.place = start;
@@ -265,6 +270,19 @@ fn nowhere() -> Span {
         source,
         start: 0,
         end: 0,
+    }
+}
+
+/// Long templates render most of their text. The others are seldom more than conditions, and have
+/// no room kept for them.
+const LONG_TEMPLATE_BYTES: usize = 16 << 10;
+const MOST_ROOM_BYTES: usize = 1 << 20;
+
+/// For how many bytes a template's output has room from the start.
+fn room_for(defined: &Defined) -> usize {
+    match defined.program.text.len() {
+        long if long >= LONG_TEMPLATE_BYTES => long.min(MOST_ROOM_BYTES),
+        _ => 0,
     }
 }
 

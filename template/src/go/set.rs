@@ -4,7 +4,12 @@ use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, sync::Arc, t
 
 use cairn_spec::{Diagnostic, Origins, SourceId, Sources, Span};
 
-use super::{ast::Program, error::Error, parse::parse, render::Renderer};
+use super::{
+    ast::Program,
+    error::Error,
+    parse::{Tables, parse},
+    render::Renderer,
+};
 use crate::{
     Limits,
     host::{Host, NoHost},
@@ -103,7 +108,8 @@ impl Templates {
     ///
     /// The first mistake in the text, in Go's words.
     pub fn add(&mut self, name: &str, sources: &Sources, source: SourceId) -> Result<(), Error> {
-        let program = parsed(name, sources, source, self.unknown)?;
+        let mut tables = Tables::default();
+        let program = parsed(name, sources, source, self.unknown, &mut tables)?;
         add_definitions(&mut self.by_name, &Arc::new(program), |_| false);
         Ok(())
     }
@@ -116,9 +122,10 @@ impl Templates {
     pub fn add_all(&mut self, texts: &[(&str, SourceId)], sources: &Sources) -> Result<(), Error> {
         let unknown = self.unknown;
         let parse_all = |texts: &[(&str, SourceId)]| -> Result<Vec<Program>, Error> {
+            let mut tables = Tables::default();
             let programs = texts
                 .iter()
-                .map(|&(name, source)| parsed(name, sources, source, unknown));
+                .map(|&(name, source)| parsed(name, sources, source, unknown, &mut tables));
             programs.collect()
         };
         let (first, second) = texts.split_at(half(texts, sources));
@@ -170,9 +177,10 @@ fn parsed(
     sources: &Sources,
     source: SourceId,
     unknown: &'static [&'static str],
+    tables: &mut Tables,
 ) -> Result<Program, Error> {
     let text = &sources.get(source).text;
-    parse(name, text, Some(source), unknown).map_err(|problem| {
+    parse(name, text, Some(source), unknown, tables).map_err(|problem| {
         let offset = u32::try_from(problem.offset).unwrap_or(u32::MAX);
         let span = Span {
             source,

@@ -5,7 +5,7 @@ mod chunks;
 
 use std::collections::BTreeSet;
 
-use cairn_spec::{Artifact, Digest, ObjectId, unpack_bundle};
+use cairn_spec::{Artifact, Digest, ObjectId};
 
 use super::{NAMESPACE, RunError, memory};
 use crate::{
@@ -50,9 +50,7 @@ pub async fn load(cluster: &Cluster, digest: &Digest) -> Result<Option<Artifact>
 pub async fn load_bundle(cluster: &Cluster, digest: &Digest) -> Result<Bundle, RunError> {
     let artifact = load(cluster, digest).await?;
     let artifact = artifact.ok_or_else(|| StoreError::NotKept(digest.clone()))?;
-    let tree = unpack_bundle(&artifact).map_err(|error| damaged(digest, &format!("{error}")))?;
-    drop(artifact);
-    Ok(BundleReader::read(&tree)?)
+    Ok(BundleReader::read_artifact(artifact.manifest(), &artifact)?)
 }
 
 /// The bundles that are kept.

@@ -6,7 +6,7 @@ mod walk;
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use self::walk::Walk;
-use super::parse::parse;
+use super::parse::{Tables, parse};
 
 /// The most paths of one text that are collected.
 const MAX_PATHS: usize = 100_000;
@@ -61,7 +61,7 @@ pub struct Usage {
 /// assert!(names.words.contains("latest"));
 /// ```
 pub fn names(text: &str) -> Option<Names> {
-    let program = parse("", &Arc::from(text), None, &[]).ok()?;
+    let program = parse("", &Arc::from(text), None, &[], &mut Tables::default()).ok()?;
     Some(Walk::all(&program))
 }
 

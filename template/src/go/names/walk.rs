@@ -215,7 +215,7 @@ impl<'p> Walk<'p> {
                     let Kind::Function(function) = self.program.node(*function).kind else {
                         return None;
                     };
-                    if !matches!(function.name, "index" | "get") || keys.is_empty() {
+                    if !matches!(function.function().name, "index" | "get") || keys.is_empty() {
                         return None;
                     }
                     let mut path = self.path_of(*base)?;
@@ -305,7 +305,7 @@ impl<'p> Walk<'p> {
         if let Kind::Function(function) = self.program.node(first).kind {
             let call = Call {
                 id: last,
-                function: function.name,
+                function: function.function().name,
                 arguments,
                 before,
             };

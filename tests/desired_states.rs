@@ -1,0 +1,113 @@
+//! `cairn cluster desire` as its users run it, and the hub and the keyring that take what it signs.
+
+#![cfg(unix)]
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use cairn_hub::{Authority, Config, Hub, MemoryStore};
+use cairn_oci::{PublicKey, keyring::TrustedKeys};
+use cairn_spec::{
+    Envelope,
+    agent::{Audience, DriftAction, Keyring, OnFailure},
+};
+use cairn_tests::Sandbox;
+
+const BUNDLE: &str = "registry.example.com/bundles/shop@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const POLICY: &str = "\
+onFailure: halt
+timeoutS: 120
+windows:
+  allow:
+    - {name: nights, days: [friday], start: '22:00', end: '04:00', timezone: Europe/Berlin}
+drift: {default: report, layers: {web: correct}}
+ignore:
+  - target: {kind: Deployment, namespace: shop}
+    paths: [/spec/replicas]
+";
+
+fn keyring(sandbox: &Sandbox, names: &[&str], threshold: u32) -> Result<Keyring> {
+    let read = |name: &&str| {
+        Ok(std::fs::read_to_string(
+            sandbox.path().join(format!("{name}.pub")),
+        )?)
+    };
+    Ok(Keyring::new(
+        names.iter().map(read).collect::<Result<_>>()?,
+        threshold,
+    ))
+}
+
+#[tokio::test]
+async fn what_is_signed_is_offered_by_a_hub_and_accepted_by_the_keyring() -> Result<()> {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
+    sandbox.ok("key generate first")?;
+    sandbox.ok("key generate second")?;
+    sandbox.write("policy.yaml", POLICY)?;
+    let signed = sandbox.ok(&format!(
+        "cluster desire {BUNDLE} --group edge-eu --generation 12 --key first.key --key second.key --policy policy.yaml"
+    ))?;
+    let envelope: Envelope = serde_json::from_str(&signed.stdout)?;
+    let keyring = keyring(&sandbox, &["first", "second"], 2)?;
+    let state = TrustedKeys::new(keyring.clone())?.desired_state(&envelope)?;
+    assert_eq!(state.audience, Audience::Group("edge-eu".parse()?));
+    assert_eq!(state.generation, 12);
+    assert_eq!(
+        format!("{}@{}", state.bundle.repository, state.bundle.digest),
+        BUNDLE
+    );
+    assert_eq!(state.policy.on_failure, OnFailure::Halt);
+    assert_eq!(state.policy.drift.of(&"web".parse()?), DriftAction::Correct);
+    assert_eq!(state.policy.drift.of(&"cni".parse()?), DriftAction::Report);
+
+    let (authority, _) = Authority::generate()?;
+    let hub = Hub::open(Config::new(Arc::new(MemoryStore::default()), authority)).await?;
+    hub.set_keyring(None, keyring).await?;
+    assert_eq!(hub.offer(envelope).await?.state, state);
+    Ok(())
+}
+
+#[test]
+fn equal_inputs_are_signed_with_equal_bytes() -> Result<()> {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
+    sandbox.ok("key generate ci")?;
+    let key = PublicKey::from_pem(&std::fs::read_to_string(sandbox.path().join("ci.pub"))?)?;
+    let mut envelopes = Vec::new();
+    for file in ["a.json", "b.json"] {
+        let run = sandbox
+            .command()
+            .args([
+                "cluster",
+                "desire",
+                BUNDLE,
+                "--cluster",
+                "5f0c-1",
+                "--generation",
+                "1",
+            ])
+            .args([
+                "--key",
+                "ci.key",
+                "--expires",
+                "2030-01-01T00:00:00Z",
+                "--output",
+                file,
+            ])
+            .env("SOURCE_DATE_EPOCH", "1800000000")
+            .output()?;
+        let printed = String::from_utf8(run.stdout)?;
+        ensure!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        ensure!(
+            printed.contains(key.id()) && printed.contains("cluster 5f0c-1, generation 1"),
+            "{printed}"
+        );
+        envelopes.push(std::fs::read(sandbox.path().join(file))?);
+    }
+    assert_eq!(envelopes[0], envelopes[1]);
+    Ok(())
+}
