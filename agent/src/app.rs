@@ -8,7 +8,7 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace},
     run::{Memory, NAMESPACE},
 };
-use cairn_spec::agent::{ClusterIdentity, Keyring, Metrics};
+use cairn_spec::agent::{ClusterIdentity, Keyring};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -28,6 +28,7 @@ use crate::{
     memory::State,
     observed::Observed,
     probes,
+    report::{Reporter, Syncing},
     settings::{Settings, Source},
     status::status_of,
 };
@@ -172,6 +173,9 @@ impl App {
                     kubernetes_version: identity.kubernetes_version.clone(),
                 };
                 let known = self.observed.clone();
+                let reporter = Reporter::new(self.cluster.clone(), self.clock.clone(), identity);
+                let reporter = Arc::new(reporter);
+                let (told, measured) = (Arc::clone(&reporter), Arc::clone(&reporter));
                 let follower = HubFollower {
                     url: hub.url,
                     authorities,
@@ -185,10 +189,14 @@ impl App {
                     missing: missing_receiver,
                     compare: Arc::clone(&enforcer.compare),
                     observed: self.observed,
-                    status: Box::new(move || status_of(&identity, &known.now())),
-                    metrics: Box::new(Metrics::default),
+                    status: Box::new(move || status_of(&told, &known.now())),
+                    metrics: Box::new(move || measured.metrics(Syncing::default())),
                 };
-                tokio::join!(enforcer.run(stop), follower.run(state, stop));
+                let work = async { tokio::join!(enforcer.run(stop), follower.run(state, stop)) };
+                tokio::select! {
+                    _ = Box::pin(work) => {}
+                    never = reporter.run() => match never {},
+                }
             }
         }
         Ok(())

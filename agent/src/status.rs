@@ -1,50 +1,18 @@
-//! The status document, as far as the agent itself knows it.
+//! The status document: how the cluster is, and what the agent itself knows of its work.
 
-use cairn_spec::agent::{ClusterIdentity, Cut, DriftReport, DriftedField, RejectedBundle, Status};
 use serde_json::Value as Json;
 
-use crate::observed::{Observations, drifts, what};
-
-/// More of each list is left out.
-const MAX_LISTED: usize = 50;
+use crate::{
+    observed::{Observations, drifts, what},
+    report::{Reporter, describe_drift, fitted},
+};
 
 /// What is known of a cluster, as a hub is told.
-pub fn status_of(identity: &ClusterIdentity, known: &Observations) -> Json {
-    let status = Status {
-        identity: identity.clone(),
-        good: known.journal.good.clone(),
-        rejected: cut(known.journal.rejected.iter().map(|it| {
-            let rejected = RejectedBundle {
-                time: it.time,
-                reason: it.reason.clone(),
-            };
-            (it.bundle.to_string(), rejected)
-        })),
-        drift: cut(known.drift.iter().map(|(identity, (_, verdict))| {
-            let fields = drifts(verdict).iter().map(|drift| DriftedField {
-                field: drift.field.clone(),
-                manager: drift.manager.clone(),
-                since: drift.time.clone(),
-            });
-            let report = DriftReport {
-                action: what(verdict).to_owned(),
-                fields: fields.take(MAX_LISTED).collect(),
-            };
-            (identity.to_string(), report)
-        })),
-        ..Status::default()
-    };
-    serde_json::to_value(status).unwrap_or_default()
-}
-
-fn cut<T>(all: impl Iterator<Item = (String, T)>) -> Cut<T> {
-    let mut cut = Cut::default();
-    for (key, item) in all {
-        if cut.items.len() < MAX_LISTED {
-            cut.items.insert(key, item);
-        } else {
-            cut.left_out += 1;
-        }
-    }
-    cut
+pub fn status_of(reporter: &Reporter, known: &Observations) -> Json {
+    let mut status = reporter.status(&known.journal);
+    let drifted = known.drift.iter();
+    let drifted =
+        drifted.map(|(identity, (_, verdict))| (identity, what(verdict), drifts(verdict)));
+    describe_drift(&mut status, drifted);
+    fitted(status).1
 }

@@ -11,7 +11,7 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace},
     journal::Journal,
 };
-use cairn_spec::agent::Status;
+use cairn_spec::agent::{ClusterIdentity, Status};
 use cairn_test_kube::KubeServer;
 use tokio::time::sleep;
 
@@ -128,7 +128,7 @@ async fn a_cluster_is_reported_as_it_is() -> Result<()> {
         }
     }
     let cluster = connect(&server).await?;
-    let reporter = Reporter::new(cluster, Clock::system());
+    let reporter = Reporter::new(cluster, Clock::system(), ClusterIdentity::default());
     let status = seen(&reporter, |status| {
         let is_warned = |it: &String| it.starts_with("FailedScheduling Pod shop/stuck");
         status.capacity.requests.cpu_m >= 200
@@ -178,7 +178,7 @@ async fn what_may_not_be_seen_is_said() -> Result<()> {
         ..Access::default()
     };
     let cluster = Cluster::connect(&access, Pace::default()).await?;
-    let reporter = Reporter::new(cluster, Clock::system());
+    let reporter = Reporter::new(cluster, Clock::system(), ClusterIdentity::default());
     let status = seen(&reporter, |status| status.unknown.len() >= 9).await?;
     for what in ["Node", "Pod", "Deployment", "Event", "certificates"] {
         let reason = status.unknown.get(what).context(what)?;

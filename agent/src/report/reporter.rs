@@ -13,7 +13,7 @@ use cairn_runner::{
 };
 use cairn_spec::{
     ObjectId,
-    agent::{AgentMetrics, Certificate, Metrics, Status},
+    agent::{AgentMetrics, Certificate, ClusterIdentity, Metrics, Status},
 };
 use jiff::Timestamp;
 use tokio::{
@@ -77,13 +77,16 @@ pub struct Syncing {
 }
 
 impl Reporter {
-    /// A reporter that has seen nothing yet.
-    pub fn new(cluster: Cluster, clock: Clock) -> Self {
+    /// A reporter that has seen nothing yet, but may know which cluster it is.
+    pub fn new(cluster: Cluster, clock: Clock, identity: ClusterIdentity) -> Self {
         let requests = Mutex::new((cluster.requests(), clock.now()));
         Self {
             cluster,
             clock,
-            observed: Mutex::default(),
+            observed: Mutex::new(Observed {
+                identity,
+                ..Observed::default()
+            }),
             samples: Mutex::default(),
             requests,
             run: Mutex::default(),
