@@ -42,7 +42,7 @@ const IDENTIFIED_EVERY: Duration = Duration::from_hours(1);
 /// How often certificates are looked at: a handshake, and a request for each Secret of the bundle.
 const INSPECTED_EVERY: Duration = Duration::from_hours(24);
 /// How often layers are asked for: a request a kind and namespace of the bundle.
-const LOOKED_AT_MOST_EVERY: Duration = Duration::from_mins(1);
+const LOOKED_AT_MOST_EVERY: Duration = Duration::from_secs(10);
 const LOOKED_AT_LEAST_EVERY: Duration = Duration::from_hours(2);
 /// What failed is tried again after this time, then after twice it, and so on.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
