@@ -8,7 +8,7 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace},
     run::{Memory, NAMESPACE},
 };
-use cairn_spec::agent::{ClusterIdentity, Keyring};
+use cairn_spec::agent::Keyring;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -28,9 +28,8 @@ use crate::{
     memory::State,
     observed::Observed,
     probes,
-    report::{Reporter, Syncing},
     settings::{Settings, Source},
-    status::status_of,
+    telling::Telling,
 };
 
 /// The Lease that replicas agree on a leader by.
@@ -162,20 +161,16 @@ impl App {
             Source::Hub(hub) => {
                 let authorities = read_file(&hub.ca)?;
                 let keyring = hub.keyring.as_deref().map(read_keyring).transpose()?;
-                let identity = ClusterIdentity {
-                    cluster_uid: own.cluster.clone(),
-                    kubernetes_version: version(&self.cluster).await,
-                    agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-                    ..ClusterIdentity::default()
-                };
                 let introduction = Introduction {
                     cluster_uid: own.cluster.clone(),
-                    kubernetes_version: identity.kubernetes_version.clone(),
+                    kubernetes_version: version(&self.cluster).await,
                 };
-                let known = self.observed.clone();
-                let reporter = Reporter::new(self.cluster.clone(), self.clock.clone(), identity);
-                let reporter = Arc::new(reporter);
-                let (told, measured) = (Arc::clone(&reporter), Arc::clone(&reporter));
+                let telling = Telling::new(
+                    self.cluster.clone(),
+                    self.clock.clone(),
+                    self.observed.clone(),
+                );
+                let telling = Arc::new(telling);
                 let follower = HubFollower {
                     url: hub.url,
                     authorities,
@@ -189,13 +184,12 @@ impl App {
                     missing: missing_receiver,
                     compare: Arc::clone(&enforcer.compare),
                     observed: self.observed,
-                    status: Box::new(move || status_of(&told, &known.now())),
-                    metrics: Box::new(move || measured.metrics(Syncing::default())),
+                    telling: Arc::clone(&telling),
                 };
                 let work = async { tokio::join!(enforcer.run(stop), follower.run(state, stop)) };
                 tokio::select! {
-                    _ = Box::pin(work) => {}
-                    never = reporter.run() => match never {},
+                    ((), ()) = work => {}
+                    never = telling.run() => match never {},
                 }
             }
         }

@@ -100,6 +100,11 @@ impl Enforcer {
             if is_fresh {
                 self.settle(&mut known, desired.as_deref()).await;
             }
+            let now = self.clock.now();
+            if desired.as_ref().is_some_and(|it| it.closed(now).is_none()) {
+                // What was held back while nothing could be changed.
+                known.agenda.suspect(std::mem::take(&mut known.held));
+            }
             let next = self.next(&known, desired.as_deref());
             tracing::debug!(?next, "decided");
             match (next, desired) {
@@ -212,12 +217,7 @@ impl Enforcer {
         until: Option<Timestamp>,
         stop: &CancellationToken,
     ) {
-        let Knowledge {
-            watch,
-            agenda,
-            held,
-            ..
-        } = known;
+        let Knowledge { watch, agenda, .. } = known;
         let noticed = async {
             match watch {
                 Some(watch) => watch.next().await,
@@ -229,10 +229,7 @@ impl Enforcer {
             _ = self.wanted.changed() => {}
             _ = self.leads.changed() => {}
             () = self.compare.notified() => known.sweep = Timestamp::MIN,
-            () = self.clock.sleep_until(until) => {
-                // What was held back may be due now.
-                agenda.suspect(std::mem::take(held));
-            }
+            () = self.clock.sleep_until(until) => {}
             () = stop.cancelled() => {}
         }
     }

@@ -116,6 +116,7 @@ mod tests {
             },
             health: serde_json::from_value(health).unwrap(),
             drifted: Some(drifted),
+            drift: Vec::new(),
         }
     }
 

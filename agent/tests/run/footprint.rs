@@ -3,6 +3,7 @@
 
 use std::{
     ffi::OsString,
+    fmt::Write as _,
     fs,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -173,7 +174,7 @@ fn many(count: usize, size_bytes: usize) -> Layers {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            value.push_str(&format!("{:08x}", state >> 32));
+            let _ = write!(value, "{:08x}", state >> 32);
         }
         let object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",

@@ -44,7 +44,6 @@ pub(crate) struct World {
 
 /// A registry that can be taken away.
 pub(crate) struct Registry {
-    pub(crate) address: String,
     stop: CancellationToken,
 }
 
@@ -85,7 +84,7 @@ impl World {
             client: Client::new(Options::default())?,
         };
         let served = registry.run(listener, stop.clone());
-        let work = work(world, Registry { address, stop });
+        let work = work(world, Registry { stop });
         tokio::pin!(work);
         tokio::select! {
             ended = &mut work => return ended,
