@@ -215,7 +215,6 @@ impl HubFollower {
         }
         let spread: f64 = rand::random();
         let mut metrics_due = Instant::now();
-        let mut reported = Instant::now();
         loop {
             let joined = identity.joined().ok_or(IdentityError::Certificate)?.clone();
             let now = written_time(self.clock.now());
@@ -230,9 +229,7 @@ impl HubFollower {
                 let syncing = Syncing {
                     latency_ms: None,
                     clock_skew_s: Some(-wire.ahead_s()),
-                    since_report_s: reported.elapsed().as_secs(),
                 };
-                reported = Instant::now();
                 self.telling.metrics(syncing)
             });
             let missing = self.missing.borrow_and_update().clone();
