@@ -167,9 +167,9 @@ impl Enforcer {
 
     /// Watches over what is there, once it is what is wanted.
     async fn settle(&self, known: &mut Knowledge, desired: Option<&Desired>) {
-        let bundle = match desired.map(|desired| target(desired, &known.journal)) {
-            Some(Target::Bundle { bundle, .. }) => bundle,
-            _ => return,
+        let target = desired.map(|desired| target(desired, &known.journal));
+        let Some(Target::Bundle { bundle, .. }) = target else {
+            return;
         };
         if !decide::is_settled(&known.journal, &bundle) {
             known.watch = None;
