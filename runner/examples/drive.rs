@@ -39,7 +39,8 @@ async fn main() -> Result<()> {
             run::plan(&cluster, &bundle, &options).await?;
         }
         Some("apply") => {
-            let applied = run::apply(&cluster, &bundle, (&digest, false), &options, &mut |_| {});
+            let mut tell = |_: run::Progress<'_>| {};
+            let applied = run::apply(&cluster, &bundle, (&digest, false), &options, &mut tell);
             ensure!(applied.await? == Finish::Done, "the run waits");
         }
         _ => bail!("drive plan|apply FOLDER"),

@@ -75,8 +75,11 @@ impl HubProcess {
 
     /// The hub is there while the work goes on.
     async fn serving<T>(&self, work: impl AsyncFnOnce(Arc<Hub>) -> Result<T>) -> Result<T> {
-        let mut config = Config::new(self.store.clone(), Authority::from_pem(&self.authority)?);
-        config.clock = self.clock.clone();
+        let mut config = Config::new(
+            Arc::<MemoryStore>::clone(&self.store),
+            Authority::from_pem(&self.authority)?,
+        );
+        config.clock = Arc::<ManualClock>::clone(&self.clock);
         config.content = Some(Arc::new(RegistryContent::new(Client::new(
             Options::default(),
         )?)));

@@ -83,12 +83,12 @@ impl World {
             followed,
             client: Client::new(Options::default())?,
         };
-        let served = registry.run(listener, stop.clone());
+        let serving = registry.run(listener, stop.clone());
         let work = work(world, Registry { stop });
         tokio::pin!(work);
         tokio::select! {
             ended = &mut work => return ended,
-            served = served => served?,
+            ended = serving => ended?,
         }
         // The registry was taken away; the work goes on.
         work.await
