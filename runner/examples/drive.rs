@@ -5,7 +5,7 @@
 
 use std::{ffi::OsString, fs, path::Path};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use cairn_runner::{
     bundle::{BundleReader, Secrets},
     cluster::{Access, Cluster, Pace},
@@ -40,11 +40,8 @@ async fn main() -> Result<()> {
         }
         Some("apply") => {
             let mut tell = |_: run::Progress<'_>| {};
-            let which = (&digest, false);
-            let finish = run::apply(&cluster, &bundle, which, &options, &mut tell).await?;
-            if let Finish::Waiting(closed) = finish {
-                bail!("it waits: {closed:?}");
-            }
+            let applied = run::apply(&cluster, &bundle, (&digest, false), &options, &mut tell);
+            ensure!(applied.await? == Finish::Done, "the run waits");
         }
         _ => bail!("drive plan|apply FOLDER"),
     }

@@ -117,6 +117,11 @@ mod tests {
         ];
         assert_eq!(value(&deployment, &sets).as_deref(), Some("new"));
         assert_eq!(value(&deployment, &sets[..2]), None);
+        deployment["metadata"]["generation"] = 3.into();
+        deployment["status"] = json!({"observedGeneration": 2});
+        assert_eq!(value(&deployment, &sets), None);
+        deployment["status"] = json!({"observedGeneration": 3});
+        assert_eq!(value(&deployment, &sets).as_deref(), Some("new"));
         deployment["metadata"]["annotations"] = json!({});
         assert_eq!(value(&deployment, &sets), None);
     }

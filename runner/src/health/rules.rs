@@ -70,8 +70,11 @@ mod tests {
         let mut whole = json!({
             "apiVersion": "example.dev/v1", "kind": "Database", "metadata": {"generation": 2},
         });
-        for (key, value) in object.as_object().unwrap() {
-            whole[key] = value.clone();
+        let Json::Object(fields) = object else {
+            panic!("{object} is no object")
+        };
+        for (key, value) in fields {
+            whole[key] = value;
         }
         let verdict = by_rule(&whole, &database(), Timestamp::UNIX_EPOCH);
         format!("{:?}: {}", verdict.status, verdict.message)

@@ -293,7 +293,9 @@ async fn rollbacks_that_are_killed_are_done_again() -> Result<()> {
         // It is taken up, or was done and not tried again.
         let error = world.apply(&bad).await.err().context(at.clone())?;
         let is_expected = matches!(error, RunError::RolledBack { .. } | RunError::Journal(_));
-        ensure!(is_expected, "{at}: {error}");
+        if !is_expected {
+            return Err(anyhow::Error::new(error).context(at));
+        }
         expect(&world, Some(Version::First), &foreign)
             .await
             .context(at)?;

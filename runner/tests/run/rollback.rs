@@ -229,3 +229,37 @@ async fn what_holds_data_or_says_so_does_not_go_back() -> Result<()> {
     assert_eq!(world.kubectl(versions)?, "v1 v2");
     Ok(())
 }
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn hooks_for_rollbacks_run_in_the_place_of_those_for_upgrades() -> Result<()> {
+    let world = World::new().await?;
+    let bundle = |value: &str| {
+        let before = ("base", "pre-hooks");
+        Layers::default()
+            .with("base", "namespaces", namespace("shop"))
+            .with_hook("pre-rollback", before, config_map("before", value))
+            .with_hook("pre-upgrade", before, config_map("upgraded", value))
+            .with("base", "configuration", config_map("settings", value))
+            .with_hook(
+                "post-rollback",
+                ("base", "post-hooks"),
+                config_map("after", value),
+            )
+    };
+    let value = |name: &str| {
+        world.kubectl(&format!(
+            "get configmap -n shop {name} -o jsonpath={{.data.value}}"
+        ))
+    };
+    world.apply(&bundle("a")).await?;
+    world.apply(&bundle("b")).await?;
+    assert!(value("before").is_err() && value("after").is_err());
+    world.roll_back(None).await?;
+    assert_eq!(
+        (value("before")?, value("after")?),
+        ("a".to_owned(), "a".to_owned())
+    );
+    assert_eq!(value("upgraded")?, "b");
+    Ok(())
+}

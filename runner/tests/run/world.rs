@@ -1,6 +1,9 @@
 //! A cluster of a test's own, and bundles for it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use cairn_runner::{
@@ -33,12 +36,24 @@ pub(crate) struct World {
 pub(crate) struct Layers {
     objects: Vec<(&'static str, &'static str, Json)>,
     health: Vec<Json>,
+    /// The event of those objects that are hooks, by their place.
+    hooks: BTreeMap<usize, &'static str>,
 }
 
 impl Layers {
     pub(crate) fn with(mut self, layer: &'static str, stage: &'static str, object: Json) -> Self {
         self.objects.push((layer, stage, object));
         self
+    }
+
+    pub(crate) fn with_hook(
+        mut self,
+        event: &'static str,
+        (layer, stage): (&'static str, &'static str),
+        object: Json,
+    ) -> Self {
+        self.hooks.insert(self.objects.len(), event);
+        self.with(layer, stage, object)
     }
 
     /// Judges objects by a rule, which comes with the first layer.
@@ -72,6 +87,9 @@ impl Layers {
             let mut planned = serde_json::to_value(&id)?;
             planned["file"] = path.as_str().into();
             planned["digest"] = Digest::sha256(text.as_bytes()).to_string().into();
+            if let Some(event) = self.hooks.get(&index) {
+                planned["hook"] = json!({"events": [event], "weight": 0, "deletePolicies": []});
+            }
             let objects = stages.last_mut().context("no stage")?["objects"].as_array_mut();
             objects.context("no objects")?.push(planned);
             tree.put(&format!("manifests/{path}"), text);
