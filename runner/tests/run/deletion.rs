@@ -166,7 +166,6 @@ async fn a_webhook_comes_when_its_backend_is_ready() -> Result<()> {
     Deployment is there
     Deployment is healthy
     ValidatingWebhookConfiguration is there
-    ValidatingWebhookConfiguration is healthy
     ");
     // Nobody may see a conflict where there is none.
     let again = apply(
