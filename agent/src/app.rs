@@ -8,7 +8,7 @@ use cairn_runner::{
     cluster::{Access, Cluster, Pace},
     run::{Memory, NAMESPACE},
 };
-use cairn_spec::agent::{ClusterIdentity, Keyring, Metrics};
+use cairn_spec::agent::Keyring;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -29,7 +29,7 @@ use crate::{
     observed::Observed,
     probes,
     settings::{Settings, Source},
-    status::status_of,
+    telling::Telling,
 };
 
 /// The Lease that replicas agree on a leader by.
@@ -161,17 +161,16 @@ impl App {
             Source::Hub(hub) => {
                 let authorities = read_file(&hub.ca)?;
                 let keyring = hub.keyring.as_deref().map(read_keyring).transpose()?;
-                let identity = ClusterIdentity {
-                    cluster_uid: own.cluster.clone(),
-                    kubernetes_version: version(&self.cluster).await,
-                    agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-                    ..ClusterIdentity::default()
-                };
                 let introduction = Introduction {
                     cluster_uid: own.cluster.clone(),
-                    kubernetes_version: identity.kubernetes_version.clone(),
+                    kubernetes_version: version(&self.cluster).await,
                 };
-                let known = self.observed.clone();
+                let telling = Telling::new(
+                    self.cluster.clone(),
+                    self.clock.clone(),
+                    self.observed.clone(),
+                );
+                let telling = Arc::new(telling);
                 let follower = HubFollower {
                     url: hub.url,
                     authorities,
@@ -185,10 +184,13 @@ impl App {
                     missing: missing_receiver,
                     compare: Arc::clone(&enforcer.compare),
                     observed: self.observed,
-                    status: Box::new(move || status_of(&identity, &known.now())),
-                    metrics: Box::new(Metrics::default),
+                    telling: Arc::clone(&telling),
                 };
-                tokio::join!(enforcer.run(stop), follower.run(state, stop));
+                let work = async { tokio::join!(enforcer.run(stop), follower.run(state, stop)) };
+                tokio::select! {
+                    ((), ()) = work => {}
+                    never = telling.run() => match never {},
+                }
             }
         }
         Ok(())

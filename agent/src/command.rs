@@ -43,7 +43,7 @@ pub struct Run {
     /// The group that the cluster is of, when no hub says so
     #[arg(long, value_name = "NAME")]
     pub group: Option<GroupName>,
-    /// The hub to join: https://HOST[:PORT]
+    /// The hub to join, such as `https://hub.example.com`
     #[arg(long, value_name = "URL", requires = "hub_ca")]
     pub hub: Option<String>,
     /// The certificate authority that the hub must be issued by (PEM)

@@ -25,4 +25,4 @@ pub mod report;
 pub mod settings;
 pub mod signals;
 pub mod spool;
-pub mod status;
+pub mod telling;

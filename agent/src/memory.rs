@@ -134,9 +134,19 @@ pub(crate) async fn write_secret(
         "metadata": {"name": name, "namespace": NAMESPACE},
         "data": data,
     });
-    let written = cluster
-        .apply(&id_of(&secret), &secret, Mode::Write, Force::Take)
-        .await;
+    let apply = async |object: &Json| {
+        let id = id_of(object);
+        cluster.apply(&id, object, Mode::Write, Force::Take).await
+    };
+    let mut written = apply(&secret).await;
+    if written.as_ref().is_err_and(ClusterError::is_not_found) {
+        // Outside of the cluster nothing has made the namespace yet.
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
+        });
+        apply(&namespace).await.map_err(failed("write"))?;
+        written = apply(&secret).await;
+    }
     match written.map_err(failed("write"))? {
         Applied::Created(_) | Applied::Merged(_) | Applied::Conflicts(_) => Ok(()),
     }

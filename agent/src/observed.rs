@@ -206,21 +206,21 @@ impl Observed {
     }
 
     /// Notes what is done about an object that was looked at.
-    pub fn drift(&self, identity: &Identity, layer: &LayerName, verdict: Verdict) {
-        let before = self.with(|known, _| match &verdict {
+    pub fn drift(&self, identity: &Identity, layer: &LayerName, verdict: &Verdict) {
+        let before = self.with(|known, _| match verdict {
             Verdict::Nothing => known.drift.remove(identity),
             other => known
                 .drift
                 .insert(identity.clone(), (layer.clone(), other.clone())),
         });
-        let is_news = before.is_none_or(|(_, before)| what(&before) != what(&verdict));
-        for drift in drifts(&verdict).iter().filter(|_| is_news) {
+        let is_news = before.is_none_or(|(_, before)| what(&before) != what(verdict));
+        for drift in drifts(verdict).iter().filter(|_| is_news) {
             let Drift {
                 field,
                 manager,
                 time,
             } = drift;
-            let action = what(&verdict);
+            let action = what(verdict);
             tracing::warn!(%layer, object = %identity, field, manager, since = time, action, "drift");
         }
     }

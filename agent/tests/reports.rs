@@ -7,8 +7,11 @@ use cairn_agent::{
     clock::Clock,
     report::{Reporter, Syncing, fitted},
 };
-use cairn_runner::cluster::{Access, Cluster, Pace};
-use cairn_spec::agent::Status;
+use cairn_runner::{
+    cluster::{Access, Cluster, Pace},
+    journal::Journal,
+};
+use cairn_spec::agent::{ClusterIdentity, Status};
 use cairn_test_kube::KubeServer;
 use tokio::time::sleep;
 
@@ -91,13 +94,13 @@ async fn connect(server: &KubeServer) -> Result<Cluster> {
 async fn seen(reporter: &Reporter, is_complete: impl Fn(&Status) -> bool) -> Result<Status> {
     let look = async {
         for _ in 0..PATIENCE {
-            let status = reporter.status();
+            let status = reporter.status(&Journal::default());
             if is_complete(&status) {
                 return Ok(status);
             }
             sleep(Duration::from_millis(100)).await;
         }
-        bail!("it never came: {:#?}", reporter.status())
+        bail!("it never came: {:#?}", reporter.status(&Journal::default()))
     };
     either(reporter.run(), look).await
 }
@@ -125,7 +128,7 @@ async fn a_cluster_is_reported_as_it_is() -> Result<()> {
         }
     }
     let cluster = connect(&server).await?;
-    let reporter = Reporter::new(cluster, Clock::system());
+    let reporter = Reporter::new(cluster, Clock::system(), ClusterIdentity::default());
     let status = seen(&reporter, |status| {
         let is_warned = |it: &String| it.starts_with("FailedScheduling Pod shop/stuck");
         status.capacity.requests.cpu_m >= 200
@@ -175,8 +178,8 @@ async fn what_may_not_be_seen_is_said() -> Result<()> {
         ..Access::default()
     };
     let cluster = Cluster::connect(&access, Pace::default()).await?;
-    let reporter = Reporter::new(cluster, Clock::system());
-    let status = seen(&reporter, |status| status.unknown.len() >= 8).await?;
+    let reporter = Reporter::new(cluster, Clock::system(), ClusterIdentity::default());
+    let status = seen(&reporter, |status| status.unknown.len() >= 9).await?;
     for what in ["Node", "Pod", "Deployment", "Event", "certificates"] {
         let reason = status.unknown.get(what).context(what)?;
         assert!(reason.contains("forbidden"), "{what}: {reason}");

@@ -21,7 +21,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cairn_hub::{
-    App, Authority, Clock, Config, Hub, MemoryStore, NewToken, SystemClock, TlsConfig, build,
+    App, Authority, Clock, Config, Hub, HubStore, MemoryStore, NewToken, SystemClock, TlsConfig,
+    build,
 };
 use cairn_oci::{PrivateKey, key, keyring::seal_desired_state};
 use cairn_spec::{
@@ -42,12 +43,14 @@ use tokio_rustls::TlsConnector;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long agents are left alone while it is measured what they cost.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
+/// Longer than a sync is held, so that everybody waits.
+const SETTLE: Duration = Duration::from_secs(35);
 /// How many single desired states change, and how far they are apart.
 const CHANGES: u64 = 600;
 const CHANGE_EVERY: Duration = Duration::from_millis(50);
 /// A restart that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How many agents join at a time.
 const JOINS: usize = 64;
 /// Agents that cannot reach the hub come again after this time at least, and at most.
@@ -87,7 +90,7 @@ impl Lasting {
     fn start(&self, port: u16) -> Result<(Server, u16)> {
         let runtime = Runtime::new()?;
         let mut config = Config::new(
-            self.store.clone(),
+            Arc::clone(&self.store) as Arc<dyn HubStore>,
             Authority::from_pem(&self.authority_key)?,
         );
         config.tls = Some(self.tls.clone());
@@ -102,7 +105,7 @@ impl Lasting {
                 let listener = loop {
                     match TcpListener::bind(("127.0.0.1", port)).await {
                         Err(_) if began.elapsed() < PATIENCE => {
-                            sleep(Duration::from_millis(5)).await
+                            sleep(Duration::from_millis(5)).await;
                         }
                         bound => break bound?,
                     }
@@ -144,6 +147,15 @@ fn unix_us() -> u64 {
     })
 }
 
+/// What the hub's process goes through.
+struct Lead<'a> {
+    agents: usize,
+    folder: &'a Path,
+    lasting: Lasting,
+    generation: u64,
+    figures: BTreeMap<&'static str, Json>,
+}
+
 async fn lead(agents: usize, folder: &Path) -> Result<()> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
     let (_, authority_key) = Authority::generate()?;
@@ -157,114 +169,144 @@ async fn lead(agents: usize, folder: &Path) -> Result<()> {
         signer: key::generate()?,
     };
     let (server, port) = lasting.start(0)?;
-    let keys = vec![lasting.signer.public_key()?.to_pem()?];
-    server.hub.set_keyring(None, Keyring::new(keys, 1)).await?;
-    let new = NewToken {
-        life_s: 3_600,
-        uses: u32::try_from(agents)?,
-        group: Some(GROUP.parse()?),
-        needs_approval: false,
-    };
-    let token = server.hub.create_token(&new).await?;
-    let phase = |name: &str| fs::write(folder.join("phase"), name);
-    phase("join")?;
     fs::write(folder.join("ca.pem"), made.cert.pem())?;
-    fs::write(folder.join("token"), token.expose())?;
-    fs::write(folder.join("port"), port.to_string())?;
-
-    let mut figures = BTreeMap::new();
-    figures.insert(
-        "join",
-        json!({"seconds": all_heard(&server.hub, agents, 0).await?}),
-    );
-    // Everybody waits.
-    sleep(Duration::from_secs(35)).await;
-    phase("steady")?;
-    let before = cpu_s()?;
-    sleep(STEADY).await;
-    let cpu = (cpu_s()? - before) / STEADY.as_secs_f64();
-    figures.insert(
-        "steady",
-        json!({"rssMiB": memory_mib("VmRSS")?, "cores": cpu}),
-    );
-
-    phase("changes")?;
-    let mut generation = 0;
-    for change in 0..CHANGES {
-        generation += 1;
-        // Any order that does not follow the agents' own.
-        let number = change * 7_919 % agents as u64;
-        let audience = Audience::Cluster(uid(number));
-        server
-            .hub
-            .offer(lasting.offer(audience, generation)?)
-            .await?;
-        sleep(CHANGE_EVERY).await;
-    }
-    sleep(Duration::from_secs(5)).await;
-
-    phase("all-at-once")?;
-    let group: GroupName = GROUP.parse()?;
-    let offer = lasting.offer(Audience::Group(group), generation + 1)?;
-    let began = Instant::now();
-    server.hub.offer(offer).await?;
-    let accepted = async |hub: &Hub| -> Result<bool> {
-        let views = everybody(hub).await?;
-        Ok(views
-            .iter()
-            .all(|view| view.contact.ack_generation == generation + 1))
+    let mut lead = Lead {
+        agents,
+        folder,
+        lasting,
+        generation: 0,
+        figures: BTreeMap::new(),
     };
-    while !accepted(&server.hub).await? {
-        ensure!(
-            began.elapsed() < PATIENCE,
-            "not every agent accepted the change"
-        );
-        sleep(Duration::from_millis(200)).await;
-    }
-    figures.insert(
-        "all-at-once",
-        json!({"acceptedByAllSeconds": began.elapsed().as_secs_f64()}),
-    );
-    sleep(Duration::from_secs(35)).await;
-
-    // The way an update goes: agents are told to come back at different times.
-    phase("restart")?;
-    let since = SystemClock.unix_ms();
-    server.stop.cancel();
-    let Server {
-        runtime, running, ..
-    } = server;
-    running.await??;
-    runtime.shutdown_background();
-    let (server, port) = lasting.start(port)?;
-    let seconds = all_heard(&server.hub, agents, since).await?;
-    figures.insert(
-        "restart",
-        json!({"allBackSeconds": seconds, "rssMiB": memory_mib("VmRSS")?}),
-    );
-    sleep(Duration::from_secs(35)).await;
-
-    // The way a crash goes: every connection breaks at the same time.
-    phase("crash")?;
-    let since = SystemClock.unix_ms();
-    let Server { runtime, hub, .. } = server;
-    drop(hub);
-    runtime.shutdown_background();
-    let (server, _) = lasting.start(port)?;
-    let seconds = all_heard(&server.hub, agents, since).await?;
-    sleep(Duration::from_secs(35)).await;
-    figures.insert(
-        "crash",
-        json!({"allBackSeconds": seconds, "rssMiB": memory_mib("VmRSS")?}),
-    );
-    figures.insert(
-        "whole",
-        json!({"peakRssMiB": memory_mib("VmHWM")?, "cpuSeconds": cpu_s()?}),
-    );
-    phase("end")?;
-    println!("{}", serde_json::to_string(&figures)?);
+    lead.join(&server.hub, port).await?;
+    lead.leave_alone().await?;
+    lead.change_single_ones(&server.hub).await?;
+    lead.change_all(&server.hub).await?;
+    let server = lead.restart(server, port).await?;
+    let server = lead.crash(server, port).await?;
+    let whole = json!({"peakRssMiB": memory_mib("VmHWM")?, "cpuSeconds": cpu_s()?});
+    lead.figures.insert("whole", whole);
+    lead.phase("end")?;
+    println!("{}", serde_json::to_string(&lead.figures)?);
     server.runtime.shutdown_background();
     Ok(())
+}
+
+impl Lead<'_> {
+    fn phase(&self, name: &str) -> Result<()> {
+        Ok(fs::write(self.folder.join("phase"), name)?)
+    }
+
+    async fn join(&mut self, hub: &Hub, port: u16) -> Result<()> {
+        let keys = vec![self.lasting.signer.public_key()?.to_pem()?];
+        hub.set_keyring(None, Keyring::new(keys, 1)).await?;
+        let new = NewToken {
+            life_s: 3_600,
+            uses: u32::try_from(self.agents)?,
+            group: Some(GROUP.parse()?),
+            needs_approval: false,
+        };
+        let token = hub.create_token(&new).await?;
+        self.phase("join")?;
+        fs::write(self.folder.join("token"), token.expose())?;
+        fs::write(self.folder.join("port"), port.to_string())?;
+        let seconds = all_heard(hub, self.agents, 0).await?;
+        self.figures.insert("join", json!({"seconds": seconds}));
+        sleep(SETTLE).await;
+        Ok(())
+    }
+
+    async fn leave_alone(&mut self) -> Result<()> {
+        self.phase("steady")?;
+        let before = cpu_s()?;
+        sleep(STEADY).await;
+        let cores = (cpu_s()? - before) / STEADY.as_secs_f64();
+        let steady = json!({"rssMiB": memory_mib("VmRSS")?, "cores": cores});
+        self.figures.insert("steady", steady);
+        Ok(())
+    }
+
+    async fn change_single_ones(&mut self, hub: &Hub) -> Result<()> {
+        self.phase("changes")?;
+        for change in 0..CHANGES {
+            self.generation += 1;
+            // Any order that does not follow the agents' own.
+            let number = change * 7_919 % self.agents as u64;
+            let audience = Audience::Cluster(uid(number));
+            hub.offer(self.lasting.offer(audience, self.generation)?)
+                .await?;
+            sleep(CHANGE_EVERY).await;
+        }
+        sleep(Duration::from_secs(5)).await;
+        Ok(())
+    }
+
+    async fn change_all(&mut self, hub: &Hub) -> Result<()> {
+        self.phase("all-at-once")?;
+        self.generation += 1;
+        let group: GroupName = GROUP.parse()?;
+        let offer = self
+            .lasting
+            .offer(Audience::Group(group), self.generation)?;
+        let began = Instant::now();
+        hub.offer(offer).await?;
+        loop {
+            let views = everybody(hub).await?;
+            let has_it =
+                |view: &cairn_hub::AgentView| view.contact.ack_generation == self.generation;
+            if views.iter().all(has_it) {
+                break;
+            }
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "not every agent accepted the change"
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        self.figures
+            .insert("all-at-once", json!({"acceptedByAllSeconds": seconds}));
+        sleep(SETTLE).await;
+        Ok(())
+    }
+
+    /// The way an update goes: agents are told to come back at different times.
+    async fn restart(&mut self, server: Server, port: u16) -> Result<Server> {
+        self.phase("restart")?;
+        let since_ms = SystemClock.unix_ms();
+        server.stop.cancel();
+        let Server {
+            runtime, running, ..
+        } = server;
+        running.await??;
+        runtime.shutdown_background();
+        self.begin_again(port, since_ms, "restart").await
+    }
+
+    /// The way a crash goes: every connection breaks at the same time.
+    async fn crash(&mut self, server: Server, port: u16) -> Result<Server> {
+        self.phase("crash")?;
+        let since_ms = SystemClock.unix_ms();
+        let Server { runtime, hub, .. } = server;
+        drop(hub);
+        runtime.shutdown_background();
+        self.begin_again(port, since_ms, "crash").await
+    }
+
+    async fn begin_again(
+        &mut self,
+        port: u16,
+        since_ms: u64,
+        name: &'static str,
+    ) -> Result<Server> {
+        let (server, _) = self.lasting.start(port)?;
+        all_heard(&server.hub, self.agents, since_ms).await?;
+        #[expect(clippy::cast_precision_loss, reason = "figures are rounded anyway")]
+        let seconds = (SystemClock.unix_ms() - since_ms) as f64 / 1_000.0;
+        let back = json!({"allBackSeconds": seconds, "rssMiB": memory_mib("VmRSS")?});
+        self.figures.insert(name, back);
+        sleep(SETTLE).await;
+        Ok(server)
+    }
 }
 
 async fn everybody(hub: &Hub) -> Result<Vec<cairn_hub::AgentView>> {

@@ -56,7 +56,13 @@ pub(crate) fn read_chart_folder(
         limits,
     };
     let real = fs::canonicalize(&top).map_err(|error| go_error("lstat", &top, &error))?;
-    reader.folder(CWD, &top, &top, "", &real)?;
+    let entry = Entry {
+        folder: CWD,
+        name: &top,
+        path: &top,
+        below: "",
+    };
+    reader.folder(entry, &real)?;
     Ok(reader.files)
 }
 
@@ -67,6 +73,17 @@ fn ignore_rules(top: &Path) -> Result<Ignore, Error> {
         Err(_) if !path.exists() => Ok(Ignore::default()),
         Err(error) => Err(go_error("open", &path, &error)),
     }
+}
+
+/// An entry of a folder: opened by its name in that folder, which spares the system the way there.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    folder: BorrowedFd<'a>,
+    name: &'a Path,
+    /// Its path as it is written.
+    path: &'a Path,
+    /// Its path below the chart.
+    below: &'a str,
 }
 
 struct FolderReader<'l> {
@@ -80,17 +97,9 @@ struct FolderReader<'l> {
 }
 
 impl FolderReader<'_> {
-    /// The folder is opened by its name in the folder around it, which spares the system the way
-    /// there. `path` is its path as it is written, `below` the one below the chart, and `real` the
-    /// one without links.
-    fn folder(
-        &mut self,
-        parent: BorrowedFd<'_>,
-        name: &Path,
-        path: &Path,
-        below: &str,
-        real: &Path,
-    ) -> Result<(), Error> {
+    /// `real` is the folder's path without links.
+    fn folder(&mut self, entry: Entry<'_>, real: &Path) -> Result<(), Error> {
+        let Entry { path, below, .. } = entry;
         if self.around.iter().any(|folder| folder == real) {
             return Err(refused(
                 format!("`{}` is a link to a folder around it", path.display()),
@@ -109,7 +118,7 @@ impl FolderReader<'_> {
         self.around.push(real.to_owned());
         let failed = |error: io::Error| go_error("open", path, &error);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = openat(parent, name, flags, Mode::empty());
+        let opened = openat(entry.folder, entry.name, flags, Mode::empty());
         let mut folder = Dir::new(opened.map_err(|error| failed(error.into()))?)
             .map_err(|error| failed(error.into()))?;
         let entries = entries(&mut folder, path)?;
@@ -120,21 +129,21 @@ impl FolderReader<'_> {
             } else {
                 format!("{below}/{name}")
             };
-            self.entry(folder, Path::new(&name), &path.join(&name), &below, kind)?;
+            let entry = Entry {
+                folder,
+                name: Path::new(&name),
+                path: &path.join(&name),
+                below: &below,
+            };
+            self.entry(entry, kind)?;
         }
         self.around.pop();
         Ok(())
     }
 
     /// `kind` is what the folder says that the entry is.
-    fn entry(
-        &mut self,
-        folder: BorrowedFd<'_>,
-        name: &Path,
-        path: &Path,
-        below: &str,
-        kind: FileType,
-    ) -> Result<(), Error> {
+    fn entry(&mut self, entry: Entry<'_>, kind: FileType) -> Result<(), Error> {
+        let Entry { path, below, .. } = entry;
         let link = if kind.is_symlink() {
             Some(follow(path)?)
         } else {
@@ -151,10 +160,10 @@ impl FolderReader<'_> {
             // What is no link lies where its folder does: nobody need ask for each part of the path.
             let real = match (real, self.around.last()) {
                 (Some(real), _) => real,
-                (None, Some(around)) => around.join(name),
+                (None, Some(around)) => around.join(entry.name),
                 (None, None) => path.to_owned(),
             };
-            return self.folder(folder, name, path, below, &real);
+            return self.folder(entry, &real);
         }
         if !kind.is_file() {
             let path = path.display();
@@ -165,17 +174,11 @@ impl FolderReader<'_> {
             return Err(Error::new(message, diagnostic));
         }
         let real = real.as_deref().unwrap_or(path);
-        self.file(folder, name, path, below, real)
+        self.file(entry, real)
     }
 
-    fn file(
-        &mut self,
-        folder: BorrowedFd<'_>,
-        name: &Path,
-        path: &Path,
-        below: &str,
-        real: &Path,
-    ) -> Result<(), Error> {
+    fn file(&mut self, entry: Entry<'_>, real: &Path) -> Result<(), Error> {
+        let Entry { path, below, .. } = entry;
         let unreadable = |error: io::Error| {
             if let Err(error) = fs::symlink_metadata(path) {
                 return go_error("lstat", path, &error);
@@ -186,7 +189,7 @@ impl FolderReader<'_> {
             Error::new(message, diagnostic.hint("make it readable for you"))
         };
         let limit = self.limits.file_bytes;
-        let bytes = self.content(folder, name, limit).map_err(unreadable)?;
+        let bytes = self.content(entry, limit).map_err(unreadable)?;
         if bytes.len() as u64 > limit {
             let name = real.file_name().unwrap_or_default().to_string_lossy();
             let message =
@@ -212,9 +215,9 @@ impl FolderReader<'_> {
     }
 
     /// What a file holds, up to a byte more than the limit.
-    fn content(&mut self, folder: BorrowedFd<'_>, name: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn content(&mut self, entry: Entry<'_>, limit: u64) -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(folder, name, flags, Mode::empty())?;
+        let file = openat(entry.folder, entry.name, flags, Mode::empty())?;
         let most = usize::try_from(limit)
             .unwrap_or(usize::MAX)
             .saturating_add(1);

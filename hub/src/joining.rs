@@ -19,6 +19,10 @@ use crate::{
 /// How often a record is read and changed again when another process was faster.
 const ATTEMPTS: u32 = 5;
 
+/// How long a token that has expired is remembered, in seconds (7 d): agents that wait for approval
+/// ask with it again and again.
+const EXPIRED_TOKEN_MEMORY_S: u64 = 7 * 86_400;
+
 /// A join token that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
@@ -50,7 +54,7 @@ impl Hub {
         if self.offers.keyring(new.group.as_ref()).is_none() {
             return Err(Error::NotFound("keyring for the clusters that would join"));
         }
-        if self.store.tokens().await?.len() >= self.limits.join_tokens {
+        if self.forget_old_tokens().await? >= self.limits.join_tokens {
             return Err(Error::TooLarge {
                 what: "list of join tokens",
                 limit: self.limits.join_tokens as u64,
@@ -72,6 +76,25 @@ impl Hub {
         self.store.put_token(&record).await?;
         tracing::info!(token = %token.id, "a join token was made");
         Ok(token)
+    }
+
+    /// Forgets tokens that expired long ago; returns how many are left.
+    async fn forget_old_tokens(&self) -> Result<usize, Error> {
+        let now_s = self.clock.unix_s();
+        let mut left = 0;
+        for token in self.store.tokens().await? {
+            if token
+                .expires
+                .unix_s()
+                .saturating_add(EXPIRED_TOKEN_MEMORY_S)
+                <= now_s
+            {
+                self.store.remove_token(&token.id).await?;
+            } else {
+                left += 1;
+            }
+        }
+        Ok(left)
     }
 
     /// All join tokens, without their secrets.

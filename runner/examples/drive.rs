@@ -5,11 +5,11 @@
 
 use std::{ffi::OsString, fs, path::Path};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use cairn_runner::{
     bundle::{BundleReader, Secrets},
     cluster::{Access, Cluster, Pace},
-    run::{self, Options},
+    run::{self, Finish, Options},
 };
 use cairn_spec::Digest;
 
@@ -39,7 +39,9 @@ async fn main() -> Result<()> {
             run::plan(&cluster, &bundle, &options).await?;
         }
         Some("apply") => {
-            run::apply(&cluster, &bundle, (&digest, false), &options, &mut |_| {}).await?;
+            let mut tell = |_: run::Progress<'_>| {};
+            let applied = run::apply(&cluster, &bundle, (&digest, false), &options, &mut tell);
+            ensure!(applied.await? == Finish::Done, "the run waits");
         }
         _ => bail!("drive plan|apply FOLDER"),
     }

@@ -133,7 +133,7 @@ impl Enforcer {
             None => {}
         }
         if !matches!(verdict, Verdict::Contested { .. }) {
-            self.observed.drift(identity, &layer, Verdict::Nothing);
+            self.observed.drift(identity, &layer, &Verdict::Nothing);
         }
     }
 
@@ -155,6 +155,6 @@ impl Enforcer {
         if is_closed && wanted == DriftAction::Correct && !changes.is_empty() {
             known.held.insert(identity.clone());
         }
-        self.observed.drift(&identity, &looked.layer, verdict);
+        self.observed.drift(&identity, &looked.layer, &verdict);
     }
 }

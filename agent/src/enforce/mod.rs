@@ -100,6 +100,11 @@ impl Enforcer {
             if is_fresh {
                 self.settle(&mut known, desired.as_deref()).await;
             }
+            let now = self.clock.now();
+            if desired.as_ref().is_some_and(|it| it.closed(now).is_none()) {
+                // What was held back while nothing could be changed.
+                known.agenda.suspect(std::mem::take(&mut known.held));
+            }
             let next = self.next(&known, desired.as_deref());
             tracing::debug!(?next, "decided");
             match (next, desired) {
@@ -162,9 +167,9 @@ impl Enforcer {
 
     /// Watches over what is there, once it is what is wanted.
     async fn settle(&self, known: &mut Knowledge, desired: Option<&Desired>) {
-        let bundle = match desired.map(|desired| target(desired, &known.journal)) {
-            Some(Target::Bundle { bundle, .. }) => bundle,
-            _ => return,
+        let target = desired.map(|desired| target(desired, &known.journal));
+        let Some(Target::Bundle { bundle, .. }) = target else {
+            return;
         };
         if !decide::is_settled(&known.journal, &bundle) {
             known.watch = None;
@@ -212,12 +217,7 @@ impl Enforcer {
         until: Option<Timestamp>,
         stop: &CancellationToken,
     ) {
-        let Knowledge {
-            watch,
-            agenda,
-            held,
-            ..
-        } = known;
+        let Knowledge { watch, agenda, .. } = known;
         let noticed = async {
             match watch {
                 Some(watch) => watch.next().await,
@@ -229,10 +229,7 @@ impl Enforcer {
             _ = self.wanted.changed() => {}
             _ = self.leads.changed() => {}
             () = self.compare.notified() => known.sweep = Timestamp::MIN,
-            () = self.clock.sleep_until(until) => {
-                // What was held back may be due now.
-                agenda.suspect(std::mem::take(held));
-            }
+            () = self.clock.sleep_until(until) => {}
             () = stop.cancelled() => {}
         }
     }

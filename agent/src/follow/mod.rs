@@ -203,12 +203,11 @@ impl Follower {
             self.bring_again(&bundle).await?;
         }
         let known = state.accepted.as_ref().map(|it| it.bundle.clone());
-        let found = match &self.reference.digest {
-            Some(digest) => digest.clone(),
-            None => {
-                let resolved = self.client.resolve(&self.reference).await;
-                resolved.map_err(|source| self.unusable(source))?.digest
-            }
+        let found = if let Some(digest) = &self.reference.digest {
+            digest.clone()
+        } else {
+            let resolved = self.client.resolve(&self.reference).await;
+            resolved.map_err(|source| self.unusable(source))?.digest
         };
         if known.as_ref() == Some(&found) {
             return self.accept_policy(state, policy).await;

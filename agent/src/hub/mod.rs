@@ -14,5 +14,5 @@ pub use content::fetch;
 pub use identity::{Identity, is_renewal_due};
 pub use join::Introduction;
 pub use session::{Report, Session};
-pub use sync::{HubFollower, MetricsOf, StatusOf, SyncError};
+pub use sync::{HubFollower, SyncError};
 pub use wire::{Wire, WireError};

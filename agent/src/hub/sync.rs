@@ -10,13 +10,9 @@ use cairn_runner::{
 };
 use cairn_spec::{
     Digest, Envelope,
-    agent::{
-        CommandKind, DesiredState, Keyring, Metrics, Phase, ProblemCode, Sync, SyncAnswer,
-        Transition,
-    },
+    agent::{CommandKind, DesiredState, Keyring, Phase, ProblemCode, Sync, SyncAnswer, Transition},
 };
 use rand::RngExt as _;
-use serde_json::Value as Json;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, sleep_until},
@@ -40,6 +36,8 @@ use crate::{
     follow::{ContentError, read_bundle},
     memory::{Accepted, MemoryError, State},
     observed::Observed,
+    report::Syncing,
+    telling::Telling,
 };
 
 /// A sample of figures is sent this often.
@@ -50,11 +48,6 @@ const REPORT_AFTER: Duration = Duration::from_secs(1);
 const TOKEN_EVERY: Duration = Duration::from_mins(1);
 /// After an error that only people can mend.
 const LONG_WAIT: Duration = Duration::from_mins(5);
-
-/// How the cluster is, from those who find that out.
-pub type StatusOf = Box<dyn Fn() -> Json + Send>;
-/// Figures, from those who measure.
-pub type MetricsOf = Box<dyn Fn() -> Metrics + Send>;
 
 /// What is exchanged with a hub.
 pub struct HubFollower {
@@ -80,10 +73,8 @@ pub struct HubFollower {
     pub missing: watch::Receiver<Option<Digest>>,
     /// What the agent does and has found.
     pub observed: Observed,
-    /// How the cluster is.
-    pub status: StatusOf,
-    /// Figures.
-    pub metrics: MetricsOf,
+    /// How the cluster is, and figures.
+    pub telling: Arc<Telling>,
     /// Everything is to be compared now.
     pub compare: Arc<Notify>,
 }
@@ -209,14 +200,13 @@ impl HubFollower {
         session: &mut Session,
         (backoff, told): (&mut Backoff, &mut String),
     ) -> Result<std::convert::Infallible, SyncError> {
-        let mut identity = match Identity::read(&self.cluster).await? {
-            Some(identity) => identity,
-            None => {
-                let identity = Identity::new()?;
-                // The key is kept before it is shown, so that an answer may get lost.
-                identity.write(&self.cluster).await?;
-                identity
-            }
+        let mut identity = if let Some(identity) = Identity::read(&self.cluster).await? {
+            identity
+        } else {
+            let identity = Identity::new()?;
+            // The key is kept before it is shown, so that an answer may get lost.
+            identity.write(&self.cluster).await?;
+            identity
         };
         let mut wire = self.wire(&identity)?;
         if identity.joined().is_none() {
@@ -233,11 +223,15 @@ impl HubFollower {
                 continue;
             }
             self.spool(state);
-            session.set_status((self.status)());
-            let metrics = (Instant::now() >= metrics_due).then(|| (self.metrics)());
-            if metrics.is_some() {
+            session.set_status(self.telling.status());
+            let metrics = (Instant::now() >= metrics_due).then(|| {
                 metrics_due = Instant::now() + METRICS_EVERY;
-            }
+                let syncing = Syncing {
+                    latency_ms: None,
+                    clock_skew_s: Some(-wire.ahead_s()),
+                };
+                self.telling.metrics(syncing)
+            });
             let missing = self.missing.borrow_and_update().clone();
             if let Some(bundle) = missing {
                 self.bring_again(&mut wire, &identity, &bundle).await?;
@@ -446,7 +440,10 @@ impl HubFollower {
     ) -> Result<(), SyncError> {
         let desired = match self.judge(state, identity, &envelope) {
             Ok(desired) => desired,
-            Err(refusal) => return Ok(refuse(session, generation, &refusal)),
+            Err(refusal) => {
+                refuse(session, generation, &refusal);
+                return Ok(());
+            }
         };
         let bundle = desired.bundle.digest.clone();
         tracing::info!(%bundle, generation = desired.generation, "a desired state is accepted");
@@ -456,7 +453,8 @@ impl HubFollower {
             Ok(Ok(())) => self.observed.happened(phase, None, None),
             Ok(Err(refusal)) => {
                 self.observed.happened(phase, None, None);
-                return Ok(refuse(session, generation, &refusal.into()));
+                refuse(session, generation, &refusal.into());
+                return Ok(());
             }
             Err(error) => {
                 self.observed.happened(phase, None, None);

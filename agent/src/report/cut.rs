@@ -2,7 +2,10 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use cairn_spec::agent::{Cut, MAX_LISTED, MAX_STATUS_BYTES, MAX_TEXT_BYTES, Status};
+use cairn_spec::{
+    LayerName,
+    agent::{Cut, LayerReport, MAX_LISTED, MAX_STATUS_BYTES, MAX_TEXT_BYTES, Status},
+};
 use serde_json::Value as Json;
 
 /// The beginning of somebody else's text.
@@ -56,7 +59,7 @@ pub fn fitted(mut status: Status) -> (Status, Json) {
 /// Halves the longest list; false if there is none.
 fn halve(status: &mut Status) -> bool {
     let workloads = &mut status.workloads;
-    let mut lists: [(&mut dyn Halved, usize); 8] = [
+    let mut lists: [(&mut dyn Halved, usize); 9] = [
         (&mut status.drift, 4),
         (&mut status.certificates, 1),
         (&mut status.warnings, 3),
@@ -65,6 +68,7 @@ fn halve(status: &mut Status) -> bool {
         (&mut workloads.restarts, 1),
         (&mut workloads.pending, 2),
         (&mut workloads.out_of_memory, 1),
+        (&mut status.layers, 2),
     ];
     // About how long an entry of each is, in hundreds of bytes.
     let longest = lists
@@ -104,6 +108,19 @@ impl<T> Halved for Cut<T> {
         let kept = self.items.len() / 2;
         self.left_out += self.items.len() - kept;
         keep_first(&mut self.items, kept);
+    }
+}
+
+/// Of layers it is what is not healthy in them.
+impl Halved for BTreeMap<LayerName, LayerReport> {
+    fn count(&self) -> usize {
+        self.values().map(|layer| layer.unhealthy.count()).sum()
+    }
+
+    fn halve(&mut self) {
+        for layer in self.values_mut() {
+            layer.unhealthy.halve();
+        }
     }
 }
 
@@ -157,5 +174,20 @@ mod tests {
             status.warnings.items.len() + status.warnings.left_out,
             5_000
         );
+    }
+
+    #[test]
+    fn layers_are_told_though_their_objects_are_not() {
+        let mut status = Status::default();
+        for layer in 0..200 {
+            let name = format!("layer-{layer}").parse().unwrap();
+            let unhealthy = &mut status.layers.entry(name).or_default().unhealthy;
+            for object in 0..MAX_LISTED {
+                unhealthy.items.insert(object.to_string(), "x".repeat(400));
+            }
+        }
+        let (status, json) = fitted(status);
+        assert!(json.to_string().len() <= MAX_STATUS_BYTES);
+        assert_eq!(status.layers.len(), 200);
     }
 }

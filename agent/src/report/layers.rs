@@ -9,33 +9,26 @@ use cairn_runner::{
     journal::{Journal, Phase},
     run::{ClusterStatus, LayerStatus},
 };
-use cairn_spec::agent::{
-    Cut, DriftReport, DriftedField, LayerReport, MAX_LISTED, RejectedBundle, Status,
+use cairn_spec::{
+    LayerName,
+    agent::{Cut, DriftReport, DriftedField, LayerReport, MAX_LISTED, RejectedBundle, Status},
 };
 
 use super::cut::{first, heaviest, short};
 
-/// Adds what is known of layers and of the bundles that were tried.
-pub fn describe_layers(report: &mut Status, cluster: &ClusterStatus) {
+/// How the layers are, by name.
+pub(super) fn layers_of(cluster: &ClusterStatus) -> BTreeMap<LayerName, LayerReport> {
     let layers = cluster.layers.iter().enumerate();
-    report.layers = layers
+    layers
         .map(|(place, layer)| {
-            (
-                layer.layer.clone(),
-                describe(layer, place, &cluster.journal),
-            )
+            let report = describe(layer, place, &cluster.journal);
+            (layer.layer.clone(), report)
         })
-        .collect();
-    for (number, damage) in cluster.damaged.iter().enumerate() {
-        report
-            .unknown
-            .insert(format!("inventory {number}"), short(damage));
-    }
-    describe_bundles(report, &cluster.journal);
+        .collect()
 }
 
 /// Adds what the journal says of bundles.
-pub fn describe_bundles(report: &mut Status, journal: &Journal) {
+pub(super) fn describe_bundles(report: &mut Status, journal: &Journal) {
     report.good.clone_from(&journal.good);
     let rejected = journal.rejected.iter().map(|rejected| {
         let told = RejectedBundle {
@@ -123,6 +116,7 @@ mod tests {
             },
             health: serde_json::from_value(health).unwrap(),
             drifted: Some(drifted),
+            drift: Vec::new(),
         }
     }
 
@@ -151,14 +145,13 @@ mod tests {
                     vec![object("b", "Failed", false), object("c", "Current", false)],
                 ),
             ],
-            damaged: vec!["the inventory of layer `x` is damaged".to_owned()],
+            damaged: Vec::new(),
         };
+        insta::assert_json_snapshot!(layers_of(&cluster));
         let mut report = Status::default();
-        describe_layers(&mut report, &cluster);
-        insta::assert_json_snapshot!(report.layers);
+        describe_bundles(&mut report, &cluster.journal);
         assert_eq!(report.rejected.items.len(), 1);
         assert!(report.good.is_some());
-        assert_eq!(report.unknown.len(), 1);
     }
 
     #[test]

@@ -18,5 +18,5 @@ mod warning;
 mod workload;
 
 pub use cut::fitted;
-pub use layers::{describe_bundles, describe_drift, describe_layers};
+pub use layers::describe_drift;
 pub use reporter::{Reporter, Syncing};

@@ -2,24 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_runner::cluster::Event;
+use cairn_runner::{cluster::Event, run::ClusterStatus};
 use cairn_spec::{
-    Timestamp as Reported,
+    LayerName, Timestamp as Reported,
     agent::{
-        Capacity, Certificate, ClusterIdentity, MAX_LISTED, MAX_NODES, Nodes, Resources, Status,
-        Workloads,
+        Capacity, Certificate, ClusterIdentity, LayerReport, MAX_LISTED, MAX_NODES, Nodes,
+        Resources, Status, Workloads,
     },
 };
 use jiff::Timestamp;
 
 use super::{
-    cut::{first, heaviest},
+    cut::{first, heaviest, short},
+    layers::layers_of,
     node::NodeView,
     pod::PodView,
     quantity::add,
     warning::Warnings,
     workload::{WorkloadKind, WorkloadView},
 };
+
+/// What is told not to be known of an inventory.
+const INVENTORY: &str = "inventory";
 
 /// Which object of its kind it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +86,7 @@ pub(super) struct Observed {
     pub(super) workloads: BTreeMap<WorkloadKind, Views<WorkloadView>>,
     pub(super) warnings: Warnings,
     pub(super) certificates: BTreeMap<String, Certificate>,
+    pub(super) layers: BTreeMap<LayerName, LayerReport>,
     /// What could not be found out, and why.
     pub(super) unknown: BTreeMap<String, String>,
 }
@@ -95,10 +100,27 @@ impl Observed {
             capacity: self.capacity(&by_node),
             nodes: self.nodes(&by_node),
             workloads: self.workloads(now),
+            layers: self.layers.clone(),
             certificates: first(self.certificates.clone().into_iter()),
             warnings: self.warnings.describe(now),
             unknown: self.unknown.clone(),
             ..Status::default()
+        }
+    }
+
+    /// How many workloads lack pods.
+    pub(super) fn lacking(&self) -> usize {
+        let all = self.workloads.values().flat_map(BTreeMap::values);
+        all.filter(|view| view.not_ready().is_some()).count()
+    }
+
+    /// Takes how the layers are.
+    pub(super) fn take_layers(&mut self, seen: &ClusterStatus) {
+        self.layers = layers_of(seen);
+        self.unknown.retain(|what, _| !what.starts_with(INVENTORY));
+        for (number, damage) in seen.damaged.iter().enumerate() {
+            self.unknown
+                .insert(format!("{INVENTORY} {number}"), short(damage));
         }
     }
 

@@ -8,18 +8,24 @@ use std::{
 
 use cairn_runner::{
     cluster::{Cluster, ClusterError, Event, Listed, Requests, Resource, View, Watch},
-    run::Memory,
+    journal::{Journal, Run},
+    run::{Memory, status},
 };
 use cairn_spec::{
     ObjectId,
-    agent::{AgentMetrics, Certificate, Metrics, Status},
+    agent::{AgentMetrics, Certificate, ClusterIdentity, Metrics, Status},
 };
-use tokio::time::sleep;
+use jiff::Timestamp;
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{
     certificate,
     cut::short,
     itself::taken,
+    layers::describe_bundles,
     node::NodeView,
     observed::{Observed, reported, take},
     pod::PodView,
@@ -35,10 +41,15 @@ const SAMPLED_EVERY: Duration = Duration::from_mins(1);
 const IDENTIFIED_EVERY: Duration = Duration::from_hours(1);
 /// How often certificates are looked at: a handshake, and a request for each Secret of the bundle.
 const INSPECTED_EVERY: Duration = Duration::from_hours(24);
+/// How often layers are asked for: a request a kind and namespace of the bundle.
+const LOOKED_AT_MOST_EVERY: Duration = Duration::from_secs(10);
+const LOOKED_AT_LEAST_EVERY: Duration = Duration::from_hours(2);
 /// What failed is tried again after this time, then after twice it, and so on.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
+/// What is told not to be known of layers.
+const LAYERS: &str = "layers";
 /// Where the API server's certificate is told.
 const SERVER: &str = "API server";
 
@@ -49,8 +60,11 @@ pub struct Reporter {
     clock: Clock,
     observed: Mutex<Observed>,
     samples: Mutex<Samples>,
-    /// The requests until the last report.
-    requests: Mutex<Requests>,
+    /// The requests until the last report, and when that was.
+    requests: Mutex<(Requests, Timestamp)>,
+    /// The run that was seen last: when it goes on, layers are looked at.
+    run: Mutex<Option<Run>>,
+    look: Notify,
 }
 
 /// What the agent knows of its exchange with the hub.
@@ -60,20 +74,23 @@ pub struct Syncing {
     pub latency_ms: Option<u64>,
     /// How far the agent's clock is ahead of the hub's, in seconds.
     pub clock_skew_s: Option<i64>,
-    /// How long it is since the last report, in seconds.
-    pub since_report_s: u64,
 }
 
 impl Reporter {
-    /// A reporter that has seen nothing yet.
-    pub fn new(cluster: Cluster, clock: Clock) -> Self {
-        let requests = Mutex::new(cluster.requests());
+    /// A reporter that has seen nothing yet, but may know which cluster it is.
+    pub fn new(cluster: Cluster, clock: Clock, identity: ClusterIdentity) -> Self {
+        let requests = Mutex::new((cluster.requests(), clock.now()));
         Self {
             cluster,
             clock,
-            observed: Mutex::default(),
+            observed: Mutex::new(Observed {
+                identity,
+                ..Observed::default()
+            }),
             samples: Mutex::default(),
             requests,
+            run: Mutex::default(),
+            look: Notify::new(),
         }
     }
 
@@ -90,9 +107,13 @@ impl Reporter {
         });
         let [daemons, deployments, stateful] = WorkloadKind::ALL.map(|kind| {
             self.follow(("apps", kind.name()), move |observed, event| {
+                let before = observed.lacking();
                 take(observed.workloads.entry(kind).or_default(), event, |it| {
                     &it.key
                 });
+                if observed.lacking() != before {
+                    self.look.notify_one();
+                }
             })
         });
         let (never, ..) = tokio::join!(
@@ -105,6 +126,7 @@ impl Reporter {
             Box::pin(self.again_and_again("version", IDENTIFIED_EVERY, async || {
                 self.identify().await
             })),
+            Box::pin(self.look_at_layers()),
             Box::pin(self.again_and_again("usage", SAMPLED_EVERY, async || self.sample().await)),
             Box::pin(self.again_and_again(SERVER, INSPECTED_EVERY, async || {
                 self.inspect_server().await
@@ -118,20 +140,30 @@ impl Reporter {
         never
     }
 
-    /// How the cluster is, without what the agent knows of its own work.
-    pub fn status(&self) -> Status {
-        self.observed().describe(self.clock.now())
+    /// How the cluster is, without drift, which the agent knows of itself.
+    pub fn status(&self, journal: &Journal) -> Status {
+        let mut run = lock(&self.run);
+        if *run != journal.run {
+            run.clone_from(&journal.run);
+            self.look.notify_one();
+        }
+        let mut status = self.observed().describe(self.clock.now());
+        describe_bundles(&mut status, journal);
+        status
     }
 
     /// What was measured since the last time.
     pub fn metrics(&self, syncing: Syncing) -> Metrics {
         let (usage, nodes, left_out) = lock(&self.samples).drain();
-        let now = self.cluster.requests();
-        let requests = now.since(&std::mem::replace(&mut lock(&self.requests), now));
+        let now = (self.cluster.requests(), self.clock.now());
+        let before = std::mem::replace(&mut *lock(&self.requests), now);
+        let requests = now.0.since(&before.0);
+        let elapsed_s = now.1.duration_since(before.1).as_secs();
+        let elapsed_s = u64::try_from(elapsed_s).unwrap_or_default().max(1);
         let taken = taken();
         let per_minute = requests.count().saturating_mul(60);
         Metrics {
-            time: Some(reported(self.clock.now())),
+            time: Some(reported(now.1)),
             usage,
             nodes,
             left_out,
@@ -142,7 +174,7 @@ impl Reporter {
                 clock_skew_s: syncing.clock_skew_s,
                 api_p50_ms: requests.percentile_ms(50).unwrap_or_default(),
                 api_p99_ms: requests.percentile_ms(99).unwrap_or_default(),
-                api_requests_per_minute: per_minute / syncing.since_report_s.max(1),
+                api_requests_per_minute: per_minute / elapsed_s,
             },
         }
     }
@@ -223,6 +255,22 @@ impl Reporter {
                     pause = LONGEST_PAUSE.min(pause * 2);
                 }
             }
+        }
+    }
+
+    /// Asks how the layers are: now and then, and when a run or a workload is not as it was.
+    async fn look_at_layers(&self) -> Infallible {
+        loop {
+            match status(&self.cluster).await {
+                Ok(seen) => {
+                    self.observed().take_layers(&seen);
+                    self.note(LAYERS, None);
+                }
+                Err(error) => self.note(LAYERS, Some(&error)),
+            }
+            // What changes once, often changes again at once.
+            sleep(LOOKED_AT_MOST_EVERY).await;
+            let _ = timeout(LOOKED_AT_LEAST_EVERY, self.look.notified()).await;
         }
     }
 

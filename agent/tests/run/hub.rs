@@ -14,7 +14,7 @@ use cairn_hub::{
 use cairn_oci::{Client, Options, PrivateKey, key, keyring::seal_desired_state};
 use cairn_spec::{
     Digest, Timestamp,
-    agent::{Audience, BundleSource, DesiredState, Keyring, Phase, Policy},
+    agent::{Audience, BundleSource, DesiredState, Keyring, Phase, Policy, Status},
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -75,8 +75,11 @@ impl HubProcess {
 
     /// The hub is there while the work goes on.
     async fn serving<T>(&self, work: impl AsyncFnOnce(Arc<Hub>) -> Result<T>) -> Result<T> {
-        let mut config = Config::new(self.store.clone(), Authority::from_pem(&self.authority)?);
-        config.clock = self.clock.clone();
+        let mut config = Config::new(
+            Arc::<MemoryStore>::clone(&self.store),
+            Authority::from_pem(&self.authority)?,
+        );
+        config.clock = Arc::<ManualClock>::clone(&self.clock);
         config.content = Some(Arc::new(RegistryContent::new(Client::new(
             Options::default(),
         )?)));
@@ -130,6 +133,16 @@ async fn only_agent(hub: &Hub) -> Result<AgentView> {
     Ok(hub.agent(&agent.record.id).await?)
 }
 
+/// The cluster is told of, and what the agent has brought.
+fn is_whole(status: &[u8]) -> bool {
+    let status: Status = serde_json::from_slice(status).unwrap_or_default();
+    status.nodes.count > 0
+        && status.capacity.allocatable.cpu_m > 0
+        && status.good.is_some()
+        && !status.layers.is_empty()
+        && !status.identity.cluster_uid.is_empty()
+}
+
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]
 async fn an_agent_that_was_offline_for_months_comes_back_by_itself_and_tells() -> Result<()> {
@@ -173,7 +186,7 @@ async fn an_agent_that_was_offline_for_months_comes_back_by_itself_and_tells() -
                         Ok(applied.as_ref() == Some(&bundle)
                             && phases.contains(&Phase::Applying)
                             && phases.contains(&Phase::Checking)
-                            && agent.status.is_some())
+                            && agent.status.is_some_and(|status| is_whole(&status)))
                     })
                     .await
                 })

@@ -6,5 +6,6 @@ mod drift;
 mod follow;
 mod footprint;
 mod hub;
+mod leader;
 mod trust;
 mod world;

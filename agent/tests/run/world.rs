@@ -44,7 +44,6 @@ pub(crate) struct World {
 
 /// A registry that can be taken away.
 pub(crate) struct Registry {
-    pub(crate) address: String,
     stop: CancellationToken,
 }
 
@@ -84,12 +83,12 @@ impl World {
             followed,
             client: Client::new(Options::default())?,
         };
-        let served = registry.run(listener, stop.clone());
-        let work = work(world, Registry { address, stop });
+        let serving = registry.run(listener, stop.clone());
+        let work = work(world, Registry { stop });
         tokio::pin!(work);
         tokio::select! {
             ended = &mut work => return ended,
-            served = served => served?,
+            ended = serving => ended?,
         }
         // The registry was taken away; the work goes on.
         work.await

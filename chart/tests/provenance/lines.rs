@@ -16,8 +16,8 @@ pub(crate) struct Text<'r> {
 /// Whether one of some origins is the leaf.
 pub(crate) type IsNamed<'r> = Box<dyn Fn(&[OriginId]) -> bool + 'r>;
 
-/// More differing lines than this are not compared.
-const MAX_LINES: usize = 1_500;
+/// More pairs of differing lines than this are not compared.
+const MAX_PAIRS: usize = 4_000_000;
 
 impl Text<'_> {
     fn lines(&self) -> Vec<Range<usize>> {
@@ -71,7 +71,7 @@ pub(crate) fn lines_are_named(first: &Text<'_>, second: &Text<'_>) -> bool {
     let end = pairs.take_while(same).count();
     let rows = left.len() - start - end;
     let columns = right.len() - start - end;
-    if rows > MAX_LINES || columns > MAX_LINES {
+    if (rows + 1).saturating_mul(columns + 1) > MAX_PAIRS {
         return false;
     }
     // Whether the texts can be told apart from there on by lines that name the leaf.

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use cairn_compiler::Session;
-use cairn_oci::{PrivateKey, Progress, keyring::seal_desired_state};
+use cairn_oci::{
+    PrivateKey, Progress,
+    keyring::{Refusal, seal_desired_state},
+};
 use cairn_runner::window::Calendar;
 use cairn_spec::{
     Diagnostic, GroupName, Reference, Schema, SourceKind, Timestamp,
-    agent::{Audience, BundleSource, DesiredState, Policy},
+    agent::{Audience, BundleSource, DesiredState, DesiredStateError, Policy},
     decode_json, schema_of, yaml,
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use crate::{
@@ -29,16 +32,12 @@ use crate::{
 /// how it is to be treated (spec/agent.md). Agents accept it only with enough signatures of their
 /// keyring's keys, for their own cluster, and with a higher generation than the last.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("audience").required(true).args(["cluster", "group"]))]
 pub(crate) struct ClusterDesire {
     /// The bundle, HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]; a tag is resolved, and the digest signed
     bundle: Reference,
     /// The cluster, by the UID of its namespace `kube-system`
-    #[arg(
-        long,
-        value_name = "UID",
-        required_unless_present = "group",
-        conflicts_with = "group"
-    )]
+    #[arg(long, value_name = "UID")]
     cluster: Option<String>,
     /// All clusters that joined with a token of this group
     #[arg(long, value_name = "NAME")]
@@ -82,8 +81,7 @@ impl ClusterDesire {
         );
         state.expires_at = self.expires;
         state.policy = policy;
-        let envelope = seal_desired_state(&state, &keys)
-            .map_err(|error| Failure::new(ExitCode::InvalidInput, anyhow!(error)))?;
+        let envelope = seal_desired_state(&state, &keys).map_err(refused)?;
         let text = serde_json::to_string(&envelope).map_err(anyhow::Error::new)? + "\n";
         let Some(path) = &self.output else {
             output.data(&text);
@@ -136,6 +134,23 @@ impl ClusterDesire {
             digest,
         })
     }
+}
+
+/// Why agents would refuse it, and what to do about that.
+fn refused(refusal: Refusal) -> Failure {
+    let hint = match &refusal {
+        Refusal::DesiredState(DesiredStateError::Invalid { field, .. }) => match *field {
+            "audience.cluster" => {
+                "print it with `kubectl get namespace kube-system -o jsonpath={.metadata.uid}`"
+            }
+            "generation" => "begin with 1, and count on with each desired state of a cluster",
+            "bundle.repository" => "name it as HOST[:PORT]/REPOSITORY",
+            "expiresAt" => "name a time that is yet to come",
+            _ => "spec/agent.md §2 describes policies",
+        },
+        _ => "spec/agent.md §1 describes desired states",
+    };
+    Failure::new(ExitCode::InvalidInput, anyhow!(refusal)).hint(hint)
 }
 
 fn file_name(path: &Path) -> String {

@@ -22,6 +22,7 @@ const MAX_TRANSITIONS: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     content: Mutex<Content>,
+    is_shared: bool,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +31,17 @@ struct Content {
     agents: BTreeMap<String, Agent>,
     offers: BTreeMap<Audience, Offer>,
     keyrings: Vec<(Option<GroupName>, KeyringRecord)>,
+    /// Counts changes that other hubs have to know of.
+    changes: u64,
+    /// The last change of offers and keyrings.
+    offers_changed: u64,
+}
+
+impl Content {
+    fn next_change(&mut self) -> u64 {
+        self.changes += 1;
+        self.changes
+    }
 }
 
 #[derive(Debug)]
@@ -39,9 +51,19 @@ struct Agent {
     report: Option<Report>,
     transitions: VecDeque<Transition>,
     commands: Vec<Command>,
+    /// The last change of its record or its commands.
+    changed: u64,
 }
 
 impl MemoryStore {
+    /// A store that several hubs of this process share.
+    pub fn shared() -> Self {
+        Self {
+            is_shared: true,
+            ..Self::default()
+        }
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,6 +105,7 @@ impl HubStore for MemoryStore {
             report: None,
             transitions: VecDeque::new(),
             commands: Vec::new(),
+            changed: 0,
         };
         content.agents.insert(agent.id.clone(), added);
         Ok(true)
@@ -116,9 +139,11 @@ impl HubStore for MemoryStore {
 
     async fn replace_agent(&self, agent: &AgentRecord, version: u64) -> Result<bool> {
         let mut content = self.content();
+        let change = content.next_change();
         match content.agents.get_mut(&agent.id) {
             Some(found) if found.record.version == version => {
                 found.record = agent.clone();
+                found.changed = change;
                 Ok(true)
             }
             _ => Ok(false),
@@ -195,9 +220,11 @@ impl HubStore for MemoryStore {
 
     async fn add_command(&self, id: &str, command: &Command) -> Result<bool> {
         let mut content = self.content();
+        let change = content.next_change();
         match content.agents.get_mut(id) {
             Some(agent) if agent.commands.len() < limits::MAX_COMMANDS => {
                 agent.commands.push(command.clone());
+                agent.changed = change;
                 Ok(true)
             }
             _ => Ok(false),
@@ -227,6 +254,7 @@ impl HubStore for MemoryStore {
             return Ok(false);
         }
         content.offers.insert(audience.clone(), offer.clone());
+        content.offers_changed = content.next_change();
         Ok(true)
     }
 
@@ -239,6 +267,7 @@ impl HubStore for MemoryStore {
         let is_it = |offer: &Offer| offer.state.generation == generation;
         if content.offers.get(audience).is_some_and(is_it) {
             content.offers.remove(audience);
+            content.offers_changed = content.next_change();
         }
         Ok(())
     }
@@ -262,6 +291,7 @@ impl HubStore for MemoryStore {
         };
         if follows {
             content.keyrings.push((scope.cloned(), keyring.clone()));
+            content.offers_changed = content.next_change();
         }
         Ok(follows)
     }
@@ -271,13 +301,19 @@ impl HubStore for MemoryStore {
     }
 
     async fn changes(&self, after: u64) -> Result<Changes> {
+        let content = self.content();
+        let changed = content
+            .agents
+            .iter()
+            .filter(|(_, agent)| agent.changed > after);
         Ok(Changes {
-            up_to: after,
-            ..Changes::default()
+            up_to: content.changes,
+            agents: changed.map(|(id, _)| id.clone()).collect(),
+            offers: content.offers_changed > after,
         })
     }
 
     fn is_shared(&self) -> bool {
-        false
+        self.is_shared
     }
 }

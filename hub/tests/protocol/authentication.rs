@@ -37,7 +37,7 @@ async fn claiming(agent: &mut Agent, change: impl FnOnce(&mut RequestClaims)) ->
     change(&mut claims);
     let token = request_token::sign(&agent.key, &claims, Proof::Certificate(&agent.certificate))?;
     let response = agent
-        .send(Method::POST, SYNC, body, Some(token), &[])
+        .send((Method::POST, SYNC), body, Some(token), &[])
         .await?;
     let (status, answer) = read(response).await?;
     assert!(!status.is_success(), "{status}");
@@ -66,7 +66,7 @@ async fn a_request_that_comes_twice_counts_once() -> Result<()> {
     let token = request_token::sign(&agent.key, &claims, Proof::Certificate(&agent.certificate))?;
     let mut answers = Vec::new();
     for _ in 0..2 {
-        let sent = agent.send(Method::POST, SYNC, body.clone(), Some(token.clone()), &[]);
+        let sent = agent.send((Method::POST, SYNC), body.clone(), Some(token.clone()), &[]);
         answers.push(read(sent.await?).await?);
     }
     assert_eq!(answers[0].0, StatusCode::OK);
@@ -83,51 +83,20 @@ async fn a_request_that_comes_twice_counts_once() -> Result<()> {
 async fn a_token_is_about_one_request_alone() -> Result<()> {
     let world = World::new().await?;
     let mut agent = world.joined("cluster-1").await?;
+    let changes: [fn(&mut RequestClaims); 8] = [
+        |claims| claims.htm = "GET".to_owned(),
+        |claims| claims.htu = "/agent/v1/renew".to_owned(),
+        |claims| claims.bsh = request_token::thumbprint(b""),
+        |claims| claims.iss = "another".to_owned(),
+        |claims| claims.jti = String::new(),
+        |claims| claims.jti = "j".repeat(200),
+        |claims| claims.exp = claims.iat + 61,
+        |claims| claims.exp = claims.iat,
+    ];
     let mut messages = Vec::new();
-    messages.push(
-        claiming(&mut agent, |claims| claims.htm = "GET".to_owned())
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| {
-            claims.htu = "/agent/v1/renew".to_owned()
-        })
-        .await?
-        .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| {
-            claims.bsh = request_token::thumbprint(b"")
-        })
-        .await?
-        .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.iss = "another".to_owned())
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.jti = String::new())
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.jti = "j".repeat(200))
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.exp = claims.iat + 61)
-            .await?
-            .message,
-    );
-    messages.push(
-        claiming(&mut agent, |claims| claims.exp = claims.iat)
-            .await?
-            .message,
-    );
+    for change in changes {
+        messages.push(claiming(&mut agent, change).await?.message);
+    }
     insta::assert_snapshot!(messages.join("\n"), @"
     the token is about another request
     the token is about another request
@@ -174,7 +143,7 @@ async fn only_keys_of_our_certificates_sign() -> Result<()> {
         Some("x".repeat(9_000)),
     ] {
         let body = body(&mut agent)?;
-        let response = agent.send(Method::POST, SYNC, body, token, &[]).await?;
+        let response = agent.send((Method::POST, SYNC), body, token, &[]).await?;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         read(response).await?;
     }
@@ -193,7 +162,7 @@ async fn a_clock_that_is_wrong_learns_what_time_it_is() -> Result<()> {
         let token =
             request_token::sign(&agent.key, &claims, Proof::Certificate(&agent.certificate))?;
         let response = agent
-            .send(Method::POST, SYNC, body, Some(token), &[])
+            .send((Method::POST, SYNC), body, Some(token), &[])
             .await?;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(
@@ -218,7 +187,7 @@ async fn what_a_hub_forgot_when_it_stopped_is_not_good_after_its_start() -> Resu
     let claims = agent.claims(&Method::POST, SYNC, &body);
     let token = request_token::sign(&agent.key, &claims, Proof::Certificate(&agent.certificate))?;
     let response = agent
-        .send(Method::POST, SYNC, body.clone(), Some(token.clone()), &[])
+        .send((Method::POST, SYNC), body.clone(), Some(token.clone()), &[])
         .await?;
     assert_eq!(response.status(), StatusCode::OK);
     read(response).await?;
@@ -227,7 +196,7 @@ async fn what_a_hub_forgot_when_it_stopped_is_not_good_after_its_start() -> Resu
     agent.hub = world.client.clone();
     agent.disconnect();
     let response = agent
-        .send(Method::POST, SYNC, body, Some(token), &[])
+        .send((Method::POST, SYNC), body, Some(token), &[])
         .await?;
     let problem: Problem = parse(&read(response).await?.1)?;
     assert_eq!(problem.code, ProblemCode::Clock);
@@ -250,7 +219,7 @@ async fn a_certificate_is_known_by_its_hash_once_it_was_shown() -> Result<()> {
         };
         let token = request_token::sign(&agent.key, &claims, proof)?;
         let response = agent
-            .send(Method::POST, SYNC, body, Some(token), &[])
+            .send((Method::POST, SYNC), body, Some(token), &[])
             .await?;
         let (status, answer) = read(response).await?;
         if status == StatusCode::UNAUTHORIZED {
@@ -300,7 +269,7 @@ async fn bodies_are_bounded_before_and_after_they_are_inflated() -> Result<()> {
     assert_eq!(codes[1], Some(ProblemCode::TooLarge));
     assert_eq!(codes[2..], [Some(ProblemCode::Malformed); 4]);
     assert_eq!(
-        world.hub.agent(&agent.agent_id).await?.knowledge,
+        world.hub.agent(&agent.id).await?.knowledge,
         Knowledge::Never
     );
     let body = gzip(&body(&mut agent)?)?;
@@ -323,7 +292,7 @@ async fn a_stranger_s_bomb_is_not_even_read() -> Result<()> {
         "{code:?}"
     );
     assert_eq!(
-        world.hub.agent(&agent.agent_id).await?.knowledge,
+        world.hub.agent(&agent.id).await?.knowledge,
         Knowledge::Never
     );
     world.stop().await
@@ -352,7 +321,7 @@ async fn an_agent_that_was_sent_away_is_not_heard() -> Result<()> {
     let world = World::new().await?;
     let mut agent = world.joined("cluster-1").await?;
     assert!(agent.sync(quick(0)).await?.is_ok());
-    world.hub.revoke(&agent.agent_id).await?;
+    world.hub.revoke(&agent.id).await?;
     assert_eq!(
         agent.sync(quick(0)).await?.unwrap_err().code,
         ProblemCode::Revoked

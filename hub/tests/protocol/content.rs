@@ -60,7 +60,7 @@ async fn get(agent: &mut Agent, digest: &str, range: Option<&str>) -> Result<(St
     let claims = agent.claims(&Method::GET, &path, b"");
     let proof = cairn_oci::request_token::Proof::Certificate(&agent.certificate);
     let token = cairn_oci::request_token::sign(&agent.key, &claims, proof)?;
-    let sent = agent.send(Method::GET, &path, Bytes::new(), Some(token), &headers);
+    let sent = agent.send((Method::GET, &path), Bytes::new(), Some(token), &headers);
     read(sent.await?).await
 }
 
@@ -70,19 +70,25 @@ fn bundle(content: &str) -> Result<Artifact> {
         .build()?)
 }
 
-#[tokio::test]
-async fn an_agent_fetches_what_its_desired_state_names_and_nothing_else() -> Result<()> {
+/// A hub whose registry has some bundles.
+async fn stocked() -> Result<(World, [Artifact; 4])> {
     let store = MemoryStore::new();
-    let [first, second, third, foreign] = [
+    let bundles = [
         bundle("the first of them")?,
         bundle("the second")?,
         bundle("the third")?,
         bundle("not for you")?,
     ];
-    for artifact in [&first, &second, &third, &foreign] {
+    for artifact in &bundles {
         push_artifact(&store, artifact).await?;
     }
     let world = World::with(|config| World::content(config, InMemory(store))).await?;
+    Ok((world, bundles))
+}
+
+#[tokio::test]
+async fn an_agent_fetches_what_its_desired_state_names_and_nothing_else() -> Result<()> {
+    let (world, [first, second, third, foreign]) = stocked().await?;
     let mut agent = world.joined("cluster-1").await?;
     let offer = async |uid: &str, generation, artifact: &Artifact| -> Result<()> {
         let mut state = world.state(cluster(uid), generation);

@@ -41,7 +41,7 @@ async fn agents_come_back_from_every_fault_of_the_network() -> Result<()> {
     ];
     for (number, fault) in (1..).zip(faults) {
         // The agent waits when it happens, and something is desired meanwhile.
-        let id = agent.agent_id.clone();
+        let id = agent.id.clone();
         let before = agent.seq;
         let tasks = TaskTracker::new();
         let sent = tasks.spawn(async move {
@@ -87,7 +87,7 @@ async fn agents_come_back_from_every_fault_of_the_network() -> Result<()> {
         );
         assert_eq!(answer.transitions_up_to, Some(number));
     }
-    let kept = world.hub.transitions(&agent.agent_id, 10).await?;
+    let kept = world.hub.transitions(&agent.id, 10).await?;
     let numbers: Vec<u64> = kept.iter().map(|transition| transition.number).collect();
     assert_eq!(numbers, [4, 3, 2, 1]);
     world.stop().await

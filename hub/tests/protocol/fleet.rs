@@ -13,7 +13,7 @@ use crate::world::{START_S, World, quick};
 async fn what_was_reported_is_the_last_known_after_three_intervals() -> Result<()> {
     let world = World::new().await?;
     let mut agent = world.joined("cluster-1").await?;
-    let id = agent.agent_id.clone();
+    let id = agent.id.clone();
     let knowledge = async |world: &World| world.hub.agent(&id).await.map(|view| view.knowledge);
     assert_eq!(knowledge(&world).await?, Knowledge::Never);
     let reporting = Sync {
@@ -50,7 +50,7 @@ async fn a_hub_that_was_down_for_a_day_knows_how_old_its_knowledge_is() -> Resul
     world.clock.advance_s(86_400);
     let world = world.restart().await?;
     let seen = Timestamp::from_unix_s(START_S);
-    let view = world.hub.agent(&agent.agent_id).await?;
+    let view = world.hub.agent(&agent.id).await?;
     assert_eq!(
         view.knowledge,
         Knowledge::LastKnown {
@@ -62,7 +62,7 @@ async fn a_hub_that_was_down_for_a_day_knows_how_old_its_knowledge_is() -> Resul
     let answer = agent.sync(quick(0)).await?;
     assert!(answer.is_ok(), "{answer:?}");
     let seen = Timestamp::from_unix_s(START_S + 86_400);
-    let view = world.hub.agent(&agent.agent_id).await?;
+    let view = world.hub.agent(&agent.id).await?;
     assert_eq!(view.knowledge, Knowledge::Present { seen });
     world.stop().await
 }
@@ -80,17 +80,17 @@ async fn heartbeats_are_written_in_batches() -> Result<()> {
         second.sync(quick(0)).await?.unwrap();
     }
     assert_eq!(
-        world.store.contact(&first.agent_id).await?,
+        world.store.contact(&first.id).await?,
         None,
         "nothing is written by a heartbeat"
     );
     assert_eq!(world.hub.flush().await?, 2);
     assert_eq!(world.hub.flush().await?, 0);
-    assert_eq!(world.store.contact(&first.agent_id).await?.unwrap().seq, 3);
+    assert_eq!(world.store.contact(&first.id).await?.unwrap().seq, 3);
     // What was not flushed yet is written when the hub stops.
     first.sync(quick(0)).await?.unwrap();
     let store = Arc::clone(&world.store);
     world.stop().await?;
-    assert_eq!(store.contact(&first.agent_id).await?.unwrap().seq, 4);
+    assert_eq!(store.contact(&first.id).await?.unwrap().seq, 4);
     Ok(())
 }

@@ -16,9 +16,9 @@ async fn a_token_is_good_for_as_many_clusters_as_was_said() -> Result<()> {
     let problem = second.register(&token).await?.unwrap_err();
     assert_eq!(problem.code, ProblemCode::JoinTokenRefused);
     // The first answer was lost: the same key is answered again, and it is the same agent.
-    let id = first.agent_id.clone();
+    let id = first.id.clone();
     assert_eq!(first.register(&token).await?.unwrap(), 200);
-    assert_eq!(first.agent_id, id);
+    assert_eq!(first.id, id);
     assert_eq!(world.hub.agents(None, 10).await?.len(), 1);
     world.stop().await
 }
@@ -134,7 +134,7 @@ async fn a_group_comes_with_the_token() -> Result<()> {
     let token = world.hub.create_token(&new).await?;
     let mut agent = world.agent("cluster-1")?;
     assert_eq!(agent.register(&token).await?.unwrap(), 200);
-    let view = world.hub.agent(&agent.agent_id).await?;
+    let view = world.hub.agent(&agent.id).await?;
     assert_eq!(view.record.group, Some(group("edge-eu")?));
     world.stop().await
 }
@@ -153,5 +153,17 @@ async fn attempts_to_join_are_limited() -> Result<()> {
     }
     assert_eq!(codes[..3], [ProblemCode::JoinTokenRefused; 3]);
     assert_eq!(codes[3], ProblemCode::TooManyRequests);
+    world.stop().await
+}
+
+#[tokio::test]
+async fn tokens_that_expired_long_ago_make_room() -> Result<()> {
+    let world = World::with(|config| config.limits.join_tokens = 2).await?;
+    world.token().await?;
+    world.token().await?;
+    assert!(world.token().await.is_err());
+    world.clock.advance_s(8 * 86_400);
+    world.token().await?;
+    assert_eq!(world.hub.tokens().await?.len(), 1);
     world.stop().await
 }

@@ -83,10 +83,9 @@ async fn a_certificate_is_for_its_cluster_and_for_a_key_that_agrees() -> Result<
     assert_eq!(problem.message, "the certificate is for another cluster");
     let public_key = key.public_key()?.to_pem()?;
     // Signed by the old key, which is not the one that the certificate is asked for.
-    let proof = agent.key.sign(&cairn_spec::agent::Renew::proof_of(
-        &agent.agent_id,
-        &public_key,
-    ));
+    let proof = agent
+        .key
+        .sign(&cairn_spec::agent::Renew::proof_of(&agent.id, &public_key));
     let wanted = cairn_spec::agent::Renew {
         public_key,
         cluster_uid: "cluster-1".to_owned(),

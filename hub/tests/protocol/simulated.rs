@@ -59,7 +59,8 @@ pub(crate) struct Agent {
     pub(crate) hub: Hub,
     pub(crate) key: PrivateKey,
     pub(crate) cluster_uid: String,
-    pub(crate) agent_id: String,
+    /// Who it is, once it has joined.
+    pub(crate) id: String,
     /// Its certificate, DER.
     pub(crate) certificate: Vec<u8>,
     pub(crate) boot_id: String,
@@ -80,7 +81,7 @@ impl Agent {
             hub: hub.clone(),
             key: key::generate()?,
             cluster_uid: cluster_uid.to_owned(),
-            agent_id: String::new(),
+            id: String::new(),
             certificate: Vec::new(),
             boot_id: "boot1".to_owned(),
             seq: 0,
@@ -115,7 +116,7 @@ impl Agent {
         };
         let token = request_token::sign(&self.key, &claims, Proof::InBody)?;
         let response = self
-            .send(Method::POST, path, body, Some(token), &[])
+            .send((Method::POST, path), body, Some(token), &[])
             .await?;
         let (status, body) = read(response).await?;
         if status != StatusCode::OK {
@@ -126,7 +127,7 @@ impl Agent {
             });
         }
         let registered: Registered = parse(&body)?;
-        self.agent_id = registered.agent_id;
+        self.id = registered.agent_id;
         self.certificate = der(&registered.certificate)?;
         Ok(Ok(status))
     }
@@ -159,7 +160,7 @@ impl Agent {
         uid: &str,
     ) -> Result<Answer<Renewed>> {
         let public_key = key.public_key()?.to_pem()?;
-        let proof = key.sign(&Renew::proof_of(&self.agent_id, &public_key));
+        let proof = key.sign(&Renew::proof_of(&self.id, &public_key));
         let wanted = Renew {
             public_key,
             cluster_uid: uid.to_owned(),
@@ -188,7 +189,7 @@ impl Agent {
             };
             let claims = self.claims(&method, path, &body);
             let token = request_token::sign(&self.key, &claims, proof)?;
-            let sent = self.send(method.clone(), path, body.clone(), Some(token), headers);
+            let sent = self.send((method.clone(), path), body.clone(), Some(token), headers);
             let response = match sent.await {
                 // The hub has closed the connection meanwhile, and nothing was sent.
                 Err(error) if is_old && was_not_sent(&error) => {
@@ -216,7 +217,7 @@ impl Agent {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let iat = self.hub.clock.unix_s().saturating_add_signed(self.skew_s);
         RequestClaims {
-            iss: self.agent_id.clone(),
+            iss: self.id.clone(),
             iat,
             exp: iat + 60,
             jti: format!(
@@ -233,8 +234,7 @@ impl Agent {
     /// Sends anything over the agent's connection, which is opened first if need be.
     pub(crate) async fn send(
         &mut self,
-        method: Method,
-        path: &str,
+        (method, path): (Method, &str),
         body: Bytes,
         token: Option<String>,
         headers: &[(header::HeaderName, &str)],

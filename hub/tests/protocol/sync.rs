@@ -24,7 +24,7 @@ async fn send_held(
     mut agent: Agent,
     sync: Sync,
 ) -> tokio::task::JoinHandle<(Agent, Result<Answer<SyncAnswer>>)> {
-    let (id, before) = (agent.agent_id.clone(), agent.seq);
+    let (id, before) = (agent.id.clone(), agent.seq);
     let sent = TaskTracker::new().spawn(async move {
         let answer = agent.sync(sync).await;
         (agent, answer)
@@ -67,7 +67,7 @@ async fn what_is_desired_comes_at_once_and_once() -> Result<()> {
     };
     let answer = agent.sync(refusing).await?.unwrap();
     assert_eq!((answer.generation, answer.desired_state), (12, None));
-    let view = world.hub.agent(&agent.agent_id).await?;
+    let view = world.hub.agent(&agent.id).await?;
     assert_eq!(
         view.contact.refused.unwrap().reason,
         "it is for another cluster"
@@ -123,7 +123,7 @@ async fn a_request_that_is_held_gives_way_to_the_next_one() -> Result<()> {
     let world = World::new().await?;
     let agent = world.joined("cluster-1").await?;
     let mut again = world.agent("cluster-1")?;
-    again.agent_id.clone_from(&agent.agent_id);
+    again.id.clone_from(&agent.id);
     again.certificate.clone_from(&agent.certificate);
     again.key = cairn_oci::PrivateKey::from_pem(&agent.key.to_pem()?, None)?;
     let old = send_held(&world, agent, held(0)).await;
@@ -165,7 +165,7 @@ async fn a_status_is_whole_first_and_then_what_changed() -> Result<()> {
         ..quick(0)
     };
     let status = async |agent: &Agent| -> Result<serde_json::Value> {
-        let view = world.hub.agent(&agent.agent_id).await?;
+        let view = world.hub.agent(&agent.id).await?;
         Ok(serde_json::from_slice(&view.status.unwrap_or_default()).unwrap_or_default())
     };
     // The hub asks for all of it as long as it does not have it.
@@ -295,7 +295,7 @@ async fn what_happened_is_kept_once() -> Result<()> {
         agent.sync(with(2..=5)).await?.unwrap().transitions_up_to,
         Some(5)
     );
-    let kept = world.hub.transitions(&agent.agent_id, 10).await?;
+    let kept = world.hub.transitions(&agent.id, 10).await?;
     let numbers: Vec<u64> = kept.iter().map(|transition| transition.number).collect();
     assert_eq!(numbers, [5, 4, 3, 2, 1]);
     let problem = agent.sync(with(1..=101)).await?.unwrap_err();
@@ -307,7 +307,7 @@ async fn what_happened_is_kept_once() -> Result<()> {
 async fn commands_wait_until_they_are_done() -> Result<()> {
     let world = World::new().await?;
     let agent = world.joined("cluster-1").await?;
-    let id = agent.agent_id.clone();
+    let id = agent.id.clone();
     let sent = send_held(&world, agent, held(0)).await;
     let command = world.hub.command(&id, CommandKind::Reconcile).await?;
     let (mut agent, answer) = sent.await?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use cairn_hub::{
-    App, Authority, Clock, Config, ContentSource, Hub, ManualClock, MemoryStore, NewToken, build,
+    App, Authority, Clock, Config, ContentSource, Hub, HubStore, ManualClock, MemoryStore,
+    NewToken, build,
 };
 use cairn_oci::{PrivateKey, key, keyring::seal_desired_state};
 use cairn_spec::{
@@ -38,8 +39,13 @@ impl World {
 
     /// A hub with a changed configuration.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Result<Self> {
+        Self::over(MemoryStore::default(), change).await
+    }
+
+    /// A hub over a store.
+    pub(crate) async fn over(store: MemoryStore, change: impl FnOnce(&mut Config)) -> Result<Self> {
         let (_, authority_key) = Authority::generate()?;
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(store);
         let clock = Arc::new(ManualClock::at(START_S));
         let key = key::generate()?;
         let world = Self::start(store, clock, authority_key, key, change).await?;
@@ -55,8 +61,11 @@ impl World {
         key: PrivateKey,
         change: impl FnOnce(&mut Config),
     ) -> Result<Self> {
-        let mut config = Config::new(store.clone(), Authority::from_pem(&authority_key)?);
-        config.clock = clock.clone();
+        let mut config = Config::new(
+            Arc::clone(&store) as Arc<dyn HubStore>,
+            Authority::from_pem(&authority_key)?,
+        );
+        config.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         change(&mut config);
         let app: App = build(config).await?;
         let (hub, stop) = (app.hub(), CancellationToken::new());
@@ -64,7 +73,7 @@ impl World {
         let client = simulated::Hub {
             address: listener.local_addr()?,
             tls: None,
-            clock: clock.clone(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: TaskTracker::new(),
             traffic: Arc::default(),
         };
@@ -79,6 +88,13 @@ impl World {
             stop,
             running,
         })
+    }
+
+    /// Another hub over the same store, beside this one.
+    pub(crate) async fn beside(&self, change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let key = PrivateKey::from_pem(&self.key.to_pem()?, None)?;
+        Self::start(store, clock, self.authority_key.clone(), key, change).await
     }
 
     /// The hub stops, and another one begins over the same store.

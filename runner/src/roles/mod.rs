@@ -148,6 +148,11 @@ impl Deriving {
         if kind.kind == "Namespace" && kind.group.is_empty() {
             self.brought.insert(id.name.clone(), layer.clone());
         }
+        if kind.group.contains('.') {
+            // Before anything of such a group is deleted, it is asked which definitions are on their way out.
+            let definitions = (DEFINITIONS, "customresourcedefinitions");
+            self.grants.add(None, definitions, None, &["list"]);
+        }
         self.waiting(id, of);
         self.roles(id, object);
     }

@@ -81,6 +81,7 @@ fn only_the_roles_of_the_bundle_may_be_more_than_the_agent_is() {
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reader}\n";
     let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b, namespace: shop}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n";
     assert_snapshot!(rights(&[("cluster-scope", role), ("access", binding)]), @r#"
+    cluster: list apiextensions.k8s.io/customresourcedefinitions []
     cluster: list,watch rbac.authorization.k8s.io/clusterroles []
     cluster: create,delete,escalate,get,patch rbac.authorization.k8s.io/clusterroles ["reader"]
     shop: create,delete,get,list,patch,watch rbac.authorization.k8s.io/rolebindings []

@@ -7,12 +7,12 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Memory, Options, RunError, look, secrets, store::load_bundle};
+use super::{Memory, NAMESPACE, Options, RunError, look, secrets, store::load_bundle};
 use crate::{
-    cluster::{Cluster, ClusterError, owned_fields},
+    cluster::{Cluster, ClusterError, Listed, id_of as object_id, owned_fields},
     drift::Drift,
     health::{Status, Verdict, missing},
-    inventory::{Entry, Identity, Inventory},
+    inventory::{Entry, Identity, Inventory, PART_OF, set_id},
     journal::Journal,
 };
 
@@ -76,42 +76,93 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, RunError> {
     Ok(status)
 }
 
+/// The objects of a kind in a namespace: what one list covers.
+type Place<'a> = Vec<(ObjectId, &'a Identity, &'a Entry)>;
+
+/// Asks by lists, one a kind and namespace, and holds no more objects than those of a few lists at a time.
 async fn objects(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<ObjectStatus>, RunError> {
-    let asked = inventory.entries.iter().map(|(identity, entry)| async {
+    let mut places: BTreeMap<(String, &str, Option<&str>), Place<'_>> = BTreeMap::new();
+    for (identity, entry) in &inventory.entries {
         let id = id_of(identity, entry);
-        match cluster.get(&id).await {
-            Ok(live) => Ok((id, live)),
-            Err(ClusterError::UnknownKind { .. }) => Ok((id, None)),
-            Err(source) => Err(asking(identity, source)),
-        }
-    });
-    let mut answers = stream::iter(asked).buffered(CONCURRENCY);
-    let mut found = BTreeMap::new();
-    while let Some(answer) = answers.next().await {
-        if let (id, Some(live)) = answer? {
-            found.insert(id, live);
-        }
+        let namespace = identity.namespace.as_deref();
+        let key = (id.api_version.clone(), identity.kind.as_str(), namespace);
+        places.entry(key).or_default().push((id, identity, entry));
     }
-    drop(answers);
+    let label = format!("{PART_OF}={}", set_id(&inventory.layer, NAMESPACE));
+    let asked = places
+        .values()
+        .map(|place| in_place(cluster, place, &label));
+    let mut answers = stream::iter(asked).buffered(CONCURRENCY);
+    let mut all = Vec::new();
+    while let Some(answer) = answers.next().await {
+        all.extend(answer?);
+    }
+    all.sort_by(|a, b| a.identity.cmp(&b.identity));
+    Ok(all)
+}
+
+async fn in_place(
+    cluster: &Cluster,
+    place: &Place<'_>,
+    label: &str,
+) -> Result<Vec<ObjectStatus>, RunError> {
+    let found = found(cluster, place, label).await?;
     let judged = cluster.judge(&found).await;
     let verdicts = judged.map_err(|source| RunError::Cluster {
-        doing: format!("judge the health of layer `{}`", inventory.layer),
+        doing: "judge the health of what was applied".to_owned(),
         source,
     })?;
-    let all = inventory.entries.iter().map(|(identity, entry)| {
-        let id = id_of(identity, entry);
-        let live = found.get(&id);
-        ObjectStatus {
-            identity: identity.clone(),
-            health: match verdicts.get(&id) {
-                Some(verdict) => verdict.clone(),
-                None => missing(&Json::Null),
-            },
-            drifted: drifted(entry, live),
-            drift: Vec::new(),
-        }
+    let all = place.iter().map(|(id, identity, entry)| ObjectStatus {
+        identity: (*identity).clone(),
+        health: match verdicts.get(id) {
+            Some(verdict) => verdict.clone(),
+            None => missing(&Json::Null),
+        },
+        drifted: drifted(entry, found.get(id)),
+        drift: Vec::new(),
     });
     Ok(all.collect())
+}
+
+/// The objects that are there. One that has lost its label is asked for by its name.
+async fn found(
+    cluster: &Cluster,
+    place: &Place<'_>,
+    label: &str,
+) -> Result<BTreeMap<ObjectId, Json>, RunError> {
+    let mut found = BTreeMap::new();
+    let Some((first, identity, _)) = place.first() else {
+        return Ok(found);
+    };
+    let listed = async {
+        let resource = cluster.resource_of(first).await?;
+        let namespace = first.namespace.as_deref();
+        cluster
+            .list(&resource, namespace, label, Listed::Whole)
+            .await
+    };
+    let listed = match listed.await {
+        Ok(listed) => listed,
+        Err(ClusterError::UnknownKind { .. }) => return Ok(found),
+        Err(source) => return Err(asking(identity, source)),
+    };
+    let mut by_id: BTreeMap<ObjectId, Json> = listed
+        .into_iter()
+        .map(|live| (object_id(&live), live))
+        .collect();
+    for (id, identity, _) in place {
+        let live = match by_id.remove(id) {
+            Some(live) => Some(live),
+            None => cluster
+                .get(id)
+                .await
+                .map_err(|source| asking(identity, source))?,
+        };
+        if let Some(live) = live {
+            found.insert(id.clone(), live);
+        }
+    }
+    Ok(found)
 }
 
 /// None when nothing is known of the object as it was applied.

@@ -65,10 +65,14 @@ fn merged(call: &mut Call<'_, '_>, winner: Winner) -> Outcome<Result<Value, Mixe
         Data::Map(map) => Rc::new(map.retyped(MapType::Any)),
         _ => Rc::new(Map::new(Entries::new(), MapType::Any)),
     };
+    let mut because_of_all = destination.because;
     for index in 1..call.count() {
         let source = call.value(index)?;
         call.state().read_shallow(&source);
         let because = source.because;
+        let origins = source.shallow_origins(call.state());
+        because_of_all = call.state().tracker.union(because_of_all, because);
+        because_of_all = call.state().tracker.union(because_of_all, origins);
         if let Data::Map(entries) = &source.data {
             if let Err(mixed) = merge_into(call, (&map, entries), winner, because, 0)? {
                 return Ok(Err(mixed));
@@ -76,8 +80,15 @@ fn merged(call: &mut Call<'_, '_>, winner: Winner) -> Outcome<Result<Value, Mixe
             note_kept(call, (&map, entries), winner, &source)?;
         }
     }
+    // That nothing is in it follows from all that were merged.
+    let because = if map.is_empty() {
+        because_of_all
+    } else {
+        destination.because
+    };
     Ok(Ok(Value {
         data: Data::Map(map),
+        because,
         ..destination
     }))
 }

@@ -144,6 +144,8 @@ async fn pass(
         ending = ending => {
             if ending == Fault::Reset {
                 from.as_ref().set_zero_linger()?;
+                // Its end in order would come before the reset.
+                to.forget();
             }
             Ok(())
         }
