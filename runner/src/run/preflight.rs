@@ -30,6 +30,12 @@ const OWN: [(&str, &str, &[&str]); 3] = [
         &["get", "create", "update", "delete"],
     ),
 ];
+/// Before anything of a custom kind is deleted, it is asked which definitions are on their way out.
+const DEFINITIONS: Where<'static> = Where {
+    group: "apiextensions.k8s.io",
+    resource: "customresourcedefinitions",
+    namespace: None,
+};
 /// What says how workloads are.
 const OF_WORKLOADS: [(&str, &str); 3] = [
     ("", "pods"),
@@ -96,6 +102,9 @@ pub(super) async fn missing_for_deletions(
     let kinds = cluster.kinds().await.map_err(asking)?;
     let mut needs = Needs::default();
     for identity in unwanted {
+        if identity.group.contains('.') {
+            needs.of_kind(DEFINITIONS, &["list"]);
+        }
         if let Some(resource) = kinds.preferred(&identity.group, &identity.kind) {
             let place = Where {
                 group: &identity.group,

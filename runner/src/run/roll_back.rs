@@ -12,7 +12,10 @@ use super::{
     apply::fault_of,
     drive::{Failure, drive},
     gate::always,
-    lease, memory, now, secrets, store,
+    lease, memory, now,
+    plan::wanted,
+    preflight::{check_deletions, check_rights},
+    secrets, store,
 };
 use crate::{
     bundle::Bundle,
@@ -48,6 +51,8 @@ async fn roll_back_alone(
     let target = to.or_else(|| memory.journal.way_back());
     let target = target.cloned().ok_or(Refused::NothingGood)?;
     let bundle = store::load_bundle(cluster, &target).await?;
+    check_rights(cluster, &bundle, options).await?;
+    check_deletions(cluster, &memory, &wanted(&bundle)).await?;
     let is_cut_short = memory
         .journal
         .under_way()
