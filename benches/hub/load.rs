@@ -242,6 +242,8 @@ impl Lead<'_> {
 
     async fn change_all(&mut self, hub: &Hub) -> Result<()> {
         self.phase("all-at-once")?;
+        // The agents' process notices a new phase a little later.
+        sleep(Duration::from_millis(200)).await;
         self.generation += 1;
         let group: GroupName = GROUP.parse()?;
         let offer = self
@@ -272,12 +274,13 @@ impl Lead<'_> {
     /// The way an update goes: agents are told to come back at different times.
     async fn restart(&mut self, server: Server, port: u16) -> Result<Server> {
         self.phase("restart")?;
-        let since_ms = SystemClock.unix_ms();
         server.stop.cancel();
         let Server {
             runtime, running, ..
         } = server;
         running.await??;
+        // Those who were answered when it stopped have not come back yet.
+        let since_ms = SystemClock.unix_ms();
         runtime.shutdown_background();
         self.begin_again(port, since_ms, "restart").await
     }

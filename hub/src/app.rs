@@ -23,7 +23,7 @@ use crate::{Config, Error, Hub, Limits, router, tls};
 /// How long to wait after the system refused a connection, most often for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What is read from a connection at once, in bytes; a request's header has to fit, token included.
-const READ_BUFFER_BYTES: usize = 16 * 1024;
+const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 /// A hub that is ready to serve.
 #[derive(Debug)]

@@ -140,7 +140,7 @@ async fn only_keys_of_our_certificates_sign() -> Result<()> {
         None,
         Some(String::new()),
         Some("a.b.c".to_owned()),
-        Some("x".repeat(9_000)),
+        Some("x".repeat(5_000)),
     ] {
         let body = body(&mut agent)?;
         let response = agent.send((Method::POST, SYNC), body, token, &[]).await?;

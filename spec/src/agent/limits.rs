@@ -35,7 +35,7 @@ pub const REQUEST_TOKEN_LIFE_S: u64 = 60;
 /// How far the clocks of agent and hub may differ, in seconds.
 pub const MAX_CLOCK_SKEW_S: u64 = 60;
 /// The longest request token that is read, in bytes.
-pub const MAX_REQUEST_TOKEN_BYTES: usize = 8 << 10;
+pub const MAX_REQUEST_TOKEN_BYTES: usize = 4 << 10;
 /// The longest identity in a message, in bytes: of an agent, a boot, a command, a token.
 pub const MAX_ID_BYTES: usize = 128;
 
