@@ -1,13 +1,16 @@
 //! A tag is followed: what is there is applied, what fails is undone, and nobody need be there for it.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use anyhow::Result;
 use cairn_agent::clock::Clock;
 use cairn_runner::cluster::Access;
 use cairn_spec::agent::Phase;
 use cairn_test_kube::{Fault, Program};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::{
@@ -121,29 +124,34 @@ async fn an_agent_that_is_killed_again_and_again_gets_there() -> Result<()> {
 #[ignore = "needs kube, kubectl"]
 async fn a_cluster_is_left_alone_until_its_window_opens_and_policies_count_at_once() -> Result<()> {
     World::with(async |mut world, _registry| {
-        let time = std::sync::Arc::new(std::sync::Mutex::new(
+        // A clock that goes on from where it is set.
+        let time = Arc::new(Mutex::new((
             "2026-03-29T00:10:00Z".parse::<Timestamp>()?,
-        ));
-        let shown = std::sync::Arc::clone(&time);
-        world.clock = Clock::new(move || *shown.lock().expect("nobody panics"));
+            Instant::now(),
+        )));
+        let shown = Arc::clone(&time);
+        world.clock = Clock::new(move || {
+            let (set, since): (Timestamp, Instant) = *shown.lock().expect("nobody panics");
+            set + SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::ZERO)
+        });
+        let set = |text: &str| -> Result<()> {
+            *time.lock().expect("nobody panics") = (text.parse()?, Instant::now());
+            Ok(())
+        };
         // On that day the clock goes from 02:00 to 03:00.
         world.set_policy(&json!({"windows": {"allow": [
             {"name": "nights", "start": "02:30", "end": "04:00", "timezone": "Europe/Berlin"},
         ]}}))?;
         let bundle = world.publish(&shop("example.org/web:1", "a"), &[]).await?;
-        let world = &mut world;
-        let clock = world.clock.clone();
-        assert_eq!(clock.now(), "2026-03-29T00:10:00Z".parse()?);
         world
             .agent(async |observed| {
                 let waiting =
                     until(&observed, "the wait", |now| now.phase == Phase::Waiting).await?;
                 assert!(waiting.message.is_some_and(|it| it.contains("nights")));
-                *time.lock().expect("nobody panics") = "2026-03-29T01:30:00Z".parse()?;
+                set("2026-03-29T01:30:00Z")?;
                 until(&observed, "the bundle", runs(&bundle)).await?;
                 // Outside of the window, what others change is told and not put back.
-                *time.lock().expect("nobody panics") = "2026-03-29T05:00:00Z".parse()?;
-                Ok(())
+                set("2026-03-29T05:00:00Z")
             })
             .await?;
         world.kubectl(
