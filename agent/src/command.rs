@@ -25,7 +25,7 @@ pub struct Run {
     /// A file of settings (JSON); what is given here wins over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The bundle to follow, when there is no hub: HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]
+    /// The bundle to follow, when there is no hub: `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`
     #[arg(long, value_name = "REF", conflicts_with = "hub")]
     pub bundle: Option<Reference>,
     /// How often the bundle's tag is looked at, in seconds [default: 60]
