@@ -161,7 +161,7 @@ fn two_people_build_the_same_and_a_second_run_changes_nothing() -> Result<()> {
     let digests = anna.read(".cairn/quickstart.digests")?;
     assert_eq!(digests, boris.read(".cairn/quickstart.digests")?);
     let packs = digests.lines().filter(|line| line.contains(" packs/"));
-    assert_eq!(packs.count(), 13, "{digests}");
+    assert_eq!(packs.count(), 14, "{digests}");
     assert!(digests.contains(" bundles/shop-17"), "{digests}");
     assert_eq!(content(&anna.path("out"))?, content(&boris.path("out"))?);
 
