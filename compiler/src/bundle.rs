@@ -6,7 +6,7 @@ use cairn_spec::{
     ApiVersion, BundleChart, BundleKind, BundleLayer, BundleManifest, BundlePack, BundleProfile,
     BundleSecret, ClusterName, Digest, FileTree, HostPlan, HostPlanKind, HostPlanStep, ImageList,
     ImageListKind, Lock, Plan, PlanEdge, PlanObject, ProfileName, TreePath, VariableName, Version,
-    write_tar, yaml::write_manifest,
+    is_built_in_group, write_tar, yaml::write_manifest,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use crate::{
     build::without_signers,
     image::UsedImage,
-    object::{Object, is_built_in},
+    object::Object,
     plan::{PlannedLayer, content_digest, plan, sort_key, stage_in_plan},
     provenance::provenance,
     render::LayerOutput,
@@ -173,7 +173,7 @@ fn written_stem(object: &Object) -> String {
     let stage = stage_in_plan(id, object.hook.as_ref()).file_prefix();
     let kind = id.kind.to_lowercase();
     let group = match id.group() {
-        group if is_built_in(group) => String::new(),
+        group if is_built_in_group(group) => String::new(),
         group => format!(".{group}"),
     };
     let namespace = id

@@ -1,6 +1,8 @@
 //! Kubernetes objects: who they are, where they live, what makes a document one.
 
-use cairn_spec::{Diagnostic, LayerName, Map, Node, ObjectId, PlanHook, Span, Value};
+use cairn_spec::{
+    Diagnostic, LayerName, Map, Node, ObjectId, PlanHook, Span, Value, is_built_in_group,
+};
 
 use crate::Session;
 
@@ -71,46 +73,15 @@ const CLUSTER_KINDS: &[(&str, &str)] = &[
     ("storagemigration.k8s.io", "StorageVersionMigration"),
 ];
 
-/// The API groups that Kubernetes itself serves.
-const BUILT_IN_GROUPS: &[&str] = &[
-    "",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-];
-
 /// Namespaces that every cluster has; Cairn neither creates nor deletes them.
 pub(crate) const SYSTEM_NAMESPACES: &[&str] =
     &["default", "kube-system", "kube-public", "kube-node-lease"];
-
-/// Whether Kubernetes itself serves a group.
-pub(crate) fn is_built_in(group: &str) -> bool {
-    BUILT_IN_GROUPS.contains(&group)
-}
 
 /// The scope of a built-in kind.
 pub(crate) fn built_in_scope(group: &str, kind: &str) -> Scope {
     if CLUSTER_KINDS.contains(&(group, kind)) {
         Scope::Cluster
-    } else if is_built_in(group) {
+    } else if is_built_in_group(group) {
         Scope::Namespaced
     } else {
         Scope::Unknown

@@ -2,10 +2,10 @@
 
 use cairn_spec::{
     ApiVersion, Digest, Gate, HealthRule, LayerKind, LayerName, LeftOut, ObjectId, Plan, PlanEdge,
-    PlanHook, PlanKind, PlanLayer, PlanObject, PlanStage, Stage,
+    PlanHook, PlanKind, PlanLayer, PlanObject, PlanStage, Stage, is_built_in_group,
 };
 
-use crate::object::{Object, is_built_in};
+use crate::object::Object;
 
 /// The stage of an object inside its layer.
 pub(crate) fn stage_of(id: &ObjectId) -> Stage {
@@ -27,7 +27,7 @@ pub(crate) fn stage_of(id: &ObjectId) -> Stage {
         ("apiregistration.k8s.io", "APIService") | ("admissionregistration.k8s.io", _) => {
             Stage::Admission
         }
-        (group, _) if is_built_in(group) => Stage::Workloads,
+        (group, _) if is_built_in_group(group) => Stage::Workloads,
         _ => Stage::CustomResources,
     }
 }

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod agent;
+mod api_group;
 mod archive;
 mod artifact;
 mod bundle_artifact;
@@ -30,6 +31,7 @@ mod value;
 mod version;
 pub mod yaml;
 
+pub use api_group::is_built_in_group;
 pub use archive::{ArchiveError, ArchiveLimits, each_file, gzip, read_tar_gzip, write_tar};
 pub use artifact::{
     Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
