@@ -41,13 +41,7 @@ impl DriftWatch {
     /// Reads the inventories and begins to watch. After another bundle was applied, a new one is needed.
     pub async fn start(cluster: &Cluster) -> Result<Self, RunError> {
         let memory = Memory::read(cluster).await?;
-        let kinds = cluster
-            .discover()
-            .await
-            .map_err(|source| RunError::Cluster {
-                doing: "ask which kinds there are".to_owned(),
-                source,
-            })?;
+        let kinds = cluster.discover().await.map_err(RunError::kinds)?;
         let sets: Vec<String> = memory.sets().into_iter().collect();
         let label = format!("{PART_OF} in ({})", sets.join(","));
         let inventories = memory.inventories.into_iter();

@@ -136,6 +136,16 @@ fn place(reference: Option<&SecretRef>) -> String {
     }
 }
 
+impl RunError {
+    /// The cluster does not say which kinds it has.
+    pub(super) fn kinds(source: ClusterError) -> Self {
+        Self::Cluster {
+            doing: "ask which kinds there are".to_owned(),
+            source,
+        }
+    }
+}
+
 fn rights(missing: &[Missing]) -> String {
     match missing {
         [one] => format!("the right to {one} is"),

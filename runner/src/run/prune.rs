@@ -40,13 +40,7 @@ pub(super) async fn judge_layer(
     if unwanted.is_empty() {
         return Ok(Vec::new());
     }
-    let kinds = cluster
-        .discover()
-        .await
-        .map_err(|source| RunError::Cluster {
-            doing: "ask which kinds there are".to_owned(),
-            source,
-        })?;
+    let kinds = cluster.discover().await.map_err(RunError::kinds)?;
     let mut answers: BTreeMap<&Identity, Answer> = BTreeMap::new();
     let mut unreadable_groups = going_groups(cluster, &kinds, &unwanted).await?;
     for identity in unwanted {
@@ -279,10 +273,7 @@ async fn held_up(
 ) -> Result<Option<String>, RunError> {
     match (identity.group.as_str(), identity.kind.as_str()) {
         ("", "Namespace") => {
-            let kinds = cluster.kinds().await.map_err(|source| RunError::Cluster {
-                doing: "ask which kinds there are".to_owned(),
-                source,
-            })?;
+            let kinds = cluster.kinds().await.map_err(RunError::kinds)?;
             let is_shared = is_shared(cluster, &kinds, &BTreeSet::new(), &identity.name).await;
             Ok(is_shared.then(|| "R4: there are still objects in the namespace".to_owned()))
         }
