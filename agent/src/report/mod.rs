@@ -8,6 +8,7 @@ mod certificate;
 mod cut;
 mod itself;
 mod layers;
+mod metadata;
 mod node;
 mod observed;
 mod pod;

@@ -7,11 +7,7 @@ use cairn_spec::agent::{Capacity, NodeReport};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{
-    cut::short,
-    observed::{Key, reported},
-    quantity::Amounts,
-};
+use super::{cut::short, metadata::Key, observed::reported, quantity::Amounts};
 
 /// Labels that say where a node is and what it is for.
 const ZONE: &str = "topology.kubernetes.io/zone";

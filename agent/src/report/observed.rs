@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::{
     cut::{first, heaviest, short},
     layers::layers_of,
+    metadata::Key,
     node::NodeView,
     pod::PodView,
     quantity::add,
@@ -24,34 +25,6 @@ use super::{
 
 /// What is told not to be known of an inventory.
 const INVENTORY: &str = "inventory";
-
-/// Which object of its kind it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    namespace: Option<Box<str>>,
-    name: Box<str>,
-}
-
-impl Key {
-    pub(super) fn new(namespace: Option<String>, name: String) -> Self {
-        Self {
-            namespace: namespace.map(String::into_boxed_str),
-            name: name.into_boxed_str(),
-        }
-    }
-
-    pub(super) fn place(&self) -> (Option<&str>, &str) {
-        (self.namespace.as_deref(), &self.name)
-    }
-
-    /// `NAMESPACE/NAME`.
-    pub(super) fn written(&self) -> String {
-        match &self.namespace {
-            Some(namespace) => format!("{namespace}/{}", self.name),
-            None => self.name.to_string(),
-        }
-    }
-}
 
 /// A time as reports have it: to the second.
 pub(super) fn reported(time: Timestamp) -> Reported {

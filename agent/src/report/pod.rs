@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{
     cut::short,
-    observed::{Key, reported},
+    metadata::{Key, Metadata},
+    observed::reported,
     quantity::{Amounts, add, at_least},
 };
 
@@ -77,15 +78,6 @@ struct Pod {
     metadata: Metadata,
     spec: Spec,
     status: Status,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    namespace: String,
-    name: String,
-    resource_version: String,
-    creation_timestamp: Option<Timestamp>,
 }
 
 #[derive(Default, Deserialize)]
@@ -171,7 +163,7 @@ impl From<Pod> for PodView {
                 .status
                 .waiting(pod.metadata.creation_timestamp)
                 .map(Box::new),
-            key: Key::new(Some(pod.metadata.namespace), pod.metadata.name),
+            key: pod.metadata.key(),
             version: pod.metadata.resource_version,
             node: pod.spec.node_name,
             phase: pod.status.phase,

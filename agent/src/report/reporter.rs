@@ -189,7 +189,7 @@ impl Reporter {
         match failure {
             Some(error) => observed
                 .unknown
-                .insert(what.to_owned(), short(&chain(error))),
+                .insert(what.to_owned(), short(&cairn_oci::chain(error))),
             None => observed.unknown.remove(what),
         };
     }
@@ -350,18 +350,6 @@ fn id(kind: &str, namespace: Option<String>, name: &str) -> ObjectId {
         namespace,
         name: name.to_owned(),
     }
-}
-
-/// An error with what has caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// What is behind a lock is whole between two statements, so a panic elsewhere spoils nothing.

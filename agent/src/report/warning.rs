@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::{
     cut::{heaviest, short},
-    observed::{Key, reported},
+    metadata::{Key, Metadata},
+    observed::reported,
 };
 
 /// What is older is no news.
@@ -130,15 +131,6 @@ struct ClusterEvent {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    namespace: String,
-    name: String,
-    resource_version: String,
-    creation_timestamp: Option<Timestamp>,
-}
-
-#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Regarding {
     kind: String,
@@ -173,7 +165,7 @@ impl From<ClusterEvent> for EventView {
             event.metadata.creation_timestamp,
         ];
         Self {
-            key: Key::new(Some(event.metadata.namespace), event.metadata.name),
+            key: event.metadata.key(),
             version: event.metadata.resource_version,
             object: short(&object),
             reason: short(&event.reason),

@@ -4,7 +4,7 @@ use cairn_runner::cluster::{Listed, Resource, View};
 use cairn_spec::agent::NotReady;
 use serde::Deserialize;
 
-use super::observed::Key;
+use super::metadata::{Key, Metadata};
 
 /// What runs pods for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,14 +68,6 @@ struct Workload {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    namespace: String,
-    name: String,
-    resource_version: String,
-}
-
-#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Spec {
     replicas: Option<u64>,
@@ -102,7 +94,7 @@ impl From<Workload> for WorkloadView {
             None => (spec.replicas.unwrap_or(1), status.ready_replicas),
         };
         Self {
-            key: Key::new(Some(metadata.namespace), metadata.name),
+            key: metadata.key(),
             version: metadata.resource_version,
             desired,
             ready,
