@@ -14,6 +14,7 @@ use crate::{
     config::Environment,
     files::read_file,
     settings::{HubSettings, Settings},
+    signals::told_to_stop,
 };
 
 /// Keep the cluster in its desired state
@@ -110,6 +111,20 @@ impl Run {
         settings.plain_http = self.plain_http.or(settings.plain_http);
         settings.listen = self.listen.or(settings.listen);
         Ok(settings)
+    }
+
+    /// Runs an agent until the process is told to end.
+    pub async fn run_to_the_end(self, environment: &Environment) -> Result<()> {
+        let stop = CancellationToken::new();
+        let mut work = Box::pin(self.run(environment, stop.clone()));
+        tokio::select! {
+            ended = &mut work => ended,
+            signal = told_to_stop() => {
+                signal?;
+                stop.cancel();
+                work.await
+            }
+        }
     }
 
     /// Runs an agent until it is told to stop.

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use cairn_agent::{command::Run, config::Environment, enforce::causes, log, signals::told_to_stop};
+use cairn_agent::{command::Run, config::Environment, enforce::causes, log};
 use clap::{Parser, Subcommand};
 use tokio::runtime;
-use tokio_util::sync::CancellationToken;
 
 /// Keeps one cluster in its desired state
 #[derive(Debug, Parser)]
@@ -34,18 +33,7 @@ fn main() -> ExitCode {
         .max_blocking_threads(1)
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            let stop = CancellationToken::new();
-            let mut work = Box::pin(run.run(&environment, stop.clone()));
-            tokio::select! {
-                ended = &mut work => ended,
-                signal = told_to_stop() => {
-                    signal?;
-                    stop.cancel();
-                    work.await
-                }
-            }
-        }),
+        Ok(runtime) => runtime.block_on(run.run_to_the_end(&environment)),
         Err(error) => Err(error.into()),
     };
     match ended {

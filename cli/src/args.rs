@@ -5,11 +5,11 @@ use std::{env, ffi::OsString};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::command::{
-    agent_manifest, agent_rights, apply, bench_registry, bundle_verify, chart_explain, chart_lint,
-    chart_show, chart_template::ChartTemplate, cluster_desire, cluster_keyring, cluster_sign,
-    completion, key_generate, pack_build, pack_import_helm, pack_import_palette, pack_inspect,
-    pack_lint, pack_new, pack_pull, pack_push, pack_test, plan, profile_build, profile_lint,
-    profile_tree, profile_update, quickstart, registry_authz_explain, registry_check,
+    agent_manifest, agent_rights, agent_run, apply, bench_registry, bundle_verify, chart_explain,
+    chart_lint, chart_show, chart_template::ChartTemplate, cluster_desire, cluster_keyring,
+    cluster_sign, completion, key_generate, pack_build, pack_import_helm, pack_import_palette,
+    pack_inspect, pack_lint, pack_new, pack_pull, pack_push, pack_test, plan, profile_build,
+    profile_lint, profile_tree, profile_update, quickstart, registry_authz_explain, registry_check,
     registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
     registry_import, registry_login, registry_logout, registry_quota, registry_rebuild,
     registry_retention, registry_serve, registry_sync, registry_token_create, registry_token_list,
@@ -261,9 +261,11 @@ pub(crate) enum Cluster {
     Keyring(cluster_keyring::ClusterKeyring),
 }
 
-/// Install the agent that keeps a cluster as it should be.
+/// Run or install the agent that keeps a cluster as it should be.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Agent {
+    /// Keep a cluster in its desired state: the agent itself
+    Run(Box<agent_run::AgentRun>),
     /// Print the manifest that installs the agent: `kubectl apply -f`
     Manifest(Box<agent_manifest::AgentManifest>),
     /// Show what the agent must be allowed to do for a bundle

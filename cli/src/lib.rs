@@ -29,7 +29,7 @@ mod storage;
 use std::process::ExitCode;
 
 use crate::{
-    args::{Cairn, Command},
+    args::{Agent, Cairn, Command},
     config::Environment,
     output::Output,
 };
@@ -44,7 +44,8 @@ pub fn main() -> ExitCode {
     if !renders_charts {
         // One TLS provider for the whole process; a second call would only say that it is there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        output::init_logging(&arguments.output, &environment);
+        let goes_on = matches!(arguments.command, Command::Agent(Agent::Run(_)));
+        output::init_logging(&arguments.output, &environment, goes_on);
     }
     let run = || command::run(arguments.command, &environment, &output);
     let outcome = if renders_charts {

@@ -205,9 +205,10 @@ impl Output {
     }
 }
 
-/// Sends the log to standard error: `CAIRN_LOG`, or by how often `-v` was given.
-pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment) {
-    let default = match arguments.verbose {
+/// Sends the log to standard error: `CAIRN_LOG`, or by how often `-v` was given; what goes on and on tells what it does
+/// without one.
+pub(crate) fn init_logging(arguments: &OutputArgs, environment: &Environment, goes_on: bool) {
+    let default = match arguments.verbose.max(u8::from(goes_on)) {
         // Each failed attempt to reach an API server is told when the last one has failed.
         0 => "warn,kube_client=off",
         1 => "info",

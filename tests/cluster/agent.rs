@@ -1,6 +1,12 @@
-//! The manifest that installs the agent: what it allows is enough for the bundle, and for nothing else.
+//! The agent from the command line, and the manifest that installs it: what that allows is enough for the
+//! bundle, and for nothing else.
 
-use anyhow::{Result, ensure};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::{
@@ -61,6 +67,42 @@ fn the_agent_may_do_what_its_bundle_needs_and_no_more() -> Result<()> {
         denied.stdout.contains("configmaps in namespace default"),
         "{}",
         denied.stdout
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs kube, kubectl"]
+fn the_agent_follows_a_tag_until_it_is_told_to_stop() -> Result<()> {
+    let example = Example::new()?;
+    example.make_secret()?;
+    let world = &example.world;
+    let arguments = format!(
+        "agent run --bundle {} --trust-policy .cairn/trust.yaml",
+        example.reference
+    );
+    let mut agent = world
+        .sandbox
+        .command()
+        .env("KUBECONFIG", world.server.kubeconfig())
+        .args(arguments.split_whitespace())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stderr = agent.stderr.take().context("no log")?;
+    let mut log = String::new();
+    for line in BufReader::new(stderr).lines() {
+        let line = line?;
+        log.push_str(&line);
+        log.push('\n');
+        if line.contains("the cluster is as it is wanted") {
+            check_whole(&world.json("status")?, 12)?;
+            Command::new("kill").arg(agent.id().to_string()).status()?;
+        }
+    }
+    let ended = agent.wait()?;
+    ensure!(
+        ended.success() && log.contains("told to stop (SIGTERM)"),
+        "{ended}: {log}"
     );
     Ok(())
 }

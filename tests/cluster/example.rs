@@ -10,7 +10,7 @@ use crate::world::{CONFLICT, DENIED, NOT_FOUND, World, name, of_sort};
 /// bundle in a folder.
 pub(crate) struct Example {
     pub(crate) world: World,
-    reference: String,
+    pub(crate) reference: String,
     _registry: RegistryProcess,
 }
 
@@ -29,7 +29,7 @@ impl Example {
         })
     }
 
-    fn make_secret(&self) -> Result<()> {
+    pub(crate) fn make_secret(&self) -> Result<()> {
         self.world.kubectl("create namespace cairn-system")?;
         self.world.kubectl(&format!(
             "create secret generic uplink -n cairn-system --from-literal=token={TOKEN}"

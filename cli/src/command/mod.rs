@@ -2,6 +2,7 @@
 
 pub(crate) mod agent_manifest;
 pub(crate) mod agent_rights;
+pub(crate) mod agent_run;
 pub(crate) mod apply;
 pub(crate) mod bench_registry;
 pub(crate) mod bundle_verify;
@@ -98,6 +99,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Cluster(Cluster::Desire(desire)) => desire.run(environment, output),
         Command::Cluster(Cluster::Sign(sign)) => sign.run(environment, output),
         Command::Cluster(Cluster::Keyring(keyring)) => keyring.run(environment, output),
+        Command::Agent(Agent::Run(run)) => run.run(),
         Command::Agent(Agent::Manifest(manifest)) => manifest.run(environment, output),
         Command::Agent(Agent::Rights(rights)) => rights.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),
