@@ -8,6 +8,7 @@ mod mirrors;
 mod public_packs;
 mod refusals;
 mod site;
+mod trust;
 
 use std::{fmt::Write as _, fs};
 
