@@ -4,11 +4,12 @@ use cairn_chart::{
     Capabilities, ChartHost, DEEP_TEMPLATE_BYTES, Dialect, Hook, KubeVersion, RenderOptions,
     UnnamedCalls, on_deep_stack, render,
 };
-use cairn_spec::{Diagnostic, LayerName, LeftOut, Node};
+use cairn_spec::{Diagnostic, LayerName, LeftOut, Node, SecretRef};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     LoadedChart, ServedApis,
+    existing::BuildHost,
     hooks::{Fate, fate_of},
     values::helm_values,
 };
@@ -16,7 +17,9 @@ use crate::{
     Session,
     go_templates::RenderedText,
     object::{self, CustomScopes, Scope},
+    profile::secret_placeholder,
     render::{LayerOutput, Target},
+    secrets::{is_in_text, shows},
 };
 
 /// The namespace of releases whose layer has none, as for Helm.
@@ -28,6 +31,8 @@ pub(crate) struct ChartInput<'a> {
     pub(crate) layer: &'a LayerName,
     pub(crate) release: &'a str,
     pub(crate) namespace: Option<&'a str>,
+    /// A pack brings it, so that its author knows nothing of Secrets elsewhere in the cluster.
+    pub(crate) is_of_pack: bool,
     /// What is written for it, merged.
     pub(crate) values: Option<&'a Node>,
     pub(crate) target: &'a Target,
@@ -54,6 +59,7 @@ pub(crate) fn render_chart(
         unnamed_calls: UnnamedCalls::Refused,
         ..ChartHost::default()
     };
+    let host = BuildHost::new(host, input.is_of_pack.then_some(namespace));
     let values = helm_values(input.values);
     let chart = input.loaded.chart.clone();
     let Session {
@@ -102,25 +108,60 @@ pub(crate) fn render_chart(
         let text = RenderedText {
             title: &crd.path,
             bytes: &crd.bytes,
-            place: &|_| None,
+            document: None,
+            is_of_release: false,
         };
         for document in text.documents(session) {
             output.objects.extend(object::expand(document, session));
         }
     }
+    let (plain, hooks) = (output.objects.len(), output.hooks.len());
     for document in &release.documents {
         let title = format!("{} (rendered)", document.path());
         let text = RenderedText {
             title: &title,
             bytes: document.bytes(),
-            place: &|offset| Some(document.origin_at(offset)?.place),
+            document: Some(document),
+            is_of_release: true,
         };
         for node in text.documents(session) {
             output.objects.extend(object::expand(node, session));
         }
     }
     add_hooks(&release.hooks, output, session);
+    for (name, secret) in host.asked() {
+        let placeholder = secret_placeholder(&name);
+        let hooks_in_plan = output.hooks.iter().skip(hooks).map(|(node, _)| node);
+        let is_whole = output
+            .objects
+            .iter()
+            .skip(plain)
+            .chain(hooks_in_plan)
+            .any(|node| shows(node, &placeholder))
+            || release
+                .hooks
+                .iter()
+                .any(|hook| is_in_text(hook.document.bytes(), &placeholder));
+        if !is_whole {
+            session.report(swallowed(&secret).at(input.loaded.place));
+        }
+        output.secrets.insert(name, secret);
+    }
     drop_idle_namespaces(output, others);
+}
+
+/// A template made something else of the text that stands for a secret, so nothing can be put in its place.
+fn swallowed(secret: &SecretRef) -> Diagnostic {
+    let SecretRef {
+        namespace,
+        name,
+        key,
+    } = secret;
+    Diagnostic::error(
+        "chart-secret",
+        format!("the value `{key}` of the Secret `{namespace}/{name}` is to be put in when the bundle is applied, but the templates hash it, cut it or change its letters"),
+    )
+    .hint("give `value` or `seeded` for this call, or a value of the chart that names an existing Secret")
 }
 
 fn add_hooks(hooks: &[Hook], output: &mut LayerOutput, session: &mut Session) {
@@ -134,7 +175,8 @@ fn add_hooks(hooks: &[Hook], output: &mut LayerOutput, session: &mut Session) {
         let text = RenderedText {
             title: &title,
             bytes: document.bytes(),
-            place: &|offset| Some(document.origin_at(offset)?.place),
+            document: Some(document),
+            is_of_release: false,
         };
         for node in text.documents(session) {
             for node in object::expand(node, session) {
