@@ -91,13 +91,18 @@ impl Explainable {
             .iter()
             .filter_map(|object| Some((object, self.layers.get(object.layer)?)))
             .collect();
+        let sources: Vec<String> = known
+            .iter()
+            .map(|(_, layer)| format!("layer {}", layer.layer.name))
+            .collect();
         let names: Vec<ObjectName<'_>> = known
             .iter()
-            .map(|(object, layer)| ObjectName {
+            .zip(&sources)
+            .map(|((object, _), source)| ObjectName {
                 kind: &object.id.kind,
                 namespace: object.id.namespace.as_deref().unwrap_or_default(),
                 name: &object.id.name,
-                source: layer.layer.name.as_str(),
+                source,
             })
             .collect();
         let index = find_object(wanted, &names, "the profile")?;

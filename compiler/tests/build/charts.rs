@@ -453,7 +453,11 @@ data:
 === profile
 layers: [{name: web, chart: {repository: https://charts.example.com, name: web, version: 1.0.0}}]
 ";
-    assert_snapshot!(values(world), @"");
+    assert_snapshot!(values(world), @r#"
+        hook: {"kept":"a\n"}
+        first: {"kept":"a\n"}
+        last: {"clipped":"a\n","kept":"a\n\n"}
+        "#);
 }
 
 #[test]

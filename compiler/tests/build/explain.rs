@@ -119,28 +119,58 @@ fn explained(object: &str, path: &str) -> String {
 
 #[test]
 fn fields_of_charts_name_values_templates_patches_and_mirrors() {
-    assert_snapshot!(explained("deploy/web", "spec.replicas"), @"");
-    assert_snapshot!(explained("deploy/web", "spec.template.spec.containers[name=c].image"), @"");
-    assert_snapshot!(explained("deploy/web", "metadata"), @"");
+    assert_snapshot!(explained("deploy/web", "spec.replicas"), @"
+        Deployment/shop/web in web
+        spec.replicas = 3: exact, from profile.yaml:7:126, by web-1.0.0.tgz/templates/web.yaml:5:16
+        ");
+    assert_snapshot!(explained("deploy/web", "spec.template.spec.containers[name=c].image"), @r#"
+        Deployment/shop/web in web
+        spec.template.spec.containers[0].image = "mirror.example.com/library/nginx:1": exact, from web-1.0.0.tgz/values.yaml:1:22, by web-1.0.0.tgz/templates/web.yaml:7:98, mirror of nginx:1
+        "#);
+    assert_snapshot!(explained("deploy/web", "metadata"), @r#"
+        Deployment/shop/web in web
+        metadata.labels.patched = "here": patch, patched at profile.yaml:11:95
+        metadata.name = "web": template, by web-1.0.0.tgz/templates/web.yaml:1:1
+        metadata.namespace = "shop": cairn
+        "#);
 }
 
 #[test]
 fn fields_of_packs_name_values_and_the_templates_of_either_language() {
-    assert_snapshot!(explained("ConfigMap/shop/hbs", "data"), @"");
-    assert_snapshot!(explained("first", "data.fixed"), @"");
-    assert_snapshot!(explained("cm/go", "data.mode"), @"");
+    assert_snapshot!(explained("ConfigMap/shop/hbs", "data"), @r#"
+        ConfigMap/shop/hbs in pack
+        data.mode = "fast": exact, from profile.yaml:8:55, by p@1.0.0/templates/a.yaml.hbs:10:11
+        data.port = "81": exact, from p@1.0.0/values.yaml:2:7, by p@1.0.0/templates/a.yaml.hbs:11:12, patched at profile.yaml:12:78
+        "#);
+    assert_snapshot!(explained("first", "data.fixed"), @r#"
+        ConfigMap/shop/first in pack
+        data.fixed = "yes": template, by p@1.0.0/templates/a.yaml.hbs:1:1
+        "#);
+    assert_snapshot!(explained("cm/go", "data.mode"), @r#"
+        ConfigMap/shop/go in pack
+        data.mode = "FAST": derived, from profile.yaml:8:55, by p@1.0.0/templates/b.yaml.gotmpl:9:32, because of p@1.0.0/templates/b.yaml.gotmpl:5:8
+        "#);
 }
 
 #[test]
 fn manifests_say_themselves_what_they_say() {
-    assert_snapshot!(explained("plain", "data.a"), @"");
-    assert_snapshot!(explained("extra", "data.a"), @"");
-    assert_snapshot!(explained("ns/shop", "metadata.name"), @"");
+    assert_snapshot!(explained("plain", "data.a"), @r#"
+        ConfigMap/shop/plain in pack
+        data.a = "b": manifest, by p@1.0.0/manifests/c.yaml:1:70
+        "#);
+    assert_snapshot!(explained("extra", "data.a"), @r#"
+        ConfigMap/shop/extra in extra
+        data.a = "fast": manifest, by extra.yaml:1:87
+        "#);
+    assert_snapshot!(explained("ns/shop", "metadata.name"), @r#"
+        Namespace/shop in web
+        metadata.name = "shop": cairn
+        "#);
 }
 
 #[test]
 fn what_is_not_there_is_said_with_what_is_near() {
-    assert_snapshot!(explained("Deployment/wep", ""), @"");
-    assert_snapshot!(explained("ConfigMap", ""), @"");
-    assert_snapshot!(explained("cm/hbs", "data.prt"), @"");
+    assert_snapshot!(explained("Deployment/wep", ""), @"the profile renders no object `Deployment/wep` (did you mean `Deployment/shop/web`?)");
+    assert_snapshot!(explained("ConfigMap", ""), @"`ConfigMap` may be any of 6 objects (name one: `ConfigMap/shop/extra` (layer extra), `ConfigMap/shop/first` (layer pack), `ConfigMap/shop/go` (layer pack), `ConfigMap/shop/gone` (layer pack), `ConfigMap/shop/hbs` (layer pack), `ConfigMap/shop/plain` (layer pack))");
+    assert_snapshot!(explained("cm/hbs", "data.prt"), @"data has no key `prt` (did you mean `port`?)");
 }
