@@ -13,7 +13,7 @@ pub trait Tree: Sized {
     fn with_shape<R>(&self, read: impl FnOnce(Shape<'_, Self>) -> R) -> R;
 
     /// As [`Self::with_shape`], for an encoder that sees structs in its own way.
-    fn with_shape_for<R>(&self, _encoder: Encoder, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
+    fn with_shape_for<R>(&self, _by: Encoder, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
         self.with_shape(read)
     }
 
@@ -98,9 +98,9 @@ impl Tree for Value {
         }
     }
 
-    fn with_shape_for<R>(&self, encoder: Encoder, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
+    fn with_shape_for<R>(&self, by: Encoder, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
         let encoded = match &self.data {
-            Data::Object(object) => object.encoded(encoder),
+            Data::Object(object) => object.encoded(by),
             _ => None,
         };
         match &encoded {

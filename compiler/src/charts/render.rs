@@ -1,10 +1,12 @@
 //! Renders a chart of a layer: its objects, definitions and hooks.
 
+use std::collections::BTreeMap;
+
 use cairn_chart::{
-    Capabilities, ChartHost, DEEP_TEMPLATE_BYTES, Dialect, Hook, KubeVersion, RenderOptions,
-    UnnamedCalls, on_deep_stack, render,
+    Capabilities, ChartHost, DEEP_TEMPLATE_BYTES, Dialect, Hook, KubeVersion, Release,
+    RenderOptions, UnnamedCalls, on_deep_stack, render,
 };
-use cairn_spec::{Diagnostic, LayerName, LeftOut, Node, SecretRef};
+use cairn_spec::{Diagnostic, LayerName, LeftOut, Node, SecretRef, Span, VariableName};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -101,9 +103,27 @@ pub(crate) fn render_chart(
             return;
         }
     };
-    for warning in release.warnings {
-        session.report(warning);
+    for warning in &release.warnings {
+        session.report(warning.clone());
     }
+    let (plain, hooks) = (output.objects.len(), output.hooks.len());
+    add_objects(&release, output, session);
+    let secrets = host.asked();
+    let hooks = output.hooks.iter().skip(hooks).map(|(node, _)| node);
+    let shown: Vec<&Node> = output.objects.iter().skip(plain).chain(hooks).collect();
+    check_secrets(
+        &secrets,
+        &shown,
+        &release.hooks,
+        input.loaded.place,
+        session,
+    );
+    output.secrets.extend(secrets);
+    drop_idle_namespaces(output, others);
+}
+
+/// Adds definitions, objects and hooks of a release.
+fn add_objects(release: &Release, output: &mut LayerOutput, session: &mut Session) {
     for crd in &release.crds {
         let text = RenderedText {
             title: &crd.path,
@@ -115,7 +135,6 @@ pub(crate) fn render_chart(
             output.objects.extend(object::expand(document, session));
         }
     }
-    let (plain, hooks) = (output.objects.len(), output.hooks.len());
     for document in &release.documents {
         let title = format!("{} (rendered)", document.path());
         let text = RenderedText {
@@ -129,25 +148,29 @@ pub(crate) fn render_chart(
         }
     }
     add_hooks(&release.hooks, output, session);
-    for (name, secret) in host.asked() {
-        let placeholder = secret_placeholder(&name);
-        let hooks_in_plan = output.hooks.iter().skip(hooks).map(|(node, _)| node);
-        let is_whole = output
-            .objects
-            .iter()
-            .skip(plain)
-            .chain(hooks_in_plan)
-            .any(|node| shows(node, &placeholder))
-            || release
-                .hooks
-                .iter()
-                .any(|hook| is_in_text(hook.document.bytes(), &placeholder));
-        if !is_whole {
-            session.report(swallowed(&secret).at(input.loaded.place));
+}
+
+/// Each secret that templates were given a text for must be in one of the objects as it is.
+fn check_secrets(
+    secrets: &BTreeMap<VariableName, SecretRef>,
+    objects: &[&Node],
+    hooks: &[Hook],
+    place: Option<Span>,
+    session: &mut Session,
+) {
+    for (name, secret) in secrets {
+        if !is_whole(&secret_placeholder(name), objects, hooks) {
+            session.report(swallowed(secret).at(place));
         }
-        output.secrets.insert(name, secret);
     }
-    drop_idle_namespaces(output, others);
+}
+
+/// The text that stands for a secret is in one of the objects, or in a hook that no plan has.
+fn is_whole(placeholder: &str, objects: &[&Node], hooks: &[Hook]) -> bool {
+    objects.iter().any(|node| shows(node, placeholder))
+        || hooks
+            .iter()
+            .any(|hook| is_in_text(hook.document.bytes(), placeholder))
 }
 
 /// A template made something else of the text that stands for a secret, so nothing can be put in its place.

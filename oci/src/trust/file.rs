@@ -57,6 +57,7 @@ pub enum ChartTrust {
 }
 
 impl ChartTrust {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     fn is_any(&self) -> bool {
         *self == Self::Any
     }
