@@ -116,12 +116,12 @@ fn name_of(secret: &SecretRef) -> VariableName {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    let digest = hash.finalize();
-    let digits: String = digest[..8]
+    let bytes = hash.finalize();
+    let number = bytes
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("existing{digits}")
+        .take(8)
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("existing{number:016x}")
         .parse()
         .expect("letters and digits are a name")
 }
