@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use cairn_template::{ElementType, Method, Object, Value};
+use cairn_template::{ElementType, Encoded, Encoder, Method, Object, Value};
 
 use crate::{
     Dialect, KubeVersion,
@@ -276,6 +276,12 @@ impl Object for KubeVersionObject {
 
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
         Some(self.fields_of_json().collect())
+    }
+
+    fn encoded(&self, encoder: Encoder) -> Option<Encoded> {
+        let fields = self.fields_of_json();
+        let fields = fields.map(|(name, value)| (encoder.name_of(name), value));
+        Some(Encoded::Fields(fields.collect()))
     }
 
     fn to_value(&self) -> Value {

@@ -4,7 +4,7 @@
 use std::any::Any;
 
 use cairn_spec::{Node, Value as Tree};
-use cairn_template::{ElementType, MapType, Object, Value};
+use cairn_template::{ElementType, Encoded, Encoder, MapType, Object, Value};
 
 use crate::{
     ChartType, Dependency, Dialect, ImportValues, Maintainer, Metadata,
@@ -166,6 +166,13 @@ impl Object for NoAnnotations {
         Value::nil()
     }
 
+    fn encoded(&self, encoder: Encoder) -> Option<Encoded> {
+        match encoder {
+            Encoder::Yaml => Some(Encoded::Fields(Vec::new())),
+            Encoder::Toml => None,
+        }
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -199,7 +206,7 @@ pub(crate) fn metadata_struct(metadata: &Metadata) -> GoStruct {
             omitted(
                 "Maintainers",
                 "maintainers",
-                Value::typed_list(maintainers, ElementType::Named("[]*chart.Maintainer")),
+                list(maintainers, ElementType::Named("[]*chart.Maintainer")),
             ),
             text("Icon", "icon", &metadata.icon),
             text("APIVersion", "apiVersion", &metadata.api_version),
@@ -212,7 +219,7 @@ pub(crate) fn metadata_struct(metadata: &Metadata) -> GoStruct {
             omitted(
                 "Dependencies",
                 "dependencies",
-                Value::typed_list(dependencies, ElementType::Named("[]*chart.Dependency")),
+                list(dependencies, ElementType::Named("[]*chart.Dependency")),
             ),
             omitted("Type", "type", Value::from(type_name(metadata.chart_type))),
         ],
@@ -221,7 +228,16 @@ pub(crate) fn metadata_struct(metadata: &Metadata) -> GoStruct {
 
 fn strings(texts: &[String]) -> Value {
     let texts = texts.iter().map(|text| Value::from(text.as_str()));
-    Value::typed_list(texts, ElementType::String)
+    list(texts, ElementType::String)
+}
+
+/// A list that is nil where there is nothing in it, as what is not written is in Go.
+fn list(items: impl Iterator<Item = Value>, of: ElementType) -> Value {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return Value::nil_list(of);
+    }
+    Value::typed_list(items, of)
 }
 
 fn maintainer_struct(maintainer: &Maintainer) -> Value {
@@ -288,6 +304,23 @@ impl Object for ChartStruct {
 
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
         Some(self.fields_of_json().collect())
+    }
+
+    /// TOML takes the fields of the metadata for the chart's own, YAML does not.
+    fn encoded(&self, encoder: Encoder) -> Option<Encoded> {
+        let is_root = (encoder.name_of("IsRoot"), Value::from(self.is_root));
+        Some(Encoded::Fields(match encoder {
+            Encoder::Yaml => vec![
+                ("metadata".to_owned(), Value::object(self.metadata.clone())),
+                is_root,
+            ],
+            Encoder::Toml => self
+                .metadata
+                .encoded_fields(encoder)
+                .into_iter()
+                .chain([is_root])
+                .collect(),
+        }))
     }
 
     fn as_any(&self) -> &dyn Any {

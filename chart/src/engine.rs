@@ -245,10 +245,7 @@ impl<'r, 'a> Contexts<'r, 'a> {
         let subcharts = Value::map::<&str>([]);
         for child in &chart.dependencies {
             let child_values = table(&values, child.name(), self.dialect);
-            // The values of a chart that is called so are the globals above it.
-            if child.name() != GLOBAL {
-                share_globals(&values, &child_values);
-            }
+            share_globals(&values, &child_values);
             // Helm puts it there, whoever wrote none.
             if let Some(global) = child_values.get(GLOBAL) {
                 let global = self.renderer.because_of(global, &child.switched_on_by);

@@ -2,10 +2,10 @@
 
 use std::any::Any;
 
-use cairn_template::{Object, Value};
+use cairn_template::{Encoded, Encoder, Object, Value};
 
 /// A struct, or a pointer to one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct GoStruct {
     type_name: &'static str,
     is_pointer: bool,
@@ -13,7 +13,7 @@ pub(crate) struct GoStruct {
 }
 
 /// A field of a struct.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Field {
     name: &'static str,
     json: &'static str,
@@ -58,6 +58,14 @@ impl GoStruct {
         }
     }
 
+    /// What an encoder makes of its fields, of which it sees all.
+    pub(crate) fn encoded_fields(&self, encoder: Encoder) -> Vec<(String, Value)> {
+        let fields = self.fields.iter();
+        fields
+            .map(|field| (encoder.name_of(field.name), field.value.clone()))
+            .collect()
+    }
+
     /// What JSON makes of its fields.
     pub(crate) fn fields_of_json(&self) -> impl Iterator<Item = (&'static str, Value)> {
         self.fields
@@ -96,6 +104,10 @@ impl Object for GoStruct {
 
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
         Some(self.fields_of_json().collect())
+    }
+
+    fn encoded(&self, encoder: Encoder) -> Option<Encoded> {
+        Some(Encoded::Fields(self.encoded_fields(encoder)))
     }
 
     fn to_value(&self) -> Value {

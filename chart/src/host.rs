@@ -79,8 +79,7 @@ impl Host for ChartHost {
     }
 
     fn generate(&self, call: &GeneratedCall<'_>) -> Generation {
-        let rule = self.values.calls.iter().find(|rule| fits(rule, call));
-        match (rule, self.unnamed_calls) {
+        match (self.rule_for(call), self.unnamed_calls) {
             (Some(rule), _) => self.chosen(rule, call),
             (None, UnnamedCalls::Seeded) => self.seeded(call),
             (None, UnnamedCalls::Refused) => Generation::Refuse,
@@ -100,6 +99,11 @@ fn fits(rule: &GeneratedValue, call: &GeneratedCall<'_>) -> bool {
 }
 
 impl ChartHost {
+    /// What [`Self::values`] says of a call.
+    pub fn rule_for(&self, call: &GeneratedCall<'_>) -> Option<&GeneratedValue> {
+        self.values.calls.iter().find(|rule| fits(rule, call))
+    }
+
     fn chosen(&self, rule: &GeneratedValue, call: &GeneratedCall<'_>) -> Generation {
         let mut missing = "it is named without `secret`, `value` or `seeded: true`".to_owned();
         if let Some(secret) = &rule.secret {

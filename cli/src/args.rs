@@ -9,12 +9,13 @@ use crate::command::{
     chart_lint, chart_show, chart_template::ChartTemplate, cluster_desire, cluster_keyring,
     cluster_sign, completion, key_generate, pack_build, pack_import_helm, pack_import_palette,
     pack_inspect, pack_lint, pack_new, pack_pull, pack_push, pack_test, plan, profile_build,
-    profile_lint, profile_tree, profile_update, quickstart, registry_authz_explain, registry_check,
-    registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
-    registry_import, registry_login, registry_logout, registry_quota, registry_rebuild,
-    registry_retention, registry_serve, registry_sync, registry_token_create, registry_token_list,
-    registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
-    registry_webhooks_list, registry_webhooks_retry, rollback, sign, status, uninstall, verify,
+    profile_explain, profile_lint, profile_tree, profile_update, quickstart,
+    registry_authz_explain, registry_check, registry_doctor, registry_export, registry_fsck,
+    registry_gc, registry_healthcheck, registry_import, registry_login, registry_logout,
+    registry_quota, registry_rebuild, registry_retention, registry_serve, registry_sync,
+    registry_token_create, registry_token_list, registry_token_revoke, registry_user_add,
+    registry_user_remove, registry_webhooks_discard, registry_webhooks_list,
+    registry_webhooks_retry, rollback, sign, status, uninstall, verify,
 };
 
 /// Stack packs into cluster profiles; get manifests that are right before they reach a cluster.
@@ -235,6 +236,8 @@ pub(crate) enum Chart {
 pub(crate) enum Profile {
     /// Build a bundle: manifests, plan, host files, images, lock
     Build(profile_build::ProfileBuild),
+    /// Say where a field of what a profile builds to came from
+    Explain(Box<profile_explain::ProfileExplain>),
     /// Report every problem without writing anything
     Lint(profile_lint::ProfileLint),
     /// Show the stack of layers and why each is where it is

@@ -12,6 +12,7 @@ use cairn_oci::Progress;
 use cairn_oci::{
     Client, Error, chain,
     charts::{self, ChartVersion},
+    trust::{ChartTrust, TrustPolicy},
 };
 use cairn_spec::{
     ApiVersion, ChartName, ChartRepository, Digest, File, FileTree, LockedChart, Node, PackLock,
@@ -56,6 +57,7 @@ impl ChartArgs {
                 cache: environment.cache.clone(),
                 offline: self.offline,
                 mirrors: self.mirrors.mirrors(environment)?,
+                demand: Demand::default(),
             },
         );
         Ok(PackCharts {
@@ -99,6 +101,30 @@ pub(crate) struct ChartPlaces {
     pub(crate) offline: bool,
     /// What stands for repositories.
     pub(crate) mirrors: ChartMirrors,
+    /// What charts need to be used.
+    pub(crate) demand: Demand,
+}
+
+/// What charts need to be used.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Demand {
+    /// Without a policy, nothing.
+    pub(crate) policy: Option<TrustPolicy>,
+    /// Whoever asked wants a digest to be chosen, to be read and committed with the lock.
+    pub(crate) binds: bool,
+}
+
+impl Demand {
+    /// The policy that a signature on a chart must satisfy; none where it needs none.
+    fn signature(&self, is_bound: bool) -> Option<&TrustPolicy> {
+        let policy = self.policy.as_ref()?;
+        let is_needed = match policy.charts() {
+            ChartTrust::Any => false,
+            ChartTrust::Bound => !is_bound && !self.binds,
+            ChartTrust::Signed => true,
+        };
+        is_needed.then_some(policy)
+    }
 }
 
 /// Charts from repositories and from the cache.
@@ -109,6 +135,7 @@ pub(crate) struct Charts {
     /// No network is used.
     offline: bool,
     mirrors: ChartMirrors,
+    demand: Demand,
     /// What repositories said they have.
     known: Mutex<KnownVersions>,
 }
@@ -123,6 +150,7 @@ impl Charts {
             },
             offline: places.offline,
             mirrors: places.mirrors,
+            demand: places.demand,
             known: Mutex::default(),
         }
     }
@@ -137,8 +165,49 @@ impl Charts {
         Ok(found.iter().map(|found| found.version.clone()).collect())
     }
 
-    /// The archive of a chart, from the cache if its digest is known.
+    /// The archive of a chart, from the cache if its digest is known. If the trust policy asks for a
+    /// signature, that is verified before.
     pub(crate) fn fetch(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        digest: Option<&Digest>,
+    ) -> Result<FetchedChart, InputError> {
+        let Some(policy) = self.demand.signature(digest.is_some()) else {
+            return self.fetch_any(repository, chart, version, digest);
+        };
+        let signed = self.signed_digest(repository, chart, version, policy)?;
+        if let Some(digest) = digest.filter(|digest| **digest != signed) {
+            let message = format!(
+                "the chart `{chart}` {version} of {repository} has the digest `{digest}` by the profile or its lock, and what is signed has `{signed}`"
+            );
+            return Err(InputError::new("chart-digest", message)
+                .hint("do not use it unless whoever signed it says why"));
+        }
+        self.fetch_any(repository, chart, version, Some(&signed))
+    }
+
+    /// The digest of an archive, by a signature that the policy trusts.
+    fn signed_digest(
+        &self,
+        repository: &ChartRepository,
+        chart: &ChartName,
+        version: &Version,
+        policy: &TrustPolicy,
+    ) -> Result<Digest, InputError> {
+        let found = self.find(repository, chart)?;
+        let found = found.iter().find(|found| found.version == *version);
+        let found = found.ok_or_else(|| version_missing(repository, chart, version))?;
+        let place = self.mirrors.place_of(repository);
+        let signed = charts::signed_digest(&self.client, &place, chart, found, policy);
+        self.runtime.block_on(signed).map_err(|error| match &error {
+            Error::Untrusted { .. } => untrusted(&error, policy),
+            _ => failed(repository, &place, &error),
+        })
+    }
+
+    fn fetch_any(
         &self,
         repository: &ChartRepository,
         chart: &ChartName,
@@ -183,13 +252,8 @@ impl Charts {
             }
         }
         let found = self.find(repository, chart)?;
-        let Some(found) = found.iter().find(|found| found.version == *version) else {
-            return Err(InputError::new(
-                "chart-version",
-                format!("{repository} has no version {version} of the chart `{chart}` any more"),
-            )
-            .hint("choose another version, or ask the repository's owner"));
-        };
+        let found = found.iter().find(|found| found.version == *version);
+        let found = found.ok_or_else(|| version_missing(repository, chart, version))?;
         let fetched = charts::fetch(&self.client, &place, chart, found, digest);
         self.runtime
             .block_on(fetched)
@@ -383,6 +447,28 @@ fn offline(message: &str) -> InputError {
         format!("{message}, and `--offline` forbids to ask"),
     )
     .hint("run it once without `--offline`")
+}
+
+fn version_missing(
+    repository: &ChartRepository,
+    chart: &ChartName,
+    version: &Version,
+) -> InputError {
+    InputError::new(
+        "chart-version",
+        format!("{repository} has no version {version} of the chart `{chart}` any more"),
+    )
+    .hint("choose another version, or ask the repository's owner")
+}
+
+/// A chart that the policy refuses.
+fn untrusted(error: &Error, policy: &TrustPolicy) -> InputError {
+    let made = InputError::new("chart-untrusted", chain(error));
+    let signed = error.hint().unwrap_or_default();
+    if policy.charts() == ChartTrust::Signed {
+        return made.hint(signed);
+    }
+    made.hint(format!("the trust policy has `charts: bound`, and nothing says the chart's digest: write `digest: sha256:…` beside it, or let `cairn profile update` write it to the lock, look at it and commit it; or {signed}"))
 }
 
 fn failed(repository: &ChartRepository, place: &ChartRepository, error: &Error) -> InputError {

@@ -101,7 +101,8 @@ impl ExitCode {
     /// are of another kind.
     pub(crate) fn of_errors(errors: &[&str]) -> Self {
         let all = |codes: &[&str]| errors.iter().all(|code| codes.contains(code));
-        if errors.contains(&"pack-untrusted") || errors.contains(&"chart-digest") {
+        let denied = ["pack-untrusted", "chart-untrusted", "chart-digest"];
+        if errors.iter().any(|code| denied.contains(code)) {
             Self::Denied
         } else if all(&["lock-stale"]) {
             Self::Conflict

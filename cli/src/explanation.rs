@@ -3,24 +3,34 @@
 use std::fmt::Write as _;
 
 use cairn_chart::explain::{Cause, CauseKind, Explanation, Line, ValuePaths, Written};
-use cairn_spec::{OriginId, Span};
+use cairn_spec::{OriginId, Origins, Sources, Span};
 use serde::Serialize;
 
-use crate::charts::Texts;
+/// Longer lines push what stands beside them to the right.
+const WIDEST: usize = 64;
 
 /// What explanations point at.
 pub(crate) struct Pointers<'a> {
-    pub(crate) texts: &'a Texts,
+    pub(crate) sources: &'a Sources,
+    pub(crate) origins: &'a Origins,
     pub(crate) paths: ValuePaths,
 }
 
 /// An explained field.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainedField {
     path: String,
     value: serde_json::Value,
-    /// `exact`, `derived`, `controlled`, `template` or `opaque`.
+    /// `exact`, `derived`, `controlled`, `template` or `opaque`; in a profile also `patched`, `manifest` or
+    /// `cairn`.
     origin: String,
+    /// Where patches wrote it, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    patched: Vec<String>,
+    /// The image that a mirror stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror_of: Option<String>,
     from: Vec<ValueOrigin>,
     written: Vec<WrittenBy>,
     because: Vec<Reason>,
@@ -31,10 +41,14 @@ pub(crate) struct ExplainedField {
 
 /// A value that something came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ValueOrigin {
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     place: String,
+    /// What the text there refers to, such as a variable's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refers_to: Option<String>,
     /// What it replaced, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     overrides: Vec<String>,
@@ -68,6 +82,8 @@ impl Pointers<'_> {
             path,
             value,
             origin: explanation.kind.to_string(),
+            patched: Vec::new(),
+            mirror_of: None,
             from: self.values(&explanation.origins),
             written: explanation
                 .written
@@ -76,6 +92,51 @@ impl Pointers<'_> {
                 .collect(),
             because: self.reasons(&explanation.because),
             without: self.reasons(&explanation.without),
+        }
+    }
+
+    /// A field that no template wrote.
+    pub(crate) fn written_as_it_is(
+        &self,
+        path: String,
+        value: serde_json::Value,
+        origin: &str,
+        place: Option<Span>,
+    ) -> ExplainedField {
+        let written = place.map(|place| WrittenBy {
+            place: self.place(Some(place)),
+            included: Vec::new(),
+        });
+        ExplainedField {
+            path,
+            value,
+            origin: origin.to_owned(),
+            patched: Vec::new(),
+            mirror_of: None,
+            from: Vec::new(),
+            written: written.into_iter().collect(),
+            because: Vec::new(),
+            without: Vec::new(),
+        }
+    }
+
+    /// The field as patches and a mirror left it.
+    pub(crate) fn changed(
+        &self,
+        field: ExplainedField,
+        patches: &[Span],
+        mirror_of: Option<&str>,
+    ) -> ExplainedField {
+        let patched: Vec<String> = patches.iter().map(|it| self.place(Some(*it))).collect();
+        ExplainedField {
+            origin: if patched.is_empty() {
+                field.origin
+            } else {
+                "patched".to_owned()
+            },
+            patched,
+            mirror_of: mirror_of.map(str::to_owned),
+            ..field
         }
     }
 
@@ -91,7 +152,7 @@ impl Pointers<'_> {
     }
 
     fn value(&self, origin: OriginId) -> ValueOrigin {
-        let origins = &self.texts.origins;
+        let origins = self.origins;
         let mut overrides: Vec<String> = Vec::new();
         let place = self.place(origins.span(origin));
         for writer in origins.history(origin).skip(1) {
@@ -103,6 +164,10 @@ impl Pointers<'_> {
         ValueOrigin {
             path: self.paths.get(origin, origins).map(str::to_owned),
             place,
+            refers_to: origins
+                .get(origin)
+                .refers_to
+                .map(|bound| self.place(origins.span(bound))),
             overrides,
         }
     }
@@ -110,7 +175,7 @@ impl Pointers<'_> {
     fn place(&self, span: Option<Span>) -> String {
         span.map_or_else(
             || "no text says it".to_owned(),
-            |span| self.texts.sources.locate(span),
+            |span| self.sources.locate(span),
         )
     }
 
@@ -147,8 +212,6 @@ impl Pointers<'_> {
 
     /// Lines side by side with where they came from.
     pub(crate) fn side_by_side(&self, lines: &[Line<'_>]) -> String {
-        /// Longer lines push what stands beside them to the right.
-        const WIDEST: usize = 64;
         let texts: Vec<String> = lines
             .iter()
             .map(|line| String::from_utf8_lossy(line.text).into_owned())
@@ -200,6 +263,9 @@ impl ValueOrigin {
 
     fn text(&self) -> String {
         let mut text = self.short();
+        if let Some(bound) = &self.refers_to {
+            let _ = write!(text, ", which refers to {bound}");
+        }
         for older in &self.overrides {
             let _ = write!(text, ", over {older}");
         }
@@ -218,6 +284,12 @@ impl ExplainedField {
         let _ = writeln!(text, "  {kind}");
         for value in &self.from {
             let _ = writeln!(text, "    {}", value.text());
+        }
+        for place in &self.patched {
+            let _ = writeln!(text, "  patched at {place}");
+        }
+        if let Some(image) = &self.mirror_of {
+            let _ = writeln!(text, "  in the place of {image}, by a mirror");
         }
         for (index, written) in self.written.iter().enumerate() {
             let words = if index == 0 { "written by" } else { "and by" };
@@ -245,11 +317,42 @@ impl ExplainedField {
         text
     }
 
+    /// What it is and its value, on one line.
+    fn equation(&self) -> String {
+        format!("{} = {}", self.path, self.value)
+    }
+
+    /// How wide a column must be for it; longer ones push what stands beside them to the right.
+    pub(crate) fn width(&self) -> usize {
+        let width = self.equation().chars().count();
+        if width <= WIDEST { width } else { 0 }
+    }
+
+    /// The field on one line, with where it came from.
+    pub(crate) fn line(&self, width: usize) -> String {
+        let mut line = format!("{:<width$}  {:<10}", self.equation(), self.origin);
+        let written = self.written.iter().map(|it| it.place.clone());
+        let from = self.from.iter().map(ValueOrigin::short);
+        let places: Vec<String> = self
+            .patched
+            .iter()
+            .cloned()
+            .chain(from)
+            .chain(written)
+            .collect();
+        if let Some(place) = places.first() {
+            let _ = write!(line, "  {place}");
+        }
+        format!("{}\n", line.trim_end())
+    }
+
     /// The places that it came from, one a line: values, or else the template.
     pub(crate) fn places(&self) -> String {
         let values = self.from.iter().map(|it| it.place.as_str());
         let written = self.written.iter().map(|it| it.place.as_str());
-        let places: Vec<&str> = if self.from.is_empty() {
+        let places: Vec<&str> = if !self.patched.is_empty() {
+            self.patched.iter().map(String::as_str).collect()
+        } else if self.from.is_empty() {
             written.collect()
         } else {
             values.collect()

@@ -75,6 +75,7 @@ pub(crate) fn load_policy(path: &Path, output: &Output) -> Result<TrustPolicy, F
         sources,
         origins,
         diagnostics,
+        ..
     } = &mut session;
     let node = yaml::read_one(sources, source, origins, diagnostics)
         .filter(|node| decode::<PolicyFile>(node, origins, diagnostics).is_some());
@@ -107,6 +108,14 @@ fn rule_of(reason: &str) -> Option<usize> {
 }
 
 impl Trust {
+    /// The policy, if there is one and it counts.
+    pub(crate) fn policy(&self) -> Option<&TrustPolicy> {
+        match self {
+            Self::Policy(policy) => Some(policy),
+            Self::Missing(_) | Self::Off => None,
+        }
+    }
+
     /// Resolves a reference to the digest that may be used, and the key ids that signed it.
     pub(crate) async fn resolve(
         &self,

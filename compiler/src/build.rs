@@ -11,6 +11,7 @@ use crate::{
     bundle::{BundleParts, write_bundle, write_lock},
     collect,
     constraints::{self, Requirement},
+    explain::Explainable,
     image,
     layers::Rendering,
     order::{Ordered, order},
@@ -75,6 +76,8 @@ pub struct Build {
     pub lock: Option<String>,
     /// The layers in order, as far as they could be resolved.
     pub layers: Vec<LayerSummary>,
+    /// The objects, and what is known of their making.
+    pub explainable: Explainable,
 }
 
 /// Builds a profile. All problems are reported; the bundle is made only when there is no error.
@@ -85,6 +88,7 @@ pub fn build(request: &BuildRequest, files: &dyn ProfileFiles, packs: &dyn PackS
         bundle: output.bundle.filter(|_| !session.diagnostics.has_errors()),
         lock: output.lock,
         layers: output.layers,
+        explainable: output.explainable,
         session,
     }
 }
@@ -94,6 +98,7 @@ struct Output {
     bundle: Option<FileTree>,
     lock: Option<String>,
     layers: Vec<LayerSummary>,
+    explainable: Explainable,
 }
 
 /// What the user wrote.
@@ -148,7 +153,7 @@ fn compile(
         return Some(Output {
             layers: summaries(&in_order, &[], &[], &requirements),
             lock: lock.as_ref().map(write_lock),
-            bundle: None,
+            ..Output::default()
         });
     };
     let (mut objects, outputs) = Rendering {
@@ -179,7 +184,7 @@ fn compile(
                     .as_ref()
                     .map(|cluster| &cluster.manifest.metadata.name),
                 kubernetes: &kubernetes,
-                layers: in_order.into_iter().zip(outputs).collect(),
+                layers: in_order.iter().copied().zip(outputs).collect(),
                 objects: &objects,
                 images: &images,
                 edges,
@@ -192,7 +197,15 @@ fn compile(
         bundle,
         lock: lock.as_ref().map(write_lock),
         layers,
+        explainable: Explainable::new(sorted(resolved, &order), values, objects, &images),
     })
+}
+
+/// The layers in their order.
+fn sorted(resolved: Vec<ResolvedLayer>, order: &[usize]) -> Vec<ResolvedLayer> {
+    let mut left: Vec<Option<ResolvedLayer>> = resolved.into_iter().map(Some).collect();
+    let taken = order.iter().map(|&index| left.get_mut(index)?.take());
+    taken.flatten().collect()
 }
 
 fn read_inputs(

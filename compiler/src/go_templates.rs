@@ -3,6 +3,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use cairn_chart::{Document, RenderedFile};
 use cairn_spec::{Diagnostic, Map, Node, SourceId, SourceKind, Span, Value};
 use cairn_template::{
     go::{self, Templates, helm_order},
@@ -12,6 +13,7 @@ use cairn_template::{
 use crate::{
     Session, object,
     render::{Layer, LayerOutput, Target, named},
+    session::RenderedSource,
 };
 
 /// The Go templates of a pack.
@@ -78,10 +80,16 @@ pub(crate) fn render_go(
         }));
         let title = format!("{}/{name} (rendered)", pack.label);
         for rendered in engine.finish(vec![printed]) {
+            let document = Document::whole(RenderedFile::new(
+                name.as_str(),
+                rendered.bytes,
+                rendered.spans,
+            ));
             let text = RenderedText {
                 title: &title,
-                bytes: &rendered.bytes,
-                place: &|offset| Some(rendered.spans.at(offset)?.place),
+                bytes: document.bytes(),
+                document: Some(&document),
+                is_of_release: false,
             };
             for document in text.documents(session) {
                 output.objects.extend(object::expand(document, session));
@@ -152,18 +160,25 @@ pub(crate) struct RenderedText<'a> {
     /// What messages call it.
     pub(crate) title: &'a str,
     pub(crate) bytes: &'a [u8],
-    /// The place in a template that wrote the byte at an offset.
-    pub(crate) place: &'a dyn Fn(usize) -> Option<Span>,
+    /// The same with where each byte came from; none of what is no template.
+    pub(crate) document: Option<&'a Document>,
+    /// Helm puts it into a release, and a line break of its own behind it, which texts keep that end in `|+`.
+    pub(crate) is_of_release: bool,
 }
 
 impl RenderedText<'_> {
+    /// The place in a template that wrote the byte at an offset.
+    fn place(&self, offset: usize) -> Option<Span> {
+        Some(self.document?.origin_at(offset)?.place)
+    }
+
     /// The documents, read as Helm and kubectl read them: YAML 1.1, the last of equal keys counts.
     /// Empty ones are left out.
     pub(crate) fn documents(&self, session: &mut Session) -> Vec<Node> {
         let text = match str::from_utf8(self.bytes) {
             Ok(text) => text,
             Err(error) => {
-                let place = (self.place)(error.valid_up_to());
+                let place = self.place(error.valid_up_to());
                 session.report(
                     Diagnostic::error("render-encoding", "what is rendered is not UTF-8 text")
                         .at(place)
@@ -182,13 +197,18 @@ impl RenderedText<'_> {
     fn document(&self, text: &str, range: Range<usize>, session: &mut Session) -> Option<Node> {
         let start = range.start;
         let title: Arc<str> = self.title.into();
-        // Clients of Kubernetes end every line, the last one too, and Helm ends every document:
-        // what a block scalar is depends on it.
+        let is_last = range.end == text.len();
         let mut text = text[range].to_owned();
-        if !text.ends_with('\n') {
+        // Clients of Kubernetes end every line, the last one too: what a block scalar is depends on it.
+        if !text.ends_with('\n') || is_last && self.is_of_release {
             text.push('\n');
         }
         let source = session.sources.add(title, text, SourceKind::Rendered);
+        if let Some(document) = self.document {
+            let document = document.clone();
+            let rendered = RenderedSource { document, start };
+            session.rendered.insert(source, rendered);
+        }
         let options = ReadOptions {
             source: Some(source),
             numbers: Numbers::AsWritten,
@@ -207,7 +227,7 @@ impl RenderedText<'_> {
                         end: offset,
                     }
                 });
-                let template = offset.and_then(|offset| (self.place)(start + offset));
+                let template = offset.and_then(|offset| self.place(start + offset));
                 session.report(
                     Diagnostic::error("yaml-syntax", format!("this is not YAML: {error}"))
                         .at(here)

@@ -78,6 +78,7 @@ impl Rendering<'_> {
                     layer: name,
                     release: &release,
                     namespace: namespace_of(layer),
+                    is_of_pack: false,
                     values: Some(values),
                     target: &self.target,
                     apis,

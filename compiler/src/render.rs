@@ -5,9 +5,10 @@ use std::{
     sync::Arc,
 };
 
+use cairn_chart::{Document, RenderedFile};
 use cairn_spec::{
-    Diagnostics, HostStep, LayerKind, LayerName, LeftOut, Map, Node, PlanHook, SourceKind,
-    TreePath, Value, Version, yaml,
+    Diagnostics, HostStep, LayerKind, LayerName, LeftOut, Map, Node, PlanHook, SecretRef,
+    SourceKind, TreePath, Value, VariableName, Version, yaml,
 };
 use cairn_template::{Limits, Rendered};
 use rayon::prelude::*;
@@ -19,6 +20,7 @@ use crate::{
     host::render_host,
     object,
     pack::Pack,
+    session::RenderedSource,
 };
 
 /// What every template of a build may read.
@@ -57,6 +59,8 @@ pub(crate) struct LayerOutput {
     pub(crate) steps: Vec<HostStep>,
     /// The text that says them.
     pub(crate) steps_text: String,
+    /// Secrets that exist, where texts stand for them.
+    pub(crate) secrets: BTreeMap<VariableName, SecretRef>,
     /// What the templates read of their context, as JSON Pointers.
     pub(crate) read: BTreeSet<String>,
 }
@@ -87,7 +91,7 @@ pub(crate) fn render(layer: &Layer<'_>, target: &Target, session: &mut Session) 
         if let Some(rendered) = report(rendered, session) {
             output.read.extend(rendered.read.iter().cloned());
             let title = format!("{}/{name} (rendered)", layer.pack.label);
-            for document in read_rendered(&title, &rendered, session) {
+            for document in read_rendered(&title, name, rendered, session) {
                 output.objects.extend(object::expand(document, session));
             }
         }
@@ -127,6 +131,7 @@ fn render_charts(
             layer: layer.name,
             release: &release,
             namespace: layer.namespace,
+            is_of_pack: true,
             values: layer.values.at(&["charts", name]),
             target,
             apis: &apis,
@@ -167,7 +172,7 @@ pub(crate) fn report(
 }
 
 /// Reads rendered YAML; a problem in it is shown there and at the template line that wrote it.
-fn read_rendered(title: &str, rendered: &Rendered, session: &mut Session) -> Vec<Node> {
+fn read_rendered(title: &str, name: &str, rendered: Rendered, session: &mut Session) -> Vec<Node> {
     let source = session
         .sources
         .add(title, rendered.text.as_str(), SourceKind::Rendered);
@@ -183,6 +188,12 @@ fn read_rendered(title: &str, rendered: &Rendered, session: &mut Session) -> Vec
         diagnostic = diagnostic.label(place, "rendered by this");
         session.report(diagnostic);
     }
+    let file = RenderedFile::new(name, rendered.text.into_bytes(), rendered.spans);
+    let document = Document::whole(file);
+    let start = 0;
+    session
+        .rendered
+        .insert(source, RenderedSource { document, start });
     reading
         .documents
         .into_iter()

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cairn_spec::{BundleSecret, Diagnostic, SecretRef, Value, VariableName};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use cairn_spec::{BundleSecret, Diagnostic, Node, SecretRef, Value, VariableName};
 
 use crate::{
     Session, object::Object, profile::secret_placeholder, render::LayerOutput,
@@ -17,32 +18,45 @@ pub(crate) struct Shown<'a> {
 
 impl Shown<'_> {
     fn holds(&self, placeholder: &str) -> bool {
-        self.in_host_files(placeholder) || self.in_objects(placeholder)
-    }
-
-    fn in_host_files(&self, placeholder: &str) -> bool {
-        self.outputs
-            .iter()
-            .flat_map(|output| output.host.values())
-            .any(|bytes| {
-                bytes
-                    .windows(placeholder.len())
-                    .any(|window| window == placeholder.as_bytes())
-            })
-    }
-
-    fn in_objects(&self, placeholder: &str) -> bool {
-        let mut found = false;
-        for object in self.objects {
-            object.node.walk(&mut |node| {
-                found |= matches!(&node.value, Value::String(text) if text.contains(placeholder));
-            });
-        }
-        found
+        let mut files = self.outputs.iter().flat_map(|output| output.host.values());
+        files.any(|bytes| holds(bytes, placeholder))
+            || self.objects.iter().any(|it| shows(&it.node, placeholder))
     }
 }
 
-/// The secrets that values refer to. One that no object shows was swallowed by a template.
+/// An object holds a placeholder, as it is or in base64: so it can be filled in.
+pub(crate) fn shows(object: &Node, placeholder: &str) -> bool {
+    let mut found = false;
+    object.walk(&mut |node| {
+        if let Value::String(text) = &node.value {
+            found = found || text.contains(placeholder) || is_encoded(text, placeholder);
+        }
+    });
+    found
+}
+
+fn is_encoded(text: &str, placeholder: &str) -> bool {
+    text.len() >= placeholder.len()
+        && BASE64
+            .decode(text)
+            .is_ok_and(|bytes| holds(&bytes, placeholder))
+}
+
+/// The text of an object holds a placeholder, as it is or as the beginning of base64.
+pub(crate) fn is_in_text(text: &[u8], placeholder: &str) -> bool {
+    // What follows the last group of three bytes would be written otherwise if more came behind it.
+    let whole = placeholder.len() - placeholder.len() % 3;
+    let encoded = BASE64.encode(&placeholder.as_bytes()[..whole]);
+    holds(text, placeholder) || holds(text, &encoded)
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+/// The secrets that values and charts refer to. One that no object shows was swallowed by a template.
 pub(crate) fn secrets(
     interpolator: &Interpolator<'_>,
     references: &BTreeMap<VariableName, SecretRef>,
@@ -55,7 +69,7 @@ pub(crate) fn secrets(
         if !session.diagnostics.has_errors() && !shown.holds(&placeholder) {
             session.report(
                 Diagnostic::warning("secret-not-shown", format!("no object holds the secret `{name}` as it is, so the agent cannot fill it in"))
-                    .hint("a template encodes it: use `stringData` instead of `data` with `b64enc`"),
+                    .hint("a template hashes it, cuts it or changes its letters: have it print the value as it is, or in base64"),
             );
         }
         let secret = BundleSecret {
@@ -63,6 +77,24 @@ pub(crate) fn secrets(
             placeholder,
         };
         secrets.insert(name.clone(), secret);
+    }
+    for (name, reference) in shown.outputs.iter().flat_map(|output| &output.secrets) {
+        let placeholder = secret_placeholder(name);
+        // A patch may have removed what needed it.
+        if !shown.holds(&placeholder) {
+            continue;
+        }
+        let secret = BundleSecret {
+            secret_ref: Some(reference.clone()),
+            placeholder,
+        };
+        let known = secrets.insert(name.clone(), secret.clone());
+        if known.is_some_and(|known| known != secret) {
+            session.report(
+                Diagnostic::error("chart-secret", format!("the profile has a variable called `{name}`, which stands for a Secret that a chart is given"))
+                    .hint("give the variable another name"),
+            );
+        }
     }
     secrets
 }

@@ -1,7 +1,8 @@
 //! What a run collects: source texts, origins of values, and findings.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
+use cairn_chart::Document;
 use cairn_spec::{
     Diagnostic, Diagnostics, Kind, Node, Origins, SourceId, SourceKind, Sources, Span, decode, yaml,
 };
@@ -15,6 +16,16 @@ pub struct Session {
     pub origins: Origins,
     /// What was found.
     pub diagnostics: Diagnostics,
+    /// Of texts that templates rendered, where each byte came from.
+    pub(crate) rendered: HashMap<SourceId, RenderedSource>,
+}
+
+/// A text that a template rendered, as a part of a document.
+#[derive(Debug)]
+pub(crate) struct RenderedSource {
+    pub(crate) document: Document,
+    /// Where the text begins in the document.
+    pub(crate) start: usize,
 }
 
 impl Session {

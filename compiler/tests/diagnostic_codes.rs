@@ -8,7 +8,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 const OTHER_WORDS: &[&str] = &[
     "a-z",
     "bom-ref",
+    "date-local",
     "date-time",
+    "datetime-local",
     "e-0",
     "host-plan",
     "import-values",
@@ -30,6 +32,7 @@ const OTHER_WORDS: &[&str] = &[
     "relative-json-pointer",
     "test-success",
     "tigera-operator",
+    "time-local",
     "uri-reference",
     "uri-template",
     "x-kubernetes-list-map-keys",

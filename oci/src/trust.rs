@@ -18,7 +18,8 @@ mod file;
 
 pub use evaluate::{Signer, Verdict, evaluate};
 pub use file::{
-    KeyEntry, PolicyFile, PolicyKind, PolicyVersion, Rule, RuleEntry, TrustPolicy, TrustedKey,
+    ChartTrust, KeyEntry, PolicyFile, PolicyKind, PolicyVersion, Rule, RuleEntry, TrustPolicy,
+    TrustedKey,
 };
 
 /// What a policy trusts, and why.

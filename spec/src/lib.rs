@@ -14,7 +14,13 @@ mod chart;
 mod diagnostic;
 mod digest;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
+#[cfg(test)]
+#[path = "../../fuzz/kept.rs"]
+mod kept;
 mod kind;
 pub mod media_type;
 mod merge;

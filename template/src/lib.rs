@@ -48,4 +48,6 @@ pub use limits::{
 };
 pub use set::{Rendered, TemplateSet};
 pub use spans::{Absence, Cause, CauseKind, Class, Piece, Spans};
-pub use value::{ElementType, IntKind, MapType, Method, Object, Parameter, Value};
+pub use value::{
+    ElementType, Encoded, Encoder, IntKind, MapType, Method, Object, Parameter, Value,
+};

@@ -5,14 +5,19 @@ use std::ops::Range;
 
 use cairn_spec::Node;
 
-use crate::value::{Data, IntKind, Value};
+use crate::value::{Data, Encoded, Encoder, IntKind, Value};
 
 /// A value that can be written.
 pub trait Tree: Sized {
     /// Shows the value to `read`; a closure, so that a value may be borrowed from a cell.
     fn with_shape<R>(&self, read: impl FnOnce(Shape<'_, Self>) -> R) -> R;
 
-    /// It is a struct, whose fields JSON keeps in their order.
+    /// As [`Self::with_shape`], for an encoder that sees structs in its own way.
+    fn with_shape_for<R>(&self, _by: Encoder, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
+        self.with_shape(read)
+    }
+
+    /// It is a struct, whose fields keep their order.
     fn is_struct(&self) -> bool {
         false
     }
@@ -33,6 +38,8 @@ pub enum Shape<'a, T> {
     Float(f64),
     /// A Go string: bytes that need not be UTF-8.
     Text(&'a [u8]),
+    /// What is no string but is written as one, without quotes where the format has them: a moment.
+    Plain(&'a str),
     /// A `[]byte`: base64 to JSON, and so to `toYaml`, a list of numbers to the others.
     Bytes(&'a [u8]),
     /// A list.
@@ -88,6 +95,25 @@ impl Tree for Value {
         match &self.data {
             Data::Object(object) => object.json_fields().is_some(),
             _ => false,
+        }
+    }
+
+    fn with_shape_for<R>(&self, by: Encoder, read: impl FnOnce(Shape<'_, Self>) -> R) -> R {
+        let encoded = match &self.data {
+            Data::Object(object) => object.encoded(by),
+            _ => None,
+        };
+        match &encoded {
+            Some(Encoded::Plain(text)) => read(Shape::Plain(text)),
+            Some(Encoded::Fields(fields)) => {
+                let fields = fields.iter();
+                read(Shape::Map(
+                    fields
+                        .map(|(name, value)| (name.as_bytes(), value))
+                        .collect(),
+                ))
+            }
+            None => self.with_shape(read),
         }
     }
 

@@ -8,6 +8,7 @@ mod mirrors;
 mod public_packs;
 mod refusals;
 mod site;
+mod trust;
 
 use std::{fmt::Write as _, fs};
 
@@ -85,6 +86,49 @@ fn a_chart_of_an_http_repository_is_locked_and_cached() -> Result<()> {
         "{}",
         updated.stdout
     );
+    Ok(())
+}
+
+#[test]
+fn what_a_profile_builds_to_is_explained() -> Result<()> {
+    let (sandbox, site) = (sandbox()?, Site::start()?);
+    site.offer(&["1.0.0"])?;
+    profile(&sandbox, &format!("http://{}/stable", site.address), "^1")?;
+    let explain = |rest: &str| {
+        sandbox.run(&format!(
+            "profile explain profile.yaml {rest} --insecure-skip-verify"
+        ))
+    };
+    let field = explain("deploy/front spec.replicas")?;
+    insta::assert_snapshot!(field.stdout, @"
+        Deployment/shop/front of the layer front spec.replicas
+          = 2
+          exact from
+            replicas (profile.yaml:8:135), over web-1.0.0.tgz/values.yaml:2:11
+          written by web-1.0.0.tgz/templates/web.yaml:5:16
+        ");
+    let object = explain("Deployment/front")?;
+    insta::assert_snapshot!(object.stdout, @r#"
+        Deployment/shop/front of the layer front
+        apiVersion = "apps/v1"                                   template    web-1.0.0.tgz/templates/web.yaml:1:1
+        kind = "Deployment"                                      template    web-1.0.0.tgz/templates/web.yaml:1:1
+        metadata.name = "front"                                  exact       release:1:7
+        metadata.namespace = "shop"                              cairn
+        spec.replicas = 2                                        exact       replicas (profile.yaml:8:135)
+        spec.selector.matchLabels.app = "web"                    template    web-1.0.0.tgz/templates/web.yaml:5:35
+        spec.template.metadata.labels.app = "web"                template    web-1.0.0.tgz/templates/web.yaml:5:35
+        spec.template.spec.containers[0].image = "nginx:1.27.1"  exact       image (web-1.0.0.tgz/values.yaml:3:8)
+        spec.template.spec.containers[0].name = "web"            template    web-1.0.0.tgz/templates/web.yaml:5:35
+        "#);
+    let places = explain("front spec.template.spec.containers[0].image -o name")?;
+    assert_eq!(places.stdout, "web-1.0.0.tgz/values.yaml:3:8\n");
+    let json = explain("front metadata.namespace -o json")?.stdout;
+    let json: serde_json::Value = serde_json::from_str(&json)?;
+    assert_eq!(json["layer"], "front");
+    assert_eq!(json["fields"][0]["origin"], "cairn");
+    for (rest, expected) in [("front spec.replica", 3), ("back", 3), ("front a..b", 2)] {
+        assert_eq!(code(&explain(rest)?), expected, "{rest}");
+    }
     Ok(())
 }
 

@@ -15,5 +15,7 @@ pub use cairn_template::{Cause, CauseKind};
 pub use explanation::{Explanation, OriginKind, Written, missing_in};
 pub use fields::{Child, Fields};
 pub use lines::{FieldLeaf, Line};
+pub use objects::{ObjectName, find_object};
+pub use path::FoundNode;
 pub use path::{FieldPath, Found, NoField};
 pub use value_paths::ValuePaths;

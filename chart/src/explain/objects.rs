@@ -1,6 +1,8 @@
 //! Finds a rendered object by what people call it: `Deployment/web`, `deploy/web`, `web`,
 //! `ConfigMap/kube-system/settings`, or the path of its template.
 
+use std::fmt;
+
 use cairn_spec::nearest;
 
 use super::NoField;
@@ -39,56 +41,110 @@ impl Release {
     ///
     /// There is none, or more than one; which there are is in the hint.
     pub fn find_object(&self, wanted: &str) -> Result<&Document, NoField> {
-        let wanted = Wanted::parse(wanted);
-        let mut best: Vec<&Document> = Vec::new();
-        let mut rank = Rank::None;
-        for document in self.all_documents() {
-            let this = wanted.rank(document);
-            if this == Rank::None || this < rank {
-                continue;
-            }
-            if this > rank {
-                best.clear();
-                rank = this;
-            }
-            best.push(document);
-        }
-        match best.as_slice() {
-            &[only] => Ok(only),
-            [] => Err(self.no_object(&wanted)),
-            several => Err(NoField {
-                message: format!("`{}` may be any of {} objects", wanted.text, several.len()),
-                hint: Some(format!("name one: {}", listed(several.iter().copied()))),
-            }),
-        }
+        let documents: Vec<&Document> = self.all_documents().collect();
+        let names: Vec<ObjectName<'_>> = documents.iter().map(|it| ObjectName::of(it)).collect();
+        let found = find_object(wanted, &names, "the chart")?;
+        Ok(documents[found])
     }
+}
 
-    fn no_object(&self, wanted: &Wanted<'_>) -> NoField {
-        let names: Vec<String> = self
-            .all_documents()
-            .map(Document::name_for_people)
-            .collect();
-        let near = nearest(wanted.text, names.iter().map(String::as_str)).or_else(|| {
-            let by_name = nearest(wanted.name, self.all_documents().map(Document::name))?;
-            let index = self.all_documents().position(|it| it.name() == by_name)?;
-            names.get(index).map(String::as_str)
-        });
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => "the chart renders nothing with these values".to_owned(),
-            None => format!("there are {}", listed(self.all_documents())),
-        };
-        NoField {
-            message: format!("the chart renders no object `{}`", wanted.text),
-            hint: Some(hint),
+/// What an object is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectName<'n> {
+    /// Such as `Deployment`.
+    pub kind: &'n str,
+    /// Empty where it names none.
+    pub namespace: &'n str,
+    /// Its name.
+    pub name: &'n str,
+    /// The template that renders it, or what else brings it.
+    pub source: &'n str,
+}
+
+impl<'n> ObjectName<'n> {
+    fn of(document: &'n Document) -> Self {
+        Self {
+            kind: document.kind(),
+            namespace: document.namespace(),
+            name: document.name(),
+            source: document.path(),
         }
     }
 }
 
-fn listed<'d>(documents: impl Iterator<Item = &'d Document>) -> String {
-    let mut names: Vec<String> = documents
-        .map(|it| format!("`{}` ({})", it.name_for_people(), it.path()))
-        .collect();
+impl fmt::Display for ObjectName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            namespace,
+            name,
+            ..
+        } = self;
+        if namespace.is_empty() {
+            write!(f, "{kind}/{name}")
+        } else {
+            write!(f, "{kind}/{namespace}/{name}")
+        }
+    }
+}
+
+/// The index of the one object that is meant, of those that `renderer`, such as `the chart`, renders.
+///
+/// # Errors
+///
+/// There is none, or more than one; which there are is in the hint.
+pub fn find_object(
+    wanted: &str,
+    names: &[ObjectName<'_>],
+    renderer: &str,
+) -> Result<usize, NoField> {
+    let wanted = Wanted::parse(wanted);
+    let mut best: Vec<usize> = Vec::new();
+    let mut rank = Rank::None;
+    for (index, name) in names.iter().enumerate() {
+        let this = wanted.rank(name);
+        if this == Rank::None || this < rank {
+            continue;
+        }
+        if this > rank {
+            best.clear();
+            rank = this;
+        }
+        best.push(index);
+    }
+    match best.as_slice() {
+        &[only] => Ok(only),
+        [] => Err(no_object(&wanted, names, renderer)),
+        several => {
+            let meant = several.iter().filter_map(|&index| names.get(index));
+            Err(NoField {
+                message: format!("`{}` may be any of {} objects", wanted.text, several.len()),
+                hint: Some(format!("name one: {}", listed(meant))),
+            })
+        }
+    }
+}
+
+fn no_object(wanted: &Wanted<'_>, names: &[ObjectName<'_>], renderer: &str) -> NoField {
+    let shown: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let near = nearest(wanted.text, shown.iter().map(String::as_str)).or_else(|| {
+        let by_name = nearest(wanted.name, names.iter().map(|it| it.name))?;
+        let index = names.iter().position(|it| it.name == by_name)?;
+        shown.get(index).map(String::as_str)
+    });
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => format!("{renderer} renders nothing with these values"),
+        None => format!("there are {}", listed(names.iter())),
+    };
+    NoField {
+        message: format!("{renderer} renders no object `{}`", wanted.text),
+        hint: Some(hint),
+    }
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n ObjectName<'n>>) -> String {
+    let mut names: Vec<String> = names.map(|it| format!("`{it}` ({})", it.source)).collect();
     names.sort();
     let left = names.len().saturating_sub(MAX_LISTED);
     names.truncate(MAX_LISTED);
@@ -135,25 +191,25 @@ impl<'w> Wanted<'w> {
         }
     }
 
-    fn rank(&self, document: &Document) -> Rank {
-        if &**document.path() == self.text {
+    fn rank(&self, object: &ObjectName<'_>) -> Rank {
+        if object.source == self.text {
             return Rank::Whole;
         }
         let Some(kind) = self.kind else {
-            return if document.name() == self.text {
+            return if object.name == self.text {
                 Rank::Name
-            } else if is_kind(self.text, document.kind()) != Rank::None {
+            } else if is_kind(self.text, object.kind) != Rank::None {
                 Rank::Kind
             } else {
                 Rank::None
             };
         };
-        let fits = document.name() == self.name
+        let fits = object.name == self.name
             && self
                 .namespace
-                .is_none_or(|namespace| document.namespace() == namespace);
+                .is_none_or(|namespace| object.namespace == namespace);
         if fits {
-            is_kind(kind, document.kind())
+            is_kind(kind, object.kind)
         } else {
             Rank::None
         }

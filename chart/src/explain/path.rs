@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use cairn_spec::{Node, Value, suggest};
+use cairn_spec::{Node, OriginId, Value, suggest};
 
 use super::{Child, Fields};
 use crate::Document;
@@ -47,11 +47,7 @@ pub struct Found<'f> {
 impl Found<'_> {
     /// Nothing is below it.
     pub fn is_leaf(&self) -> bool {
-        match &self.node.value {
-            Value::Map(map) => map.is_empty(),
-            Value::List(items) => items.is_empty(),
-            _ => true,
-        }
+        is_leaf(self.node)
     }
 }
 
@@ -99,6 +95,104 @@ impl FieldPath {
             found.node = child.node;
         }
         Ok(found)
+    }
+
+    /// The field of a tree of values at this path.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the nearest key is in the hint.
+    pub fn find_node<'n>(&self, root: &'n Node) -> Result<FoundNode<'n>, NoField> {
+        let mut found = FoundNode {
+            path: String::new(),
+            node: root,
+            keys: Vec::new(),
+        };
+        for step in &self.steps {
+            let children = found.children();
+            let Some((child, key)) = children.iter().find(|(child, _)| step.is(child)) else {
+                return Err(step.missing(&Found {
+                    path: found.path,
+                    node: found.node,
+                    leads: Vec::new(),
+                }));
+            };
+            found = found.below(child, *key);
+        }
+        Ok(found)
+    }
+}
+
+/// A field of a tree of values.
+#[derive(Debug, Clone)]
+pub struct FoundNode<'n> {
+    /// Its path, in the one way in which paths are shown.
+    pub path: String,
+    /// Its value.
+    pub node: &'n Node,
+    /// The origins of the keys that lead to it, outermost first.
+    pub keys: Vec<OriginId>,
+}
+
+impl<'n> FoundNode<'n> {
+    /// What stands directly below it.
+    fn children(&self) -> Vec<(Child<'n>, Option<OriginId>)> {
+        let child = |key: Option<&'n str>, index: usize, node: &'n Node| Child {
+            key,
+            index,
+            node,
+            lead: 0..0,
+            value: 0..0,
+        };
+        match &self.node.value {
+            Value::Map(map) => map
+                .fields()
+                .map(|(key, field)| (child(Some(key), 0, &field.node), Some(field.key_origin)))
+                .collect(),
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, node)| (child(None, index, node), None))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn below(&self, child: &Child<'n>, key: Option<OriginId>) -> Self {
+        Self {
+            path: below(&self.path, child),
+            node: child.node,
+            keys: self.keys.iter().copied().chain(key).collect(),
+        }
+    }
+
+    /// Nothing is below it.
+    pub fn is_leaf(&self) -> bool {
+        is_leaf(self.node)
+    }
+
+    /// All leaves at and below it, by key.
+    pub fn leaves(self) -> Vec<Self> {
+        let mut leaves = Vec::new();
+        let mut open = vec![self];
+        while let Some(found) = open.pop() {
+            if found.is_leaf() {
+                leaves.push(found);
+                continue;
+            }
+            let children = found.children();
+            let below = children.iter().rev();
+            open.extend(below.map(|(child, key)| found.below(child, *key)));
+        }
+        leaves
+    }
+}
+
+fn is_leaf(node: &Node) -> bool {
+    match &node.value {
+        Value::Map(map) => map.is_empty(),
+        Value::List(items) => items.is_empty(),
+        _ => true,
     }
 }
 

@@ -23,13 +23,19 @@ impl ValuePaths {
         paths
     }
 
+    /// Adds values, each by its path.
+    pub fn add_values(&mut self, values: &Node, origins: &Origins) {
+        self.add(values, "", origins);
+    }
+
     /// The path of the value that an origin is.
     pub fn get(&self, origin: OriginId, origins: &Origins) -> Option<&str> {
         let path = self.by_place.get(&origins.span(origin)?)?;
         (!path.is_empty()).then_some(path)
     }
 
-    fn add_chart(&mut self, chart: &Chart, origins: &Origins) {
+    /// Adds the values of a chart and of those in it, each by its path in its own file.
+    pub fn add_chart(&mut self, chart: &Chart, origins: &Origins) {
         self.add(&chart.values, "", origins);
         for dependency in &chart.dependencies {
             self.add_chart(dependency, origins);

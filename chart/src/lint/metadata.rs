@@ -148,6 +148,24 @@ impl Checker<'_> {
         }
     }
 
+    /// What is written without quotes may be read as a number, which loses zeros at its end.
+    fn texts(&mut self, fields: &[&str]) {
+        for &field in fields {
+            let kind = match self.root.get(field).map(|node| &node.value) {
+                None | Some(Value::String(_)) => continue,
+                Some(Value::Int(_) | Value::Float(_)) => "a number",
+                Some(Value::Bool(_)) => "a boolean",
+                Some(Value::Null) => "null",
+                Some(Value::List(_) | Value::Map(_)) => "no scalar",
+            };
+            self.add(
+                Diagnostic::error(CODE, format!("`{field}` is {kind}, not a text"))
+                    .at(self.of(field))
+                    .hint(format!("put it in quotes: `{field}: \"…\"`")),
+            );
+        }
+    }
+
     fn identity(&mut self) {
         let metadata = &self.chart.metadata;
         if !matches!(metadata.api_version.as_str(), "v1" | "v2")
@@ -159,6 +177,7 @@ impl Checker<'_> {
                     .hint("write `apiVersion: v2`"),
             );
         }
+        self.texts(&["version", "appVersion"]);
         let version = &metadata.version;
         if Version::parse_strict(version).is_err() {
             self.add(

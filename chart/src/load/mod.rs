@@ -308,6 +308,14 @@ impl<'l> Loader<'l> {
     }
 
     fn mistyped(&self, path: &str, mistyped: Mistyped) -> Error {
+        let mistyped = Mistyped {
+            message: match self.dialect {
+                Dialect::Helm4 => mistyped.message,
+                // The same types are in another package.
+                Dialect::Helm3 => mistyped.message.replace("v2.", "chart."),
+            },
+            ..mistyped
+        };
         let diagnostic = Diagnostic::error(
             "chart-metadata",
             format!(

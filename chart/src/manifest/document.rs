@@ -16,6 +16,15 @@ pub struct RenderedFile {
 }
 
 impl RenderedFile {
+    /// What a template rendered, and where each byte of it came from.
+    pub fn new(path: impl Into<Arc<str>>, bytes: Vec<u8>, spans: Spans) -> Self {
+        Self {
+            path: path.into(),
+            bytes,
+            spans,
+        }
+    }
+
     /// The template's path from the root chart: `demo/charts/db/templates/service.yaml`.
     pub fn path(&self) -> &Arc<str> {
         &self.path
@@ -52,6 +61,12 @@ pub(super) struct Head {
 impl Document {
     pub(super) fn new(file: Arc<RenderedFile>, range: Range<usize>, head: Head) -> Self {
         Self { file, range, head }
+    }
+
+    /// All of a file, whatever it says: nothing is known of the objects in it.
+    pub fn whole(file: RenderedFile) -> Self {
+        let range = 0..file.bytes.len();
+        Self::new(Arc::new(file), range, Head::default())
     }
 
     /// The path of the template that rendered it, from the root chart.

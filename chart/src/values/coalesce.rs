@@ -151,6 +151,9 @@ impl<'n, 'w> Merge<'n, 'w> {
             return Ok(());
         }
         let shared = self.tables.table(from, GLOBAL);
+        // Of a chart that is itself called `global` its values are the globals: what is put into them is no part
+        // of what is taken from them.
+        let entries = shared.map(|shared| self.tables.shared_entries(shared));
         let globals = self.tables.table(dest, GLOBAL).unwrap_or_else(|| {
             let origin = shared.map_or(OriginId::GENERATED, |shared| self.tables.origin(shared));
             let globals = self.tables.add(origin);
@@ -158,8 +161,7 @@ impl<'n, 'w> Merge<'n, 'w> {
                 .insert(dest, GLOBAL.into(), Entry::generated(globals));
             globals
         });
-        let Some(shared) = shared else { return Ok(()) };
-        for (key, entry) in self.tables.shared_entries(shared) {
+        for (key, entry) in entries.unwrap_or_default() {
             self.global(globals, key, entry, path)?;
         }
         Ok(())

@@ -81,7 +81,11 @@ impl ChartExplain {
         let document = release.find_object(&self.object).map_err(not_found)?;
         let explaining = Explaining {
             document,
-            pointers: Pointers { texts, paths },
+            pointers: Pointers {
+                sources: &texts.sources,
+                origins: &texts.origins,
+                paths,
+            },
         };
         explaining.show(&path, output)?;
         Ok(())
@@ -133,11 +137,11 @@ impl Explaining<'_> {
     }
 }
 
-fn usage(problem: NoField) -> Failure {
+pub(super) fn usage(problem: NoField) -> Failure {
     failure(ExitCode::Usage, problem)
 }
 
-fn not_found(problem: NoField) -> Failure {
+pub(super) fn not_found(problem: NoField) -> Failure {
     failure(ExitCode::NotFound, problem)
 }
 

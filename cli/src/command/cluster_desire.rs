@@ -153,6 +153,7 @@ fn read_policy(path: &Path, output: &Output) -> Result<Policy, Failure> {
         sources,
         origins,
         diagnostics,
+        ..
     } = &mut session;
     let schema = Schema::compile(schema_of::<Policy>())
         .map_err(|error| Failure::new(ExitCode::Error, anyhow!(error)))?;

@@ -26,6 +26,7 @@ pub(crate) mod pack_push;
 pub(crate) mod pack_test;
 pub(crate) mod plan;
 pub(crate) mod profile_build;
+pub(crate) mod profile_explain;
 pub(crate) mod profile_lint;
 pub(crate) mod profile_tree;
 pub(crate) mod profile_update;
@@ -87,6 +88,7 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Chart(Chart::Show(show)) => show.run(output),
         Command::Chart(Chart::Lint(lint)) => lint.run(output),
         Command::Profile(Profile::Build(build)) => build.run(environment, output),
+        Command::Profile(Profile::Explain(explain)) => explain.run(environment, output),
         Command::Profile(Profile::Lint(lint)) => lint.run(environment, output),
         Command::Profile(Profile::Tree(tree)) => tree.run(environment, output),
         Command::Profile(Profile::Update(update)) => update.run(environment, output),

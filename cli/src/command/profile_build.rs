@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     chart_mirrors::ChartMirrorArgs,
-    chart_source::{ChartPlaces, Charts, Choice},
+    chart_source::{ChartPlaces, Charts, Choice, Demand},
     client::{ClientArgs, runtime},
     config::Environment,
     exit::{ExitCode, Failure, Outcome},
@@ -29,6 +29,13 @@ pub(crate) struct ProfileArgs {
     /// The profile
     #[arg(default_value = "profile.yaml", value_name = "PROFILE")]
     pub(crate) profile: PathBuf,
+    #[command(flatten)]
+    pub(crate) sources: ProfileSources,
+}
+
+/// What a profile is built with.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProfileSources {
     /// The cluster to build for
     #[arg(short, long, value_name = "FILE")]
     pub(crate) cluster: Option<PathBuf>,
@@ -78,9 +85,27 @@ fn registry(text: &str) -> Result<(LayerName, String), String> {
 impl ProfileArgs {
     /// Where the lock is.
     pub(crate) fn lock_path(&self) -> PathBuf {
+        self.sources.lock_path(&self.profile)
+    }
+
+    /// Builds the profile and prints every finding.
+    pub(crate) fn build(
+        &self,
+        lock_mode: LockMode,
+        environment: &Environment,
+        output: &Output,
+    ) -> Result<Build, Failure> {
+        self.sources
+            .build(&self.profile, lock_mode, environment, output)
+    }
+}
+
+impl ProfileSources {
+    /// Where the lock of a profile is.
+    pub(crate) fn lock_path(&self, profile: &Path) -> PathBuf {
         self.lock
             .clone()
-            .unwrap_or_else(|| self.profile.with_file_name("profile.lock"))
+            .unwrap_or_else(|| profile.with_file_name("profile.lock"))
     }
 
     fn given(&self) -> Result<Vec<(VariableName, String)>, Failure> {
@@ -94,15 +119,17 @@ impl ProfileArgs {
             .collect()
     }
 
-    /// Builds the profile and prints every finding.
+    /// Builds a profile and prints every finding.
     pub(crate) fn build(
         &self,
+        profile: &Path,
         lock_mode: LockMode,
         environment: &Environment,
         output: &Output,
     ) -> Result<Build, Failure> {
         let runtime = runtime()?;
         let client = self.client.client(environment, Progress::default())?;
+        let trust = self.trust.trust(output)?;
         let packs = RegistryPacks {
             charts: Charts::new(
                 client.clone(),
@@ -111,15 +138,19 @@ impl ProfileArgs {
                     cache: environment.cache.clone(),
                     offline: self.offline,
                     mirrors: self.chart_mirrors.mirrors(environment)?,
+                    demand: Demand {
+                        policy: trust.policy().cloned(),
+                        binds: matches!(lock_mode, LockMode::Update(_)),
+                    },
                 },
             ),
             client,
-            trust: self.trust.trust(output)?,
+            trust,
             runtime: runtime.handle().clone(),
             offline: self.offline,
             registries: self.registries.iter().cloned().collect(),
         };
-        let build = run(self, lock_mode, &packs)?;
+        let build = run(profile, self, lock_mode, &packs)?;
         output.diagnostics(&build.session);
         Ok(build)
     }
@@ -127,23 +158,24 @@ impl ProfileArgs {
 
 /// Builds a profile with packs from anywhere.
 pub(crate) fn run(
-    arguments: &ProfileArgs,
+    profile: &Path,
+    sources: &ProfileSources,
     lock_mode: LockMode,
     packs: &RegistryPacks,
 ) -> Result<Build, Failure> {
-    let lock_path = arguments.lock_path();
+    let lock_path = sources.lock_path(profile);
     let lock = if lock_path.is_file() {
         Some(crate::files::read_text(&lock_path)?)
     } else {
         None
     };
     let request = BuildRequest {
-        profile: arguments.profile.display().to_string(),
-        cluster: arguments
+        profile: profile.display().to_string(),
+        cluster: sources
             .cluster
             .as_ref()
             .map(|path| path.display().to_string()),
-        variables: arguments.given()?,
+        variables: sources.given()?,
         lock,
         lock_mode,
     };
@@ -185,7 +217,7 @@ pub(crate) struct ProfileBuild {
 
 impl ProfileBuild {
     pub(crate) fn run(mut self, environment: &Environment, output: &Output) -> Outcome {
-        self.profile.offline |= self.frozen;
+        self.profile.sources.offline |= self.frozen;
         let mode = if self.locked || self.frozen {
             LockMode::Locked
         } else {
@@ -214,6 +246,7 @@ impl ProfileBuild {
         if let Some(reference) = &self.push {
             let client = self
                 .profile
+                .sources
                 .client
                 .client(environment, Progress::default())?;
             let options = cairn_oci::sign::SignOptions {

@@ -30,7 +30,7 @@ use super::{
     key_generate::load_or_create,
     pack_build::build as build_pack,
     pack_push::{PushedPack, find_packs, push},
-    profile_build::{self, ProfileArgs, refused},
+    profile_build::{self, ProfileSources, refused},
     registry_serve::stop_on_signal,
 };
 use crate::{
@@ -292,8 +292,8 @@ impl Tour<'_> {
     }
 
     fn build(&self) -> Result<Build, Failure> {
-        let arguments = ProfileArgs {
-            profile: self.sources.join(PROFILE),
+        let profile = self.sources.join(PROFILE);
+        let sources = ProfileSources {
             cluster: Some(self.sources.join(CLUSTER)),
             variables: Vec::new(),
             lock: Some(self.options.data.join("quickstart.lock")),
@@ -313,7 +313,7 @@ impl Tour<'_> {
             registries: BTreeMap::from([(registry, format!("oci://{}/packs", self.address))]),
         };
         // Versions are chosen anew: the packs of this checkout are the newest there are.
-        let build = profile_build::run(&arguments, LockMode::Update(Vec::new()), &packs)?;
+        let build = profile_build::run(&profile, &sources, LockMode::Update(Vec::new()), &packs)?;
         self.output.diagnostics(&build.session);
         match &build.bundle {
             Some(bundle) => {
@@ -321,7 +321,7 @@ impl Tour<'_> {
                     &self.options.output,
                     bundle,
                     build.lock.as_deref(),
-                    &arguments.lock_path(),
+                    &sources.lock_path(&profile),
                 )?;
                 Ok(build)
             }

@@ -1,6 +1,7 @@
 //! Helm charts in packs and as layers: where they come from, what they are given, what they render.
 
 mod apis;
+mod existing;
 mod fetch;
 mod hooks;
 mod load;

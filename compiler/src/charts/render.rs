@@ -1,14 +1,17 @@
 //! Renders a chart of a layer: its objects, definitions and hooks.
 
+use std::collections::BTreeMap;
+
 use cairn_chart::{
-    Capabilities, ChartHost, DEEP_TEMPLATE_BYTES, Dialect, Hook, KubeVersion, RenderOptions,
-    UnnamedCalls, on_deep_stack, render,
+    Capabilities, ChartHost, DEEP_TEMPLATE_BYTES, Dialect, Hook, KubeVersion, Release,
+    RenderOptions, UnnamedCalls, on_deep_stack, render,
 };
-use cairn_spec::{Diagnostic, LayerName, LeftOut, Node};
+use cairn_spec::{Diagnostic, LayerName, LeftOut, Node, SecretRef, Span, VariableName};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     LoadedChart, ServedApis,
+    existing::BuildHost,
     hooks::{Fate, fate_of},
     values::helm_values,
 };
@@ -16,7 +19,9 @@ use crate::{
     Session,
     go_templates::RenderedText,
     object::{self, CustomScopes, Scope},
+    profile::secret_placeholder,
     render::{LayerOutput, Target},
+    secrets::{is_in_text, shows},
 };
 
 /// The namespace of releases whose layer has none, as for Helm.
@@ -28,6 +33,8 @@ pub(crate) struct ChartInput<'a> {
     pub(crate) layer: &'a LayerName,
     pub(crate) release: &'a str,
     pub(crate) namespace: Option<&'a str>,
+    /// A pack brings it, so that its author knows nothing of Secrets elsewhere in the cluster.
+    pub(crate) is_of_pack: bool,
     /// What is written for it, merged.
     pub(crate) values: Option<&'a Node>,
     pub(crate) target: &'a Target,
@@ -54,6 +61,7 @@ pub(crate) fn render_chart(
         unnamed_calls: UnnamedCalls::Refused,
         ..ChartHost::default()
     };
+    let host = BuildHost::new(host, input.is_of_pack.then_some(namespace));
     let values = helm_values(input.values);
     let chart = input.loaded.chart.clone();
     let Session {
@@ -95,14 +103,33 @@ pub(crate) fn render_chart(
             return;
         }
     };
-    for warning in release.warnings {
-        session.report(warning);
+    for warning in &release.warnings {
+        session.report(warning.clone());
     }
+    let (plain, hooks) = (output.objects.len(), output.hooks.len());
+    add_objects(&release, output, session);
+    let secrets = host.asked();
+    let hooks = output.hooks.iter().skip(hooks).map(|(node, _)| node);
+    let shown: Vec<&Node> = output.objects.iter().skip(plain).chain(hooks).collect();
+    check_secrets(
+        &secrets,
+        &shown,
+        &release.hooks,
+        input.loaded.place,
+        session,
+    );
+    output.secrets.extend(secrets);
+    drop_idle_namespaces(output, others);
+}
+
+/// Adds definitions, objects and hooks of a release.
+fn add_objects(release: &Release, output: &mut LayerOutput, session: &mut Session) {
     for crd in &release.crds {
         let text = RenderedText {
             title: &crd.path,
             bytes: &crd.bytes,
-            place: &|_| None,
+            document: None,
+            is_of_release: false,
         };
         for document in text.documents(session) {
             output.objects.extend(object::expand(document, session));
@@ -113,14 +140,51 @@ pub(crate) fn render_chart(
         let text = RenderedText {
             title: &title,
             bytes: document.bytes(),
-            place: &|offset| Some(document.origin_at(offset)?.place),
+            document: Some(document),
+            is_of_release: true,
         };
         for node in text.documents(session) {
             output.objects.extend(object::expand(node, session));
         }
     }
     add_hooks(&release.hooks, output, session);
-    drop_idle_namespaces(output, others);
+}
+
+/// Each secret that templates were given a text for must be in one of the objects as it is.
+fn check_secrets(
+    secrets: &BTreeMap<VariableName, SecretRef>,
+    objects: &[&Node],
+    hooks: &[Hook],
+    place: Option<Span>,
+    session: &mut Session,
+) {
+    for (name, secret) in secrets {
+        if !is_whole(&secret_placeholder(name), objects, hooks) {
+            session.report(swallowed(secret).at(place));
+        }
+    }
+}
+
+/// The text that stands for a secret is in one of the objects, or in a hook that no plan has.
+fn is_whole(placeholder: &str, objects: &[&Node], hooks: &[Hook]) -> bool {
+    objects.iter().any(|node| shows(node, placeholder))
+        || hooks
+            .iter()
+            .any(|hook| is_in_text(hook.document.bytes(), placeholder))
+}
+
+/// A template made something else of the text that stands for a secret, so nothing can be put in its place.
+fn swallowed(secret: &SecretRef) -> Diagnostic {
+    let SecretRef {
+        namespace,
+        name,
+        key,
+    } = secret;
+    Diagnostic::error(
+        "chart-secret",
+        format!("the value `{key}` of the Secret `{namespace}/{name}` is to be put in when the bundle is applied, but the templates hash it, cut it or change its letters"),
+    )
+    .hint("give `value` or `seeded` for this call, or a value of the chart that names an existing Secret")
 }
 
 fn add_hooks(hooks: &[Hook], output: &mut LayerOutput, session: &mut Session) {
@@ -134,7 +198,8 @@ fn add_hooks(hooks: &[Hook], output: &mut LayerOutput, session: &mut Session) {
         let text = RenderedText {
             title: &title,
             bytes: document.bytes(),
-            place: &|offset| Some(document.origin_at(offset)?.place),
+            document: Some(document),
+            is_of_release: false,
         };
         for node in text.documents(session) {
             for node in object::expand(node, session) {

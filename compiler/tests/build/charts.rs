@@ -3,7 +3,9 @@
 use cairn_compiler::LockMode;
 use insta::assert_snapshot;
 
-use crate::world::{World, files, findings, objects_of, reported, shown_files, values};
+use crate::world::{
+    World, files, findings, objects_of, reported, shown_files, shown_values, values,
+};
 
 /// A chart `web` of a repository that shows what it was given.
 const WEB: &str = r#"
@@ -217,6 +219,97 @@ fn chance_is_refused_unless_somebody_chose_a_value() {
     assert_snapshot!(once, @r#"password: {"password":"vBnzJnoi"}"#);
 }
 
+/// A chart `web` of a repository with these templates, as a layer with these values for chance.
+fn generating(templates: &str, generated: &str) -> World {
+    World::new(&format!(
+        "=== repo/web@1.0.0/Chart.yaml\n{{apiVersion: v2, name: web, version: 1.0.0}}\n=== repo/web@1.0.0/templates/all.yaml\n{templates}\n=== profile\nlayers: [{{name: web, chart: {{repository: https://charts.example.com, name: web, version: 1.0.0, generated: {{calls: [{generated}]}}}}}}]\n"
+    ))
+}
+
+#[test]
+fn an_existing_secret_is_put_in_when_the_bundle_is_applied() {
+    let templates = r#"{{- $cert := genCA "ca" 10 }}
+{apiVersion: v1, kind: Secret, metadata: {name: s, annotations: {sum: {{ randAlphaNum 8 | sha256sum | trunc 8 | quote }}}}, data: {password: {{ randAlphaNum 8 | b64enc }}, tls.key: {{ $cert.Key | b64enc }}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {ca: {{ $cert.Cert | b64enc }}, salt: {{ uuidv4 }}}}
+"#;
+    let generated = "{function: randAlphaNum, secret: {namespace: vault, name: web, key: password}}, {function: genCA, secret: {namespace: vault, name: ca, key: tls.key}, certificateKey: tls.crt}, {function: uuidv4, secret: {namespace: vault, name: other, key: id}, value: fixed}";
+    let build = generating(templates, generated).build();
+    assert_snapshot!(shown_values(&build), @r#"
+        c: {"ca":"Y2Fpcm4uc2VjcmV0KGV4aXN0aW5nY2NiZjg3NDlhYjM4NWMwYik=","salt":"fixed"}
+        s: {"password":"Y2Fpcm4uc2VjcmV0KGV4aXN0aW5nYmFjOWUyZmRhNDdhNjNjMSk=","tls.key":"Y2Fpcm4uc2VjcmV0KGV4aXN0aW5nOTc1NWIxN2ZhMDFmZDYyMSk="}
+        "#);
+    let bundle = build.bundle.unwrap();
+    let manifest = String::from_utf8_lossy(&bundle.get("bundle.json").unwrap().bytes).into_owned();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_snapshot!(serde_json::to_string_pretty(&manifest["secrets"]).unwrap(), @r#"
+        {
+          "existing9755b17fa01fd621": {
+            "placeholder": "cairn.secret(existing9755b17fa01fd621)",
+            "secretRef": {
+              "key": "tls.key",
+              "name": "ca",
+              "namespace": "vault"
+            }
+          },
+          "existingbac9e2fda47a63c1": {
+            "placeholder": "cairn.secret(existingbac9e2fda47a63c1)",
+            "secretRef": {
+              "key": "password",
+              "name": "web",
+              "namespace": "vault"
+            }
+          },
+          "existingccbf8749ab385c0b": {
+            "placeholder": "cairn.secret(existingccbf8749ab385c0b)",
+            "secretRef": {
+              "key": "tls.crt",
+              "name": "ca",
+              "namespace": "vault"
+            }
+          }
+        }
+        "#);
+}
+
+#[test]
+fn a_text_for_an_existing_secret_that_templates_change_is_an_error() {
+    let secret = "secret: {namespace: vault, name: web, key: password}";
+    let broken = |template: &str, generated: &str| {
+        let templates = format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c}}, data: {{a: {{{{ {template} | quote }}}}}}}}"
+        );
+        findings(&generating(&templates, generated).build())
+    };
+    assert_snapshot!(broken("randAlphaNum 8 | upper", &format!("{{function: randAlphaNum, {secret}}}")), @"
+        error[chart-secret] the value `password` of the Secret `vault/web` is to be put in when the bundle is applied, but the templates hash it, cut it or change its letters
+          at profile.yaml:5:31
+          hint: give `value` or `seeded` for this call, or a value of the chart that names an existing Secret
+        ");
+    assert_snapshot!(broken("randInt 1 8", &format!("{{function: randInt, {secret}}}")), @"
+        error[template-nondeterministic] `randInt` has no value: the Secret `vault/web` is read when the bundle is applied, and templates compute with this value: give `value` or `seeded` instead
+          at web-1.0.0.tgz/templates/all.yaml:1:69
+          at profile.yaml:5:31 of this chart
+          hint: choose a seed, a fixed value or an existing one for call 1 of `randInt` in `web/templates/all.yaml`
+        ");
+    let pack = |namespace: &str| {
+        let world = format!(
+            "=== shop@1.0.0/pack.yaml\nlayer: addon\nnamespace: shop\ncharts: [{{name: web, generated: {{calls: [{{function: randAlphaNum, secret: {{namespace: {namespace}, name: web, key: password}}}}]}}}}]\n=== shop@1.0.0/charts/web/Chart.yaml\n{{apiVersion: v2, name: web, version: 1.0.0}}\n=== shop@1.0.0/charts/web/templates/all.yaml\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c}}, data: {{a: {{{{ randAlphaNum 8 }}}}}}}}\n=== profile\nlayers: [{{name: web, pack: shop, version: ^1}}]\n"
+        );
+        values(&world)
+    };
+    assert_snapshot!(pack("kube-system"), @"
+        error[template-nondeterministic] `randAlphaNum` has no value: a pack may name Secrets of its layer's namespace, which is `shop`, and `kube-system/web` is of another
+          at shop@1.0.0/charts/web/templates/all.yaml:1:69
+          at shop@1.0.0/pack.yaml:7:19 of this chart
+          hint: choose a seed, a fixed value or an existing one for call 1 of `randAlphaNum` in `web/templates/all.yaml`
+        ");
+    assert_snapshot!(pack("shop"), @r#"
+        shop: 
+        c: {"a":"cairn.secret(existingfef87cf1143caed2)"}
+        "#);
+}
+
 #[test]
 fn patches_and_mirrors_change_what_charts_render() {
     let world = "
@@ -327,6 +420,44 @@ fn mistakes_are_told_at_their_places() {
           at web/templates/broken.yaml (rendered):1:1
           hint: every Kubernetes object needs `apiVersion`, `kind` and `metadata.name`, each a non-empty text
         ");
+}
+
+#[test]
+fn texts_that_keep_line_breaks_have_those_of_helm() {
+    let world = "
+=== repo/web@1.0.0/Chart.yaml
+{apiVersion: v2, name: web, version: 1.0.0}
+=== repo/web@1.0.0/templates/all.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: first}
+data:
+  kept: |+
+    a
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: last}
+data:
+  clipped: |
+    a
+  kept: |+
+    a
+=== repo/web@1.0.0/templates/hook.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: hook, annotations: {helm.sh/hook: pre-install}}
+data:
+  kept: |+
+    a
+=== profile
+layers: [{name: web, chart: {repository: https://charts.example.com, name: web, version: 1.0.0}}]
+";
+    assert_snapshot!(values(world), @r#"
+        hook: {"kept":"a\n"}
+        first: {"kept":"a\n"}
+        last: {"clipped":"a\n","kept":"a\n\n"}
+        "#);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod charts;
 mod constraints;
+mod explain;
 mod lints;
 mod objects;
 mod output;

@@ -9,7 +9,7 @@ mod registry;
 use bytes::Bytes;
 use cairn_spec::{ChartName, ChartRepository, ChartTransport, Digest, Version};
 
-use crate::{Client, Error};
+use crate::{Client, Error, trust::TrustPolicy};
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +82,26 @@ pub async fn fetch_by_digest(
     match repository.transport() {
         ChartTransport::Http => Ok(None),
         ChartTransport::Oci => registry::fetch_by_digest(client, repository, chart, digest).await,
+    }
+}
+
+/// The digest of the archive that a signature is good for which the policy trusts. Only a registry has
+/// signatures that can be verified.
+pub async fn signed_digest(
+    client: &Client,
+    repository: &ChartRepository,
+    chart: &ChartName,
+    version: &ChartVersion,
+    policy: &TrustPolicy,
+) -> Result<Digest, Error> {
+    match &version.place {
+        Place::Tag(tag) => registry::signed_digest(client, repository, chart, tag, policy).await,
+        Place::Urls(_) => Err(Error::Untrusted {
+            what: format!("the chart `{chart}` {} of {repository}", version.version),
+            reason: "a repository over HTTP has no signatures that the trust policy could ask for"
+                .to_owned(),
+            hint: "take it from an OCI registry (`--chart-mirror`) where it is signed".to_owned(),
+        }),
     }
 }
 

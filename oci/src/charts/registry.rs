@@ -6,7 +6,11 @@ use bytes::Bytes;
 use cairn_spec::{ChartName, ChartRepository, Digest, Reference, Tag, Version};
 
 use super::{ChartVersion, MAX_CHART_BYTES, Place};
-use crate::{Client, Error, store::Name};
+use crate::{
+    Client, Error,
+    remote::name_of,
+    trust::{TrustPolicy, verify_trust},
+};
 
 /// The media type of a chart's archive.
 pub(crate) const CHART_LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -59,19 +63,41 @@ pub(super) async fn fetch(
     tag: &Tag,
 ) -> Result<Bytes, Error> {
     let (reference, repository) = repository_of(client, repository, chart)?;
-    let (_, manifest) = repository.read_manifest(&Name::Tag(tag.clone())).await?;
+    let digest = archive_of(&repository, &reference.with_tag(tag.clone())).await?;
+    let (_, content) = repository.open_blob(&digest).await?;
+    let bytes = content.read_all(MAX_CHART_BYTES as u64).await?;
+    Ok(bytes.into())
+}
+
+/// The digest of the archive in what a tag names, once the policy trusts that.
+pub(super) async fn signed_digest(
+    client: &Client,
+    repository: &ChartRepository,
+    chart: &ChartName,
+    tag: &Tag,
+    policy: &TrustPolicy,
+) -> Result<Digest, Error> {
+    let (reference, repository) = repository_of(client, repository, chart)?;
+    let trusted = verify_trust(client, &reference.with_tag(tag.clone()), policy).await?;
+    archive_of(&repository, &reference.with_digest(trusted.digest)).await
+}
+
+/// The digest of the archive of a chart's manifest.
+async fn archive_of(
+    repository: &crate::Repository,
+    reference: &Reference,
+) -> Result<Digest, Error> {
+    let (_, manifest) = repository.read_manifest(&name_of(reference)?).await?;
     let layer = manifest
         .children()
         .find(|child| [CHART_LAYER, OLD_CHART_LAYER].contains(&child.media_type.as_str()));
     let Some(layer) = layer else {
         return Err(Error::Incomplete {
-            reference: reference.with_tag(tag.clone()).to_string(),
+            reference: reference.to_string(),
             reason: "is not a Helm chart: it has no layer with an archive of one",
         });
     };
-    let (_, content) = repository.open_blob(&layer.digest).await?;
-    let bytes = content.read_all(MAX_CHART_BYTES as u64).await?;
-    Ok(bytes.into())
+    Ok(layer.digest.clone())
 }
 
 pub(super) async fn fetch_by_digest(

@@ -38,6 +38,29 @@ pub struct PolicyFile {
     pub kind: PolicyKind,
     /// The rules; the one with the longest matching glob decides.
     pub rules: Vec<RuleEntry>,
+    /// What Helm charts of repositories need to be used.
+    #[serde(default, skip_serializing_if = "ChartTrust::is_any")]
+    pub charts: ChartTrust,
+}
+
+/// What Helm charts of repositories need to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChartTrust {
+    /// Nothing.
+    #[default]
+    Any,
+    /// A digest that a profile, a pack or its lock says, or a signature that the rules ask for.
+    Bound,
+    /// A signature that the rules ask for.
+    Signed,
+}
+
+impl ChartTrust {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
 }
 
 impl cairn_spec::Kind for PolicyFile {
@@ -82,6 +105,7 @@ pub struct KeyEntry {
 #[derive(Debug, Clone)]
 pub struct TrustPolicy {
     rules: Vec<Rule>,
+    charts: ChartTrust,
     digest: Digest,
 }
 
@@ -135,7 +159,11 @@ impl TrustPolicy {
             rules.push(Rule::new(entry, &read).map_err(|error| refuse_rule(&error))?);
         }
         let digest = digest_of(&rules);
-        let policy = Self { rules, digest };
+        let policy = Self {
+            rules,
+            charts: file.charts,
+            digest,
+        };
         match policy.duplicate_glob() {
             Some(glob) => Err(refuse(format!("the glob `{glob}` stands in two places"))),
             None => Ok(policy),
@@ -146,6 +174,11 @@ impl TrustPolicy {
     /// long as their rules stand in the same order. A verdict is as good as this is the same.
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// What Helm charts of repositories need to be used.
+    pub fn charts(&self) -> ChartTrust {
+        self.charts
     }
 
     /// The rule that decides for a `host/repository`: the one with the longest matching glob,

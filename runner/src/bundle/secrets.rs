@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use cairn_spec::{BundleManifest, VariableName};
 use serde_json::Value as Json;
 
-use super::{BundleError, object};
+use super::BundleError;
 
 /// The secrets of a bundle, as far as they are known.
 #[derive(Default)]
@@ -34,16 +34,18 @@ impl Secrets {
         }
     }
 
-    /// A text somewhere in a value holds a secret.
+    /// A text somewhere in a value holds a secret, as it is or in base64.
     pub fn shows_in(&self, value: &Json) -> bool {
         let is_shown = |text: &str| {
             let values = self
                 .known
                 .iter()
                 .filter_map(|secret| secret.value.as_deref());
-            values
-                .filter(|value| !value.is_empty())
-                .any(|value| text.contains(value))
+            values.filter(|value| !value.is_empty()).any(|value| {
+                text.contains(value)
+                    || text.len() >= value.len()
+                        && decoded(text).is_some_and(|decoded| decoded.contains(value))
+            })
         };
         match value {
             Json::String(text) => is_shown(text),
@@ -55,17 +57,11 @@ impl Secrets {
         }
     }
 
-    /// Fills in all texts of an object, also those that a Secret keeps in base64.
+    /// Fills in all texts of an object, also those that are base64, as in a Secret or the `caBundle` of
+    /// a webhook.
     pub(super) fn fill(&self, object: &mut Json) -> Result<(), BundleError> {
         if self.known.is_empty() {
             return Ok(());
-        }
-        if object::is(object, "", "Secret")
-            && let Some(data) = object.get_mut("data").and_then(Json::as_object_mut)
-        {
-            for value in data.values_mut() {
-                self.fill_encoded(value)?;
-            }
         }
         self.fill_texts(object)
     }
@@ -75,6 +71,10 @@ impl Secrets {
             Json::String(text) => {
                 if let Some(filled) = self.filled(text)? {
                     *text = filled;
+                } else if let Some(decoded) = decoded(text)
+                    && let Some(filled) = self.filled(&decoded)?
+                {
+                    *text = BASE64.encode(filled);
                 }
                 Ok(())
             }
@@ -84,20 +84,6 @@ impl Secrets {
                 .try_for_each(|field| self.fill_texts(field)),
             _ => Ok(()),
         }
-    }
-
-    fn fill_encoded(&self, value: &mut Json) -> Result<(), BundleError> {
-        let Json::String(encoded) = value else {
-            return Ok(());
-        };
-        let decoded = BASE64.decode(encoded.as_bytes()).ok();
-        let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else {
-            return Ok(());
-        };
-        if let Some(filled) = self.filled(&text)? {
-            *encoded = BASE64.encode(filled);
-        }
-        Ok(())
     }
 
     /// The text with secrets in the places of placeholders, when it holds any. What a secret itself holds
@@ -127,6 +113,11 @@ impl Secrets {
             .filter_map(|secret| Some((text.find(&secret.placeholder)?, secret)))
             .min_by_key(|(at, _)| *at)
     }
+}
+
+/// The text that a text says in base64.
+fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(BASE64.decode(text).ok()?).ok()
 }
 
 impl fmt::Debug for Secrets {
@@ -162,7 +153,11 @@ mod tests {
         let mut object = json!({
             "apiVersion": "v1", "kind": "Secret",
             "stringData": {"url": "https://cairn.secret(user):cairn.secret(password)@db"},
-            "data": {"encoded": BASE64.encode("a=cairn.secret(user)"), "binary": "/w==", "other": "YQ=="},
+            "data": {
+                "encoded": BASE64.encode("a=cairn.secret(user)"), "binary": "/w==", "other": "YQ==",
+                "nested": BASE64.encode("cairn.secret(password)"),
+            },
+            "webhooks": [{"clientConfig": {"caBundle": BASE64.encode("cairn.secret(user)")}}],
         });
         secrets.fill(&mut object).unwrap();
         assert_eq!(
@@ -170,6 +165,16 @@ mod tests {
             "https://root:cairn.secret(user)@db"
         );
         assert_eq!(object["data"]["encoded"], BASE64.encode("a=root"));
+        assert_eq!(
+            object["data"]["nested"],
+            BASE64.encode("cairn.secret(user)")
+        );
+        assert_eq!(
+            object["webhooks"][0]["clientConfig"]["caBundle"],
+            BASE64.encode("root")
+        );
+        assert!(secrets.shows_in(&object["webhooks"]));
+        assert!(!secrets.shows_in(&object["data"]["other"]));
         assert_eq!(
             (&object["data"]["binary"], &object["data"]["other"]),
             (&json!("/w=="), &json!("YQ=="))

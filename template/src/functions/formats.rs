@@ -9,6 +9,7 @@ use super::{Function, functions};
 use crate::{
     call::Call,
     go_json::{self, JsonStyle, JsonWriteError},
+    go_time::Time,
     go_toml::{self, TomlTable, TomlValue, TomlWriteError},
     go_yaml::{self, WriteError},
     spans::{CauseId, Mark},
@@ -340,7 +341,14 @@ fn toml_table(table: TomlTable, source: Source) -> Value {
 
 fn toml_value(value: TomlValue, source: Source) -> Value {
     match value {
-        TomlValue::Text(text) | TomlValue::DateTime(text) => Value::scalar(text, source),
+        TomlValue::Text(text) => Value::scalar(text, source),
+        TomlValue::DateTime(text) => match Time::of_toml(&text) {
+            Some(time) => Value {
+                source,
+                ..Value::object(time)
+            },
+            None => Value::scalar(text, source),
+        },
         TomlValue::Int(value) => Value::new(Data::Int(value, IntKind::Int64), source),
         TomlValue::Float(value) => Value::scalar(value, source),
         TomlValue::Bool(value) => Value::scalar(value, source),

@@ -253,6 +253,7 @@ impl<'t> Parser<'t> {
                     int: Some(char),
                     #[expect(clippy::cast_precision_loss, reason = "a character is far smaller")]
                     float: char as f64,
+                    imaginary: None,
                     is_float: false,
                 };
                 Kind::Number(self.add_number(number))

@@ -217,7 +217,11 @@ impl Renderer<'_> {
                 "unsigned integer"
             }
             (Parameter::Float, Kind::Number(number)) => {
-                return Ok(frame.program.number(number).float.into());
+                let number = frame.program.number(number);
+                if number.imaginary.is_none_or(|imaginary| imaginary == 0.0) {
+                    return Ok(number.float.into());
+                }
+                "float"
             }
             (Parameter::Bool, _) => "bool",
             (Parameter::String, _) => "string",

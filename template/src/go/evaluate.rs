@@ -7,6 +7,7 @@ use cairn_spec::Span;
 use super::{
     arguments::Signature,
     ast::{Kind, List, NodeId},
+    complex::Complex,
     execute::too_deep,
     frame::Frame,
     render::{NO_VALUE, Renderer, SET_NAME, no_template},
@@ -130,6 +131,12 @@ impl Renderer<'_> {
             Kind::String(string) => Data::Str(Arc::clone(frame.program.string(string))).into(),
             Kind::Number(number) => {
                 let number = frame.program.number(number);
+                if let Some(imaginary) = number.imaginary {
+                    return Ok(Value::object(Complex {
+                        real: number.float,
+                        imaginary,
+                    }));
+                }
                 match number.int {
                     _ if number.is_float => number.float.into(),
                     Some(int) => Data::Int(int, IntKind::Int).into(),

@@ -7,21 +7,25 @@ use std::borrow::Cow;
 pub(super) struct Number {
     /// It is a whole number that fits.
     pub(super) int: Option<i64>,
+    /// Of a complex number, the real part.
     pub(super) float: f64,
+    /// It is written as a complex number with this part.
+    pub(super) imaginary: Option<f64>,
     /// Written as a float, so it is one where nothing says otherwise.
     pub(super) is_float: bool,
 }
 
 /// Reads a number, or says what is wrong with it.
 pub(super) fn number(text: &str) -> Result<Number, String> {
-    if text.ends_with('i') {
-        return Err(format!("complex numbers are not supported: {text:?}"));
+    if let Some(parts) = text.strip_suffix('i') {
+        return complex(parts).ok_or_else(|| format!("illegal number syntax: {text:?}"));
     }
     if let Some(int) = integer(text) {
         return Ok(Number {
             int: i64::try_from(int).ok(),
             #[expect(clippy::cast_precision_loss, reason = "as Go does")]
             float: int as f64,
+            imaginary: None,
             is_float: false,
         });
     }
@@ -34,6 +38,29 @@ pub(super) fn number(text: &str) -> Result<Number, String> {
     Ok(Number {
         int: whole(float),
         float,
+        imaginary: None,
+        is_float: true,
+    })
+}
+
+/// What stands before the `i`: an imaginary part, perhaps behind a real one. Either part may have an exponent
+/// with a sign of its own.
+fn complex(parts: &str) -> Option<Number> {
+    let middle = parts.char_indices().skip(1).find(|&(at, char)| {
+        let before = parts.get(..at).unwrap_or_default();
+        let lower = before.to_ascii_lowercase();
+        let exponent = if lower.contains("0x") { 'p' } else { 'e' };
+        matches!(char, '+' | '-') && !lower.ends_with(exponent)
+    });
+    let (real, imaginary) = match middle {
+        Some((at, _)) => (parse_float(parts.get(..at)?)?, parts.get(at..)?),
+        None => (0.0, parts),
+    };
+    let imaginary = parse_float(imaginary)?;
+    Some(Number {
+        int: whole(real).filter(|_| imaginary == 0.0),
+        float: real,
+        imaginary: Some(imaginary),
         is_float: true,
     })
 }

@@ -18,8 +18,8 @@
 //! assert_eq!(rendered[0].bytes, b"hello \"world\"");
 //! ```
 //!
-//! What differs from Go: there are no complex numbers, no channels and no function values; maps
-//! have texts as keys; nesting is limited, and so is all else a template can spend
+//! What differs from Go: there are no channels and no function values; complex numbers are only
+//! written, compared and printed; maps have texts as keys; nesting is limited, and so is all else a template can spend
 //! ([`crate::Limits`]).
 
 mod actions;
@@ -28,6 +28,7 @@ mod ast;
 pub(crate) mod base32;
 pub(crate) mod base64;
 pub(crate) mod cast;
+mod complex;
 mod error;
 mod evaluate;
 mod execute;

@@ -121,6 +121,9 @@ impl<R> Writer<'_, R> {
             Shape::Uint(value) => self.out.push_str(&value.to_string()),
             Shape::Float(value) if value.is_finite() => write_json_float(&mut self.out, *value),
             Shape::Float(value) => return Err(JsonWriteError::NotFinite(format_general(*value))),
+            Shape::Plain(text) => {
+                write_text(&mut self.out, text.as_bytes(), self.style != JsonStyle::Raw);
+            }
             Shape::Text(text) => write_text(&mut self.out, text, self.style != JsonStyle::Raw),
             Shape::Bytes(bytes) => {
                 let encoded = STANDARD.encode(bytes);

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 
-use super::{Time, Zone, integers::duration_of};
+use super::{Time, Zone, integers::duration_of, parse, parse::quoted};
 use crate::{
-    Method, Object, Parameter,
+    Encoded, Encoder, Method, Object, Parameter,
     value::{Data, IntKind, Value},
 };
 
@@ -103,6 +103,15 @@ impl Object for Time {
         Value::from(self.rfc3339())
     }
 
+    fn encoded(&self, encoder: Encoder) -> Option<Encoded> {
+        let layout = match (encoder, &self.zone) {
+            (Encoder::Toml, Zone::Fixed { name, .. }) => toml_layout(name),
+            _ => None,
+        };
+        let text = layout.map_or_else(|| self.rfc3339(), |layout| self.format(layout));
+        Some(Encoded::Plain(String::from_utf8_lossy(&text).into_owned()))
+    }
+
     fn is_equal(&self, other: &dyn Object) -> bool {
         other.as_any().downcast_ref() == Some(self)
     }
@@ -112,7 +121,36 @@ impl Object for Time {
     }
 }
 
+/// The layouts of what TOML says without a zone, by the zone that its reader gives it.
+const TOML_LAYOUTS: &[(&str, &[u8])] = &[
+    ("datetime-local", b"2006-01-02T15:04:05.999999999"),
+    ("date-local", b"2006-01-02"),
+    ("time-local", b"15:04:05.999999999"),
+];
+
+fn toml_layout(zone: &str) -> Option<&'static [u8]> {
+    let mut layouts = TOML_LAYOUTS.iter();
+    layouts
+        .find(|(name, _)| *name == zone)
+        .map(|(_, layout)| *layout)
+}
+
 impl Time {
+    /// The moment that TOML says, if it is one.
+    pub(crate) fn of_toml(text: &str) -> Option<Self> {
+        if let Ok(time) = parse(b"2006-01-02T15:04:05.999999999Z07:00", text.as_bytes()) {
+            return Some(time);
+        }
+        TOML_LAYOUTS.iter().find_map(|(name, layout)| {
+            let time = parse(layout, text.as_bytes()).ok()?;
+            let zone = Zone::Fixed {
+                name: (*name).into(),
+                offset: 0,
+            };
+            Some(time.in_zone(zone))
+        })
+    }
+
     /// The moment that a value is.
     pub(crate) fn of_value(value: &Value) -> Option<&Self> {
         match &value.data {
@@ -166,7 +204,7 @@ impl Time {
             Zone::Utc => "time.UTC".to_owned(),
             Zone::Local => "time.Local".to_owned(),
             Zone::Fixed { name, .. } => {
-                format!("time.Location({})", super::parse::quoted(name.as_bytes()))
+                format!("time.Location({})", quoted(name.as_bytes()))
             }
         };
         format!(

@@ -6,6 +6,7 @@ use super::MAX_DEPTH;
 use crate::{
     go_json::format_general,
     tree::{Report, Shape, Tree},
+    value::Encoder,
 };
 
 /// Why a value cannot be written. `toToml` then gives this text.
@@ -64,7 +65,7 @@ fn kind<T: Tree>(value: &T, depth: usize) -> Result<Kind, TomlWriteError> {
     if depth > MAX_DEPTH {
         return Err(TomlWriteError::TooDeep);
     }
-    value.with_shape(|shape| match shape {
+    value.with_shape_for(Encoder::Toml, |shape| match shape {
         Shape::Null | Shape::NilList => Ok(Kind::Null),
         Shape::Map(_) => Ok(Kind::Table),
         Shape::List(items) => {
@@ -179,11 +180,12 @@ impl<R> Writer<'_, R> {
     {
         let depth = self.path.len();
         self.report.enter(table);
-        table.with_shape(|shape| {
+        let is_struct = table.is_struct();
+        table.with_shape_for(Encoder::Toml, |shape| {
             let Shape::Map(entries) = shape else {
                 return Ok(());
             };
-            let (direct, tables) = split(entries, depth)?;
+            let (direct, tables) = split(entries, depth, is_struct)?;
             for (key, value) in direct.into_iter().chain(tables) {
                 self.value(value, Some(Under { map: table, key }))?;
             }
@@ -218,7 +220,8 @@ impl<R> Writer<'_, R> {
         if depth > MAX_DEPTH {
             return Err(TomlWriteError::TooDeep);
         }
-        value.with_shape(|shape| match shape {
+        let is_struct = value.is_struct();
+        value.with_shape_for(Encoder::Toml, |shape| match shape {
             Shape::List(items) if !items.is_empty() => {
                 self.report.enter(value);
                 self.out.push(b'[');
@@ -235,7 +238,7 @@ impl<R> Writer<'_, R> {
             Shape::Map(entries) if !entries.is_empty() => {
                 self.report.enter(value);
                 self.out.push(b'{');
-                let (direct, tables) = split(entries, depth)?;
+                let (direct, tables) = split(entries, depth, is_struct)?;
                 let followed = !tables.is_empty();
                 self.inline_entries(value, direct, followed, depth)?;
                 self.inline_entries(value, tables, false, depth)?;
@@ -284,6 +287,7 @@ impl<R> Writer<'_, R> {
             Shape::Uint(value) => self.push(&value.to_string()),
             Shape::Float(value) => self.push(&float(*value)),
             Shape::Text(text) => self.out.extend(quoted(text)),
+            Shape::Plain(text) => self.push(text),
             Shape::Bytes(bytes) => {
                 let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
                 self.push(&format!("[{}]", numbers.join(", ")));
@@ -316,8 +320,11 @@ type Entries<'a, T> = Vec<(&'a [u8], &'a T)>;
 fn split<T: Tree>(
     mut entries: Entries<'_, T>,
     depth: usize,
+    is_struct: bool,
 ) -> Result<(Entries<'_, T>, Entries<'_, T>), TomlWriteError> {
-    entries.sort_unstable_by_key(|(key, _)| *key);
+    if !is_struct {
+        entries.sort_unstable_by_key(|(key, _)| *key);
+    }
     let (mut direct, mut tables) = (Vec::new(), Vec::new());
     for (key, value) in entries {
         match kind(value, depth)? {

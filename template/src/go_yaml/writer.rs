@@ -14,6 +14,7 @@ use super::{
 use crate::{
     go_json::{format_general, write_json_float},
     tree::{Report, Shape, Tree},
+    value::Encoder,
 };
 
 /// The longest key that stands before its `:` without a `?`, in bytes.
@@ -73,7 +74,8 @@ impl<R> Writer<'_, R> {
     where
         R: Report<T>,
     {
-        value.with_shape(|shape| match shape {
+        let dialect = self.out.dialect;
+        let write = |shape: Shape<'_, T>| match shape {
             Shape::List(items) if !items.is_empty() => {
                 self.report.enter(value);
                 self.list(items, place)?;
@@ -96,7 +98,11 @@ impl<R> Writer<'_, R> {
                 self.reported(value);
                 Ok(())
             }
-        })
+        };
+        match dialect {
+            Dialect::V2 => value.with_shape(write),
+            Dialect::V3 => value.with_shape_for(Encoder::Yaml, write),
+        }
     }
 
     /// Tells of the lines that were written for a value.
@@ -171,7 +177,10 @@ impl<R> Writer<'_, R> {
                 Ok(Entry { raw, text, value })
             })
             .collect::<Result<Vec<_>, WriteError>>()?;
-        if order::is_sorted(entries.iter().map(|entry| &*entry.text), self.out.dialect) {
+        let keeps_order = self.out.dialect == Dialect::V3 && map.is_struct();
+        if keeps_order
+            || order::is_sorted(entries.iter().map(|entry| &*entry.text), self.out.dialect)
+        {
             for entry in &entries {
                 self.entry(map, entry)?;
             }
@@ -225,6 +234,7 @@ impl<R> Writer<'_, R> {
             Shape::Bool(false) => self.plain("false"),
             Shape::Int(value) => self.plain(&value.to_string()),
             Shape::Uint(value) => self.plain(&value.to_string()),
+            Shape::Plain(text) => self.plain(text),
             Shape::Float(value) => self.plain(&float(*value, self.out.dialect)?),
             Shape::Bytes(bytes) if self.out.dialect == Dialect::V2 => {
                 return self.scalar::<T>(&Shape::Text(STANDARD.encode(bytes).as_bytes()));

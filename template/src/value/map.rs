@@ -43,10 +43,22 @@ pub(crate) struct Map {
 
 /// What an entry holds beside its key.
 const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Arc<str>>();
+/// A node of the tree of entries has room for so many, and is half full at least, unless it is the only one.
+const NODE_ENTRIES: usize = 11;
+
+/// What a map of so many entries holds beside its keys: whole nodes, and itself.
+const fn bytes_of(entries: usize) -> usize {
+    let nodes = if entries == 0 {
+        0
+    } else {
+        1 + entries * 2 / (NODE_ENTRIES * 3)
+    };
+    size_of::<Map>() + nodes * NODE_ENTRIES * ENTRY_BYTES
+}
 
 impl Map {
     pub(crate) fn new(entries: Entries, of: MapType) -> Self {
-        let held = Held::new(entries.len().saturating_mul(ENTRY_BYTES));
+        let held = Held::new(bytes_of(entries.len()));
         Self {
             entries: RefCell::new(Rc::new(entries)),
             of,
@@ -114,10 +126,15 @@ impl Map {
     pub(crate) fn insert(&self, key: impl Into<Arc<str>>, entry: Entry) {
         let key = key.into();
         let key_bytes = key.len();
-        let replaced = Rc::make_mut(&mut self.itself().entries.borrow_mut()).insert(key, entry);
+        let map = self.itself();
+        let mut entries = map.entries.borrow_mut();
+        let replaced = Rc::make_mut(&mut entries).insert(key, entry);
         if replaced.is_none() {
-            self.itself().held.add(ENTRY_BYTES + key_bytes);
+            let count = entries.len();
+            let grown = bytes_of(count) - bytes_of(count - 1);
+            map.held.add(grown + key_bytes);
         }
+        drop(entries);
         // Dropped only now: it may hold this very map.
         drop(replaced);
     }

@@ -22,7 +22,7 @@ pub(crate) use compare::compare_numbers;
 pub use kind::{ElementType, IntKind, MapType};
 pub(crate) use list::List;
 pub(crate) use map::{Entries, Entry, Map};
-pub use object::{Method, Object, Parameter};
+pub use object::{Encoded, Encoder, Method, Object, Parameter};
 pub(crate) use view::View;
 
 use crate::{
@@ -249,7 +249,7 @@ impl Value {
     }
 
     /// A list of some type that is nil.
-    pub(crate) fn nil_list(of: ElementType) -> Self {
+    pub fn nil_list(of: ElementType) -> Self {
         Data::List(Rc::new(List::nil(of))).into()
     }
 

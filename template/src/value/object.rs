@@ -38,6 +38,34 @@ pub enum Parameter {
     Object(&'static str),
 }
 
+/// An encoder that sees Go's structs themselves, and not what JSON makes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoder {
+    /// That of `toYamlPretty`.
+    Yaml,
+    /// That of `toToml`.
+    Toml,
+}
+
+impl Encoder {
+    /// What it calls a field.
+    pub fn name_of(self, field: &str) -> String {
+        match self {
+            Self::Yaml => field.to_lowercase(),
+            Self::Toml => field.to_owned(),
+        }
+    }
+}
+
+/// What an encoder makes of an object.
+#[derive(Debug, Clone)]
+pub enum Encoded {
+    /// A table of these fields, in this order. An object that gives them gives [`Object::json_fields`], too.
+    Fields(Vec<(String, Value)>),
+    /// This text, without quotes.
+    Plain(String),
+}
+
 /// The signature of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
@@ -137,6 +165,12 @@ pub trait Object: Debug {
 
     /// What a struct's fields are to JSON, in their order; nothing for what is no struct.
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        None
+    }
+
+    /// What Go's own encoders of YAML and TOML make of it, where that is not what JSON makes of it: they know
+    /// structs by the names of their fields, of which they leave none out.
+    fn encoded(&self, _encoder: Encoder) -> Option<Encoded> {
         None
     }
 

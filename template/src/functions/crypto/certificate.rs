@@ -15,7 +15,7 @@ use super::{
 use crate::{
     go::format::quote,
     go_time::Civil,
-    value::{Data, Object, Source, Value},
+    value::{Data, Encoded, Encoder, Object, Source, Value},
 };
 
 /// A certificate and its private key, both in PEM: what templates get.
@@ -78,6 +78,17 @@ impl Object for Certificate {
 
     fn to_value(&self) -> Value {
         Value::map([("Cert", self.cert.clone()), ("Key", self.key.clone())])
+    }
+
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(vec![("Cert", self.cert.clone()), ("Key", self.key.clone())])
+    }
+
+    fn encoded(&self, encoder: Encoder) -> Option<Encoded> {
+        Some(Encoded::Fields(vec![
+            (encoder.name_of("Cert"), self.cert.clone()),
+            (encoder.name_of("Key"), self.key.clone()),
+        ]))
     }
 
     fn as_any(&self) -> &dyn Any {
