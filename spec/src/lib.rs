@@ -27,6 +27,8 @@ mod size;
 mod source;
 mod time;
 mod tree;
+#[cfg(feature = "validation")]
+mod validation;
 mod value;
 mod version;
 pub mod yaml;
@@ -58,10 +60,12 @@ pub use pack_artifact::{
 };
 pub use patch::{PatchExpect, PatchSpec, PatchTarget, PatchType};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
-pub use schema::{Schema, SchemaError, decode, decode_json, schema_of};
+pub use schema::{decode_json, schema_of};
 pub use size::human_bytes;
 pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
 pub use time::{Timestamp, TimestampError, rfc_3339};
 pub use tree::{File, FileTree, PathError, TreePath};
+#[cfg(feature = "validation")]
+pub use validation::{Schema, SchemaError, decode};
 pub use value::{Field, Map, Node, Origin, OriginId, Origins, Value};
 pub use version::{Version, VersionError, VersionRange};
