@@ -34,7 +34,10 @@ mod version;
 pub mod yaml;
 
 pub use api_group::is_built_in_group;
-pub use archive::{ArchiveError, ArchiveLimits, each_file, gzip, read_tar_gzip, write_tar};
+pub use archive::{
+    ArchiveError, ArchiveLimits, each_file, gzip, gzip_writer, open_each_file, read_tar_gzip,
+    tar_pieces, write_tar,
+};
 pub use artifact::{
     Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
     MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
