@@ -1,7 +1,7 @@
 //! Keeps the tree as its documents say it is: which crate may use which, how files begin and how
 //! long they grow, what must not be left lying about, and that published schemas are current.
 //!
-//! It reads the tree and `cargo metadata`, nothing else: no network, and nothing is written unless
+//! It reads the tree, `cargo metadata` and `cargo tree`, nothing else: no network, and nothing is written unless
 //! `CAIRN_UPDATE_SCHEMAS=1` asks for the schemas.
 
 mod configuration_page;
@@ -366,6 +366,55 @@ fn shares_lints(manifest: &str) -> bool {
     section
         .take_while(|line| !line.starts_with('['))
         .any(|line| line.trim() == "workspace = true")
+}
+
+/// What made the agent's program large, or would: each is for commands or servers alone.
+const NOT_IN_THE_AGENT: [&str; 8] = [
+    "anstream",
+    "aws-lc-sys",
+    "axum",
+    "h2",
+    "indicatif",
+    "jsonschema",
+    "openssl-sys",
+    "tokio-tungstenite",
+];
+
+/// Its size is measured by hand (`benches/agent/run`), for it takes minutes to build; this takes none.
+#[test]
+fn the_agents_program_has_no_crates_of_commands_or_servers() -> Result<()> {
+    let cargo = environment("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "--locked", "--package", "cairn-agent"])
+        .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        // The features of the agent alone, as it is built to be shipped.
+        .env_remove("CARGO_UNSTABLE_FEATURE_UNIFICATION")
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
+        .current_dir(root())
+        .output()
+        .context("failed to run `cargo tree`")?;
+    ensure!(
+        output.status.success(),
+        "`cargo tree` failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tree = String::from_utf8(output.stdout)?;
+    let names: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    ensure!(
+        names.contains("cairn-runner"),
+        "this is no tree of the agent: {tree}"
+    );
+    let offenders = NOT_IN_THE_AGENT.iter().filter(|name| names.contains(*name));
+    report(
+        &offenders
+            .map(|name| format!("agent uses {name}"))
+            .collect::<Vec<_>>(),
+        "make it a feature that `cli` or `registry` turns on",
+    );
+    Ok(())
 }
 
 /// Fails with all offenders, not only the first.

@@ -27,10 +27,40 @@ const CAIRN_KEEP: (&str, &str) = ("cairn.dev/prune", "disabled");
 pub enum Live<'a> {
     /// It is not there.
     Gone,
-    /// Its metadata.
-    Found(&'a Json),
+    /// It is there.
+    Found(&'a Found),
     /// The server did not say, which is not the same as its being gone.
     Unreadable,
+}
+
+/// An object that is there, as far as pruning is decided by it: thousands are judged at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    uid: Option<String>,
+    resource_version: Option<String>,
+    /// The set that its label says it is part of.
+    set: Option<String>,
+    has_our_fields: bool,
+    /// The annotation that keeps it.
+    kept_by: Option<(&'static str, &'static str)>,
+}
+
+impl Found {
+    /// What an object's metadata says.
+    pub fn of(object: &Json) -> Self {
+        let metadata = &object["metadata"];
+        let text = |value: &Json| value.as_str().map(str::to_owned);
+        let keeps = |(key, value): &(&str, &str)| metadata["annotations"][*key] == **value;
+        let managers = metadata["managedFields"].as_array();
+        Self {
+            uid: text(&metadata["uid"]),
+            resource_version: text(&metadata["resourceVersion"]),
+            set: text(&metadata["labels"][PART_OF]),
+            has_our_fields: managers
+                .is_some_and(|managers| managers.iter().any(|it| it["manager"] == FIELD_MANAGER)),
+            kept_by: [HELM_KEEP, CAIRN_KEEP].into_iter().find(keeps),
+        }
+    }
 }
 
 /// What pruning is decided by, besides the objects.
@@ -152,10 +182,7 @@ fn judge_one(
         Live::Gone => return Decision::Release("it is gone already".to_owned()),
         Live::Found(object) => object,
     };
-    let text = |pointer: &str| object.pointer(pointer).and_then(Json::as_str);
-    let (Some(uid), Some(resource_version)) =
-        (text("/metadata/uid"), text("/metadata/resourceVersion"))
-    else {
+    let (Some(uid), Some(resource_version)) = (&object.uid, &object.resource_version) else {
         return keep("R6", "the server did not say which object it is");
     };
     match &entry.uid {
@@ -165,17 +192,15 @@ fn judge_one(
         }
         Some(_) => {}
     }
-    let is_ours = label(object, PART_OF).is_some_and(|set| situation.sets.contains(set));
-    if !is_ours {
+    let set = object.set.as_ref();
+    if !set.is_some_and(|set| situation.sets.contains(set)) {
         return release("R2", "it no longer carries our label");
     }
-    if !has_our_fields(object) {
+    if !object.has_our_fields {
         return release("R2", "none of its fields is ours");
     }
-    for (key, value) in [HELM_KEEP, CAIRN_KEEP] {
-        if annotation(object, key) == Some(value) {
-            return release("R4", &format!("its annotation `{key}: {value}` keeps it"));
-        }
+    if let Some((key, value)) = object.kept_by {
+        return release("R4", &format!("its annotation `{key}: {value}` keeps it"));
     }
     if is_namespace(identity) {
         if !entry.created {
@@ -194,8 +219,8 @@ fn judge_one(
         return Decision::Ask(format!("R4: {what}"));
     }
     Decision::Delete {
-        uid: uid.to_owned(),
-        resource_version: resource_version.to_owned(),
+        uid: uid.clone(),
+        resource_version: resource_version.clone(),
     }
 }
 
@@ -231,25 +256,6 @@ fn needs_approval(identity: &Identity) -> bool {
             | ("storage.k8s.io", "StorageClass" | "CSIDriver" | "CSINode")
             | ("node.k8s.io", "RuntimeClass")
     )
-}
-
-fn label<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
-    object.get("metadata")?.get("labels")?.get(key)?.as_str()
-}
-
-fn annotation<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
-    object
-        .get("metadata")?
-        .get("annotations")?
-        .get(key)?
-        .as_str()
-}
-
-fn has_our_fields(object: &Json) -> bool {
-    let managers = object.pointer("/metadata/managedFields");
-    managers
-        .and_then(Json::as_array)
-        .is_some_and(|managers| managers.iter().any(|it| it["manager"] == FIELD_MANAGER))
 }
 
 #[cfg(test)]
@@ -342,7 +348,10 @@ mod tests {
     fn with(change: impl Fn(&mut Json)) -> String {
         let mut object = ours();
         change(&mut object);
-        World::default().judge(&inventory(&[service("a")]), Live::Found(&object))
+        World::default().judge(
+            &inventory(&[service("a")]),
+            Live::Found(&Found::of(&object)),
+        )
     }
 
     #[test]
@@ -356,7 +365,7 @@ mod tests {
             wanted: [service("a")].into(),
             ..World::default()
         };
-        assert_snapshot!(world.judge(&inventory(&[service("a")]), Live::Found(&ours())), @"");
+        assert_snapshot!(world.judge(&inventory(&[service("a")]), Live::Found(&Found::of(&ours()))), @"");
     }
 
     #[test]
@@ -374,7 +383,7 @@ mod tests {
     fn an_object_that_was_never_applied_is_not_ours() {
         let mut planned = inventory(&[service("a")]);
         planned.entries.values_mut().next().unwrap().uid = None;
-        assert_snapshot!(World::default().judge(&planned, Live::Found(&ours())), @"Service n/a: release, R2: it was never applied");
+        assert_snapshot!(World::default().judge(&planned, Live::Found(&Found::of(&ours()))), @"Service n/a: release, R2: it was never applied");
     }
 
     #[test]
@@ -393,7 +402,7 @@ mod tests {
     fn nothing_is_deleted_by_an_inventory_that_was_lost() {
         let mut lost = inventory(&[service("a")]);
         lost.recovered = true;
-        assert_snapshot!(World::default().judge(&lost, Live::Found(&ours())), @"Service n/a: keep, R8: the inventory was lost and found by labels");
+        assert_snapshot!(World::default().judge(&lost, Live::Found(&Found::of(&ours()))), @"Service n/a: keep, R8: the inventory was lost and found by labels");
     }
 
     #[test]
@@ -408,7 +417,7 @@ mod tests {
                 "cairn-agent",
             ),
         ];
-        assert_snapshot!(World::default().judge(&inventory(&own), Live::Found(&ours())), @"
+        assert_snapshot!(World::default().judge(&inventory(&own), Live::Found(&Found::of(&ours()))), @"
         ClusterRole cairn-agent: keep, R7: Cairn itself runs on it
         ConfigMap cairn-system/a: keep, R7: Cairn itself runs on it
         Namespace cairn-system: keep, R7: Cairn itself runs on it
@@ -425,7 +434,7 @@ mod tests {
             "things.example.dev",
         );
         let one = inventory(&[claim.clone(), definition]);
-        assert_snapshot!(World::default().judge(&one, Live::Found(&ours())), @"
+        assert_snapshot!(World::default().judge(&one, Live::Found(&Found::of(&ours()))), @"
         CustomResourceDefinition things.example.dev: ask, R4: deleting a CustomResourceDefinition deletes more than itself
         PersistentVolumeClaim n/data: ask, R4: deleting a PersistentVolumeClaim deletes more than itself
         ");
@@ -433,7 +442,7 @@ mod tests {
             approved: [claim].into(),
             ..World::default()
         };
-        assert_snapshot!(world.judge(&one, Live::Found(&ours())), @"
+        assert_snapshot!(world.judge(&one, Live::Found(&Found::of(&ours()))), @"
         CustomResourceDefinition things.example.dev: ask, R4: deleting a CustomResourceDefinition deletes more than itself
         PersistentVolumeClaim n/data: delete u at 7
         ");
@@ -451,15 +460,15 @@ mod tests {
             wanted: [service("b")].into(),
             ..agreed()
         };
-        assert_snapshot!(wanted.judge(&one, Live::Found(&ours())), @"Namespace n: keep, R4: the bundle has objects in the namespace");
-        assert_snapshot!(agreed().judge(&one, Live::Found(&ours())), @"Namespace n: delete u at 7");
+        assert_snapshot!(wanted.judge(&one, Live::Found(&Found::of(&ours()))), @"Namespace n: keep, R4: the bundle has objects in the namespace");
+        assert_snapshot!(agreed().judge(&one, Live::Found(&Found::of(&ours()))), @"Namespace n: delete u at 7");
         let world = World {
             shared_namespaces: ["n".to_owned()].into(),
             ..agreed()
         };
-        assert_snapshot!(world.judge(&one, Live::Found(&ours())), @"Namespace n: keep, R4: the namespace holds objects of others");
+        assert_snapshot!(world.judge(&one, Live::Found(&Found::of(&ours()))), @"Namespace n: keep, R4: the namespace holds objects of others");
         one.entries.values_mut().next().unwrap().created = false;
-        assert_snapshot!(agreed().judge(&one, Live::Found(&ours())), @"Namespace n: release, R4: the namespace was there before");
+        assert_snapshot!(agreed().judge(&one, Live::Found(&Found::of(&ours()))), @"Namespace n: release, R4: the namespace was there before");
     }
 
     #[test]
@@ -470,17 +479,17 @@ mod tests {
             ..World::default()
         };
         let all = inventory(&many);
-        assert_snapshot!(keeping(7).judge(&all, Live::Found(&ours())), @"
+        assert_snapshot!(keeping(7).judge(&all, Live::Found(&Found::of(&ours()))), @"
         Service n/s9: delete u at 7
         Service n/s8: delete u at 7
         Service n/s7: delete u at 7
         ");
-        assert_snapshot!(keeping(4).judge(&all, Live::Found(&ours())).lines().next().unwrap(), @"Service n/s9: ask, R5: 6 of 10 objects would be deleted, more than 30 %");
+        assert_snapshot!(keeping(4).judge(&all, Live::Found(&Found::of(&ours()))).lines().next().unwrap(), @"Service n/s9: ask, R5: 6 of 10 objects would be deleted, more than 30 %");
         let agreed = World {
             approved_amount: true,
             ..keeping(4)
         };
-        assert_snapshot!(agreed.judge(&all, Live::Found(&ours())).lines().next().unwrap(), @"Service n/s9: delete u at 7");
+        assert_snapshot!(agreed.judge(&all, Live::Found(&Found::of(&ours()))).lines().next().unwrap(), @"Service n/s9: delete u at 7");
     }
 
     #[test]
@@ -491,7 +500,7 @@ mod tests {
             ..World::default()
         };
         let both = inventory(&[namespace, service("a"), service("b")]);
-        assert_snapshot!(world.judge(&both, Live::Found(&ours())), @"
+        assert_snapshot!(world.judge(&both, Live::Found(&Found::of(&ours()))), @"
         Service n/b: delete u at 7
         Service n/a: delete u at 7
         Namespace n: delete u at 7

@@ -2,9 +2,12 @@
 //!
 //! Reading trusts nothing: sizes, counts and paths are checked while the bytes are inflated.
 
-use std::io::{BufReader, Read, Write};
+use std::{
+    borrow::Cow,
+    io::{BufReader, Read, Write},
+};
 
-use flate2::{Compression, GzBuilder, bufread::MultiGzDecoder};
+use flate2::{Compression, GzBuilder, bufread::MultiGzDecoder, write::GzEncoder};
 use tar::{EntryType, Header};
 
 use crate::{File, FileTree, PathError, TreePath};
@@ -13,6 +16,10 @@ use crate::{File, FileTree, PathError, TreePath};
 const GZIP_LEVEL: u32 = 9;
 /// The size tar pads archives to, in bytes: 20 blocks of 512.
 const TAR_RECORD_BYTES: usize = 10_240;
+/// The blocks that a tar is made of, in bytes.
+const BLOCK_BYTES: usize = 512;
+/// The most bytes of one piece of an archive.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What an archive may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,23 +102,66 @@ fn not_a_tar(_: std::io::Error) -> ArchiveError {
 /// Writes a tree as a deterministic tar.
 pub fn write_tar(tree: &FileTree) -> Vec<u8> {
     let mut out = Vec::new();
-    for (path, file) in tree.iter() {
-        append(&mut out, path.as_str(), file);
+    let files = tree.iter();
+    for piece in pieces(files.map(|(path, file)| (path.as_str(), &*file.bytes, file.executable))) {
+        out.extend_from_slice(&piece);
     }
-    out.resize((out.len() + 1024).next_multiple_of(TAR_RECORD_BYTES), 0);
     out
+}
+
+/// The pieces of a deterministic tar of these files, in this order. What the files hold is not copied.
+pub fn tar_pieces<'a, P: AsRef<str>>(
+    files: impl IntoIterator<Item = (P, &'a [u8])>,
+) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    pieces(files.into_iter().map(|(path, bytes)| (path, bytes, false)))
+}
+
+fn pieces<'a, P: AsRef<str>>(
+    files: impl IntoIterator<Item = (P, &'a [u8], bool)>,
+) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    let mut files = files.into_iter();
+    let mut content: &[u8] = &[];
+    let (mut padding, mut written, mut is_ended) = (0, 0, false);
+    std::iter::from_fn(move || {
+        let piece = if let Some((part, rest)) = content
+            .split_at_checked(PIECE_BYTES)
+            .or_else(|| (!content.is_empty()).then_some((content, &content[..0])))
+        {
+            content = rest;
+            Cow::Borrowed(part)
+        } else if padding > 0 {
+            Cow::Owned(vec![0; std::mem::take(&mut padding)])
+        } else if let Some((path, bytes, executable)) = files.next() {
+            content = bytes;
+            padding = bytes.len().next_multiple_of(BLOCK_BYTES) - bytes.len();
+            Cow::Owned(head(path.as_ref(), bytes.len() as u64, executable))
+        } else if is_ended {
+            return None;
+        } else {
+            is_ended = true;
+            let whole: usize = written + 2 * BLOCK_BYTES;
+            Cow::Owned(vec![0; whole.next_multiple_of(TAR_RECORD_BYTES) - written])
+        };
+        written += piece.len();
+        Some(piece)
+    })
 }
 
 /// Compresses a whole buffer as deterministic gzip.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new()
-        .mtime(0)
-        .operating_system(255)
-        .write(Vec::new(), Compression::new(GZIP_LEVEL));
+    let mut encoder = gzip_writer(Vec::new());
     encoder
         .write_all(bytes)
         .and_then(|()| encoder.finish())
         .expect("writing to memory does not fail")
+}
+
+/// Compresses what is written as deterministic gzip, the same as [`gzip`] does.
+pub fn gzip_writer<W: Write>(writer: W) -> GzEncoder<W> {
+    GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(writer, Compression::new(GZIP_LEVEL))
 }
 
 /// Reads a gzipped tar, and the bytes of the tar itself, whose digest is the content's identity.
@@ -155,7 +205,9 @@ fn gunzip(packed: &[u8], limits: &ArchiveLimits) -> Result<Vec<u8>, ArchiveError
 
 fn read_tar(tar: &[u8], limits: &ArchiveLimits) -> Result<FileTree, ArchiveError> {
     let mut tree = FileTree::new();
-    each_entry(tar, limits, &mut |path, bytes, executable| {
+    each_entry(tar, limits, &mut |entry| {
+        let executable = entry.executable;
+        let (path, bytes) = entry.read()?;
         let bytes = bytes.into();
         Ok::<_, ArchiveError>(tree.insert(path, File { bytes, executable })?)
     })?;
@@ -169,12 +221,35 @@ pub fn each_file<E: From<ArchiveError>>(
     limits: &ArchiveLimits,
     mut visit: impl FnMut(TreePath, Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
+    each_opened(packed, limits, &mut |entry| {
+        let (path, bytes) = entry.read()?;
+        visit(path, bytes)
+    })
+}
+
+/// Opens the files of a gzipped tar one after the other, and tells where in the tar each begins, in bytes:
+/// so that one can be read again without those before it.
+pub fn open_each_file<E: From<ArchiveError>>(
+    packed: impl Read,
+    limits: &ArchiveLimits,
+    mut visit: impl FnMut(TreePath, u64, &mut dyn Read) -> Result<(), E>,
+) -> Result<(), E> {
+    each_opened(packed, limits, &mut |entry| {
+        visit(entry.path, entry.begins_at, entry.content)
+    })
+}
+
+fn each_opened<E: From<ArchiveError>>(
+    packed: impl Read,
+    limits: &ArchiveLimits,
+    visit: Visit<'_, E>,
+) -> Result<(), E> {
     let mut packed = Capped::new(packed, limits.packed_bytes);
     let mut tar = Capped::new(
         MultiGzDecoder::new(BufReader::new(&mut packed)),
         unpacked_most(limits),
     );
-    let read = each_entry(&mut tar, limits, &mut |path, bytes, _| visit(path, bytes));
+    let read = each_entry(&mut tar, limits, visit);
     // To the end, since a second archive may follow, or damage.
     let read = read.and_then(|()| {
         std::io::copy(&mut tar, &mut std::io::sink())
@@ -224,11 +299,30 @@ fn too_large(limit: u64, unit: &'static str) -> ArchiveError {
     ArchiveError::TooLarge { limit, unit }
 }
 
-/// Visits the files of a tar: path, content, and whether it is executable.
+/// A file of a tar.
+struct Entry<'a> {
+    path: TreePath,
+    executable: bool,
+    /// Where its content begins in the tar.
+    begins_at: u64,
+    content: &'a mut dyn Read,
+}
+
+type Visit<'a, E> = &'a mut dyn FnMut(Entry<'_>) -> Result<(), E>;
+
+impl Entry<'_> {
+    fn read(self) -> Result<(TreePath, Vec<u8>), ArchiveError> {
+        let mut bytes = Vec::new();
+        self.content.read_to_end(&mut bytes).map_err(not_a_tar)?;
+        Ok((self.path, bytes))
+    }
+}
+
+/// Visits the files of a tar.
 fn each_entry<E: From<ArchiveError>>(
     tar: impl Read,
     limits: &ArchiveLimits,
-    visit: &mut dyn FnMut(TreePath, Vec<u8>, bool) -> Result<(), E>,
+    visit: Visit<'_, E>,
 ) -> Result<(), E> {
     let mut unpacked_bytes: u64 = 0;
     let (mut entries, mut files) = (0, 0);
@@ -251,10 +345,13 @@ fn each_entry<E: From<ArchiveError>>(
         if unpacked_bytes > limits.unpacked_bytes {
             return Err(too_large(limits.unpacked_bytes, "bytes, unpacked").into());
         }
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(not_a_tar)?;
         let executable = entry.header().mode().map_err(not_a_tar)? & 0o100 != 0;
-        visit(path, bytes, executable)?;
+        visit(Entry {
+            path,
+            executable,
+            begins_at: entry.raw_file_position(),
+            content: &mut entry,
+        })?;
     }
     Ok(())
 }
@@ -297,22 +394,20 @@ fn entry_type_name(kind: EntryType) -> &'static str {
     }
 }
 
-fn append(out: &mut Vec<u8>, path: &str, file: &File) {
+/// What stands before a file's content.
+fn head(path: &str, size_bytes: u64, executable: bool) -> Vec<u8> {
+    let mut out = Vec::new();
     let mut header = Header::new_ustar();
-    set_fields(
-        &mut header,
-        file.bytes.len() as u64,
-        if file.executable { 0o755 } else { 0o644 },
-        EntryType::Regular,
-    );
+    let mode = if executable { 0o755 } else { 0o644 };
+    set_fields(&mut header, size_bytes, mode, EntryType::Regular);
     if !set_ustar_path(&mut header, path) {
-        append_pax_path(out, path);
+        append_pax_path(&mut out, path);
         let short: Vec<u8> = path.bytes().take(100).collect();
         header.as_ustar_mut().expect("made as USTAR").name[..short.len()].copy_from_slice(&short);
     }
     header.set_cksum();
     out.extend_from_slice(header.as_bytes());
-    append_padded(out, &file.bytes);
+    out
 }
 
 fn set_fields(header: &mut Header, size: u64, mode: u32, kind: EntryType) {
@@ -365,12 +460,8 @@ fn append_pax_path(out: &mut Vec<u8>, path: &str) {
     header.as_ustar_mut().expect("made as USTAR").name[..name.len()].copy_from_slice(name);
     header.set_cksum();
     out.extend_from_slice(header.as_bytes());
-    append_padded(out, record.as_bytes());
-}
-
-fn append_padded(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(bytes);
-    out.resize(out.len().next_multiple_of(512), 0);
+    out.extend_from_slice(record.as_bytes());
+    out.resize(out.len().next_multiple_of(BLOCK_BYTES), 0);
 }
 
 #[cfg(test)]
@@ -448,6 +539,32 @@ mod tests {
             ..limits
         };
         insta::assert_snapshot!(read(&gzip(&bomb), &limits).unwrap_err(), @"the archive holds more than 1 MiB, unpacked");
+    }
+
+    #[test]
+    fn files_are_found_again_where_they_begin() {
+        let large = "x".repeat(3 * PIECE_BYTES / 2);
+        let files = [("a", ""), ("b/c", "c"), ("d", &large), ("e", "end")];
+        let pieces = tar_pieces(files.map(|(path, text)| (path, text.as_bytes())));
+        let tar = pieces.collect::<Vec<_>>().concat();
+        assert_eq!(tar, write_tar(&tree(&files)));
+        let mut seen = Vec::new();
+        open_each_file(
+            &*gzip(&tar),
+            &ArchiveLimits::PACK,
+            |path, begins_at, content| {
+                let size = std::io::copy(content, &mut std::io::sink()).unwrap();
+                let begins_at = usize::try_from(begins_at).unwrap();
+                let again = &tar[begins_at..begins_at + usize::try_from(size).unwrap()];
+                seen.push((path.to_string(), str::from_utf8(again).unwrap().to_owned()));
+                Ok::<_, ArchiveError>(())
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            seen,
+            files.map(|(path, text)| (path.to_owned(), text.to_owned()))
+        );
     }
 
     /// The bytes are part of the format: a change here changes every digest ever published.

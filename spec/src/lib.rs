@@ -33,12 +33,17 @@ mod size;
 mod source;
 mod time;
 mod tree;
+#[cfg(feature = "validation")]
+mod validation;
 mod value;
 mod version;
 pub mod yaml;
 
 pub use api_group::is_built_in_group;
-pub use archive::{ArchiveError, ArchiveLimits, each_file, gzip, read_tar_gzip, write_tar};
+pub use archive::{
+    ArchiveError, ArchiveLimits, each_file, gzip, gzip_writer, open_each_file, read_tar_gzip,
+    tar_pieces, write_tar,
+};
 pub use artifact::{
     Annotations, Artifact, ArtifactBuilder, ArtifactError, Blob, Descriptor, EMPTY_JSON,
     MAX_DESCRIPTORS, MAX_MANIFEST_BYTES, Manifest, is_manifest_type,
@@ -64,10 +69,12 @@ pub use pack_artifact::{
 };
 pub use patch::{PatchExpect, PatchSpec, PatchTarget, PatchType};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
-pub use schema::{Schema, SchemaError, decode, decode_json, schema_of};
+pub use schema::{decode_json, schema_of};
 pub use size::human_bytes;
 pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};
 pub use time::{Timestamp, TimestampError, rfc_3339};
 pub use tree::{File, FileTree, PathError, TreePath};
+#[cfg(feature = "validation")]
+pub use validation::{Schema, SchemaError, decode};
 pub use value::{Field, Map, Node, Origin, OriginId, Origins, Value};
 pub use version::{Version, VersionError, VersionRange};

@@ -1,5 +1,7 @@
-//! How little the agent's program takes, measured on the program that `CAIRN_AGENT` names: build it with
-//! `cargo build --profile agent -p cairn-agent`. Without one there is nothing to measure.
+//! How little the agent's program takes. `CAIRN_AGENT` names the one that is shipped, built with the profile
+//! `agent` (`benches/agent/run`); all of it is held to what an installation promises. Without that, the
+//! program of these tests is measured: it is many times as large, so of its memory only what it asks for
+//! itself is held, which is the same in every build but for its stack and for what is linked into it.
 
 use std::{
     ffi::OsString,
@@ -17,16 +19,54 @@ use crate::{
     world::{World, eventually},
 };
 
-/// The largest program, in bytes.
-const MAX_PROGRAM_BYTES: u64 = 8_000_000;
-/// The most memory, in KiB: idle, with 2,000 objects watched, and while 10 MB are applied.
-const MAX_IDLE_KIB: u64 = 12 << 10;
-const MAX_WATCHING_KIB: u64 = 20 << 10;
-const MAX_APPLYING_KIB: u64 = 32 << 10;
-/// The most requests a minute beside watches, when there is nothing to do.
-const MAX_REQUESTS_PER_MIN: u64 = 2;
-/// How long requests are counted.
-const COUNTED: Duration = Duration::from_mins(1);
+/// What is measured, and what it must hold.
+struct Measure {
+    /// The largest program, in bytes.
+    program_bytes: u64,
+    /// The most memory, in KiB: with nothing to do, with many objects watched, while these are applied, and
+    /// while 10 MB are.
+    idle_kib: u64,
+    watching_kib: u64,
+    applying_many_kib: u64,
+    applying_large_kib: u64,
+    /// Whether the program's own pages count, which it has from its file.
+    counts_program: bool,
+    /// How many objects are watched.
+    objects: usize,
+    /// How long requests are counted, and how many there may be beside watches.
+    counted: Duration,
+    requests: u64,
+    /// How long it takes until all are watched.
+    settled: Duration,
+}
+
+/// The program that is shipped.
+const SHIPPED: Measure = Measure {
+    program_bytes: 8_000_000,
+    idle_kib: 12 << 10,
+    watching_kib: 20 << 10,
+    applying_many_kib: 32 << 10,
+    applying_large_kib: 32 << 10,
+    counts_program: true,
+    objects: 2_000,
+    counted: Duration::from_mins(1),
+    requests: 2,
+    settled: Duration::from_secs(15),
+};
+
+/// The program of these tests.
+const TESTED: Measure = Measure {
+    program_bytes: u64::MAX,
+    idle_kib: 12 << 10,
+    watching_kib: 14 << 10,
+    applying_many_kib: 24 << 10,
+    applying_large_kib: 32 << 10,
+    counts_program: false,
+    objects: 500,
+    counted: Duration::from_secs(15),
+    requests: 1,
+    settled: Duration::from_secs(5),
+};
 
 /// The agent as a process; it is killed in the end.
 struct Agent(Child);
@@ -60,6 +100,26 @@ impl Agent {
         Ok(Self(child))
     }
 
+    /// The memory that it has now.
+    fn memory_kib(&self, measure: &Measure) -> Result<u64> {
+        self.kib(if measure.counts_program {
+            "VmRSS"
+        } else {
+            "RssAnon"
+        })
+    }
+
+    /// The most memory that it had at a time. Pages of its file stay, once they were needed.
+    fn peak_kib(&self, measure: &Measure) -> Result<u64> {
+        let peak = self.kib("VmHWM")?;
+        let of_program = if measure.counts_program {
+            0
+        } else {
+            self.kib("RssFile")?
+        };
+        Ok(peak.saturating_sub(of_program))
+    }
+
     /// A line of `/proc/PID/status`, in KiB.
     fn kib(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
@@ -81,73 +141,63 @@ impl Agent {
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]
 async fn the_agents_program_is_small_and_quiet() -> Result<()> {
-    let Some(program) = std::env::var_os("CAIRN_AGENT") else {
-        println!("CAIRN_AGENT names no program: nothing is measured");
-        return Ok(());
+    let (program, measure) = match std::env::var_os("CAIRN_AGENT") {
+        Some(shipped) => (shipped, &SHIPPED),
+        None => (env!("CARGO_BIN_EXE_cairn-agent").into(), &TESTED),
     };
     World::with(async |world, _registry| {
         let size = fs::metadata(&program)?.len();
         println!("program: {size} bytes");
-        ensure!(size <= MAX_PROGRAM_BYTES, "the program has {size} bytes");
 
         world.publish(&shop("example.org/web:1", "a"), &[]).await?;
         let agent = Agent::start(&program, &world)?;
         eventually(&true, || world.is_done()).await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
         let before = requests(&world)?;
-        tokio::time::sleep(COUNTED).await;
+        tokio::time::sleep(measure.counted).await;
         let asked = requests(&world)? - before;
-        let idle = agent.kib("VmRSS")?;
-        println!(
-            "idle: {idle} KiB, {asked} requests in {} s",
-            COUNTED.as_secs()
-        );
+        let idle = agent.memory_kib(measure)?;
+        println!("idle: {idle} KiB, {asked} requests in {:?}", measure.counted);
         drop(agent);
 
-        let watched = many(2_000, 100);
-        world.publish(&watched, &[]).await?;
+        let objects = measure.objects;
+        world.publish(&many(objects, 100), &[]).await?;
         let agent = Agent::start(&program, &world)?;
-        let last = "get configmap -n shop object-1999 -o name";
-        eventually(
-            &true,
-            || Ok(world.kubectl(last).is_ok() && world.is_done()?),
-        )
-        .await?;
-        let applied = agent.kib("VmHWM")?;
+        let last = format!("get configmap -n shop object-{} -o name", objects - 1);
+        let is_applied = || Ok(world.kubectl(&last).is_ok() && world.is_done()?);
+        eventually(&true, is_applied).await?;
+        let applying_many = agent.peak_kib(measure)?;
         drop(agent);
         // What it takes to watch, not what it took to apply.
         let agent = Agent::start(&program, &world)?;
-        tokio::time::sleep(Duration::from_secs(15)).await;
-        let watching = agent.kib("VmRSS")?;
+        tokio::time::sleep(measure.settled).await;
+        let watching = agent.memory_kib(measure)?;
         println!(
-            "2,000 objects: {watching} KiB watching, {applied} KiB at most while they were applied"
+            "{objects} objects: {watching} KiB watching, {applying_many} KiB at most while they were applied"
         );
         drop(agent);
 
-        let large = many(50, 200_000);
-        world.publish(&large, &[]).await?;
+        world.publish(&many(50, 200_000), &[]).await?;
         let agent = Agent::start(&program, &world)?;
         tokio::time::sleep(Duration::from_secs(1)).await;
         agent.forget_peak()?;
         let last = "get configmap -n shop object-49 -o jsonpath={.metadata.annotations.size}";
         eventually(&"200000".to_owned(), || world.kubectl(last)).await?;
         eventually(&true, || world.is_done()).await?;
-        let applying = agent.kib("VmHWM")?;
-        println!("10 MB: {applying} KiB at most while they were applied");
+        let applying_large = agent.peak_kib(measure)?;
+        println!("10 MB: {applying_large} KiB at most while they were applied");
 
-        ensure!(idle <= MAX_IDLE_KIB, "idle it takes {idle} KiB");
-        ensure!(
-            watching <= MAX_WATCHING_KIB,
-            "with 2,000 objects it takes {watching} KiB"
-        );
-        ensure!(
-            applying <= MAX_APPLYING_KIB,
-            "while it applies 10 MB it takes {applying} KiB"
-        );
-        ensure!(
-            asked <= MAX_REQUESTS_PER_MIN,
-            "idle it makes {asked} requests a minute"
-        );
+        let held = [
+            ("the program, in bytes", size, measure.program_bytes),
+            ("idle, in KiB", idle, measure.idle_kib),
+            ("watching, in KiB", watching, measure.watching_kib),
+            ("applying many objects, in KiB", applying_many, measure.applying_many_kib),
+            ("applying 10 MB, in KiB", applying_large, measure.applying_large_kib),
+            ("requests", asked, measure.requests),
+        ];
+        for (what, found, most) in held {
+            ensure!(found <= most, "{what}: {found}, more than {most}");
+        }
         Ok(())
     })
     .await

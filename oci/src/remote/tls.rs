@@ -16,8 +16,12 @@ use rustls_platform_verifier::Verifier;
 
 use crate::Error;
 
-/// The protocols that are offered: HTTP/2, else HTTP/1.1.
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// The protocols that are offered: HTTP/2 where it is built in, else HTTP/1.1.
+const ALPN: &[&[u8]] = if cfg!(feature = "http2") {
+    &[b"h2", b"http/1.1"]
+} else {
+    &[b"http/1.1"]
+};
 
 /// How to verify servers. Clones share what was read of the system.
 pub(super) fn client_config(extra_ca_pem: &[Vec<u8>]) -> Result<ClientConfig, Error> {
@@ -39,7 +43,7 @@ pub(super) fn client_config(extra_ca_pem: &[Vec<u8>]) -> Result<ClientConfig, Er
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }
 

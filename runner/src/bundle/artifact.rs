@@ -106,25 +106,10 @@ fn whole(blobs: &dyn Blobs, blob: &Descriptor) -> Result<Vec<u8>, BundleError> {
 fn verify(blobs: &dyn Blobs, blob: &Descriptor) -> Result<(), BundleError> {
     let mut reader = open(blobs, blob)?.take(blob.size + 1);
     let mut hasher = Hasher::new(blob.digest.algorithm());
-    let mut buffer = [0; 16 << 10];
-    let mut size = 0;
-    loop {
-        let count = match reader.read(&mut buffer) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => {
-                return Err(BundleError::Blob {
-                    digest: blob.digest.clone(),
-                    source,
-                });
-            }
-        };
-        let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else {
-            break;
-        };
-        hasher.update(read);
-        size += count as u64;
-    }
+    let size = io::copy(&mut reader, &mut hasher).map_err(|source| BundleError::Blob {
+        digest: blob.digest.clone(),
+        source,
+    })?;
     if size != blob.size || hasher.finish() != blob.digest {
         return Err(BundleError::BlobMismatch(blob.digest.clone()));
     }

@@ -37,13 +37,21 @@ pub(super) struct Applying<'a> {
     pub(super) is_rollback: bool,
 }
 
-/// What became of an object.
+/// What became of an object. Many are applied before it is written down, so of the object itself nothing
+/// is kept.
 struct Done {
     id: ObjectId,
-    desired: Json,
     digest: Option<Digest>,
-    live: Json,
+    /// How it is there; none where the inventory knows that, and where it is somebody else's.
+    written: Option<Written>,
     outcome: Outcome,
+    awaited: Option<Awaited>,
+}
+
+/// What the inventory says of an object that is there.
+struct Written {
+    uid: Option<String>,
+    owned: Option<Digest>,
 }
 
 /// Applies a stage; gives what is to be waited for.
@@ -99,13 +107,7 @@ pub(super) async fn apply_stage(
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let applied = now();
-        awaited.extend(
-            done.into_iter()
-                .filter(|done| !matches!(done.outcome, Outcome::Skipped | Outcome::Kept))
-                .filter(|done| is_waited_for(applying.layer, &done.id))
-                .map(|done| Awaited::new(done.id, &done.desired, done.live, applied)),
-        );
+        awaited.extend(done.into_iter().filter_map(|done| done.awaited));
     }
     Ok(awaited)
 }
@@ -169,12 +171,17 @@ async fn apply_one(
 ) -> Result<Done, RunError> {
     let candidate = candidate(&id, &object, options);
     let digest = desired_digest(&object, &candidate.ignored);
-    let done = |live, outcome| Done {
+    let done = |live: Option<Json>, outcome| Done {
         id: id.clone(),
-        desired: object.clone(),
         digest: digest.clone(),
-        live,
+        written: live.as_ref().map(|live| Written {
+            uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+            owned: owned_fields(live),
+        }),
         outcome,
+        awaited: live
+            .filter(|_| outcome != Outcome::Kept && is_waited_for(applying.layer, &id))
+            .map(|live| Awaited::new(id.clone(), &object, live, now())),
     };
     let presence = match presence {
         Some(presence) if presence.is_going => {
@@ -197,24 +204,24 @@ async fn apply_one(
                     id: Box::new(id.clone()),
                 });
             }
-            Adoption::Skip if !is_ours => return Ok(done(object.clone(), Outcome::Skipped)),
+            Adoption::Skip if !is_ours => return Ok(done(None, Outcome::Skipped)),
             _ => {}
         }
         let is_unchanged = is_unchanged(inventory, &id, digest.as_ref(), Some(presence));
         if is_unchanged && !is_waited_for(applying.layer, &id) {
-            return Ok(done(Json::Null, Outcome::Unchanged));
+            return Ok(done(None, Outcome::Unchanged));
         }
         if is_unchanged {
             let live = cluster.get(&id).await;
             if let Some(live) = live.map_err(|source| failed(applying, &id, source))? {
-                return Ok(done(live, Outcome::Unchanged));
+                return Ok(done(Some(live), Outcome::Unchanged));
             }
         }
         if applying.is_rollback {
             let live = cluster.get(&id).await;
             let live = live.map_err(|source| failed(applying, &id, source))?;
             if let Some(live) = live.filter(|live| stays(live, Some(&object)).is_some()) {
-                return Ok(done(live, Outcome::Kept));
+                return Ok(done(Some(live), Outcome::Kept));
             }
         }
     }
@@ -226,7 +233,7 @@ async fn apply_one(
     let (live, outcome) = write(cluster, &id, &candidate.beside(live.as_ref()), presence)
         .await
         .map_err(|source| failed(applying, &id, source))?;
-    Ok(done(live, outcome))
+    Ok(done(Some(live), outcome))
 }
 
 fn failed(applying: &Applying<'_>, id: &ObjectId, source: ClusterError) -> RunError {
@@ -343,19 +350,17 @@ fn note(inventory: &mut Inventory, done: &Done) {
         inventory.entries.remove(&identity);
         return;
     }
-    // Unchanged by what its metadata said, which the inventory knows.
-    if done.live.is_null() {
+    let Some(Written { uid, owned }) = &done.written else {
         return;
-    }
+    };
     if let Some(entry) = inventory.entries.get_mut(&identity) {
-        let uid = done.live["metadata"]["uid"].as_str().map(str::to_owned);
         let is_new = matches!(done.outcome, Outcome::Created | Outcome::Recreated);
-        entry.created = is_new || (entry.created && entry.uid == uid);
-        entry.uid = uid;
+        entry.created = is_new || (entry.created && entry.uid == *uid);
+        entry.uid.clone_from(uid);
         if done.outcome == Outcome::Kept {
             return;
         }
         entry.desired.clone_from(&done.digest);
-        entry.owned = owned_fields(&done.live);
+        entry.owned.clone_from(owned);
     }
 }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use cairn_spec::{LayerName, ObjectId};
-use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
 use super::{Context, Memory, NAMESPACE, Progress, RunError, Tell, shared::is_shared};
@@ -14,7 +13,7 @@ use crate::{
     cluster::{Cluster, ClusterError, Deletion, Judged, Kinds, Listed, Propagation, presence_of},
     inventory::{Identity, Inventory},
     journal::Action,
-    prune::{Decision, Live, Situation, judge},
+    prune::{Decision, Found, Live, Situation, judge},
     rollback::stays,
 };
 
@@ -22,8 +21,9 @@ use crate::{
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 const DEFINITIONS: &str = "CustomResourceDefinition";
 
-/// What the API server says of an object: none when it is gone, an error when it does not say.
-type Answer = Result<Option<Json>, ()>;
+/// What the API server says of an object, and why it stays in a rollback: none when it is gone, an error
+/// when the API server does not say.
+type Answer = Result<Option<(Found, Option<String>)>, ()>;
 
 /// Decides about what a layer has and nobody wants any more.
 pub(super) async fn judge_layer(
@@ -52,7 +52,7 @@ pub(super) async fn judge_layer(
                 .get(&object_id(identity, &resource.api_version()))
                 .await
             {
-                Ok(found) => Ok(found),
+                Ok(found) => Ok(found.map(|live| (Found::of(&live), stays(&live, None)))),
                 Err(ClusterError::UnknownKind { .. }) => Ok(None),
                 Err(_) => Err(()),
             },
@@ -85,7 +85,7 @@ pub(super) async fn judge_layer(
     };
     let mut judged = judge(inventory, &situation, |identity| {
         match answers.get(identity) {
-            Some(Ok(Some(object))) => Live::Found(object),
+            Some(Ok(Some((found, _)))) => Live::Found(found),
             Some(Ok(None)) => Live::Gone,
             Some(Err(())) | None => Live::Unreadable,
         }
@@ -94,8 +94,7 @@ pub(super) async fn judge_layer(
     if run.is_some_and(|run| run.action == Action::Rollback) {
         for (identity, decision) in &mut judged {
             if let Decision::Delete { .. } = decision
-                && let Some(Ok(Some(live))) = answers.get(&*identity)
-                && let Some(why) = stays(live, None)
+                && let Some(Ok(Some((_, Some(why))))) = answers.get(&*identity)
             {
                 *decision = Decision::Keep(format!("it does not go back: {why}"));
             }

@@ -1,9 +1,12 @@
 //! Bundles that a cluster keeps.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Read as _};
 
-use anyhow::Result;
-use cairn_runner::run::{RunError, store};
+use anyhow::{Context as _, Result};
+use cairn_runner::{
+    bundle::Blobs as _,
+    run::{RunError, store},
+};
 use serde_json::json;
 
 use crate::world::{Layers, World, config_map};
@@ -35,7 +38,13 @@ async fn bundles_are_kept_whole_and_forgotten() -> Result<()> {
     assert!(secrets > 4, "{secrets} secrets");
     for artifact in [&large, &other] {
         let kept = store::load(&world.cluster, artifact.digest()).await?;
-        assert_eq!(kept.as_ref(), Some(artifact));
+        let kept = kept.context("it is not kept")?;
+        assert_eq!(kept.manifest(), artifact.manifest());
+        for blob in artifact.blobs() {
+            let mut bytes = Vec::new();
+            kept.open(blob.descriptor())?.read_to_end(&mut bytes)?;
+            assert!(bytes == blob.bytes(), "{:?}", blob.descriptor());
+        }
     }
     assert_eq!(store::kept(&world.cluster).await?.len(), 2);
 

@@ -1,13 +1,21 @@
 //! A bundle's artifact as immutable Secrets: a gzipped archive of its manifest and blobs, cut into
-//! chunks, and a head that names them. Pure: artifacts in, Secrets out, and back.
+//! chunks, and a head that names them. Pure: artifacts in, Secrets out. They are made one at a time, since
+//! an agent may have less memory than they need together.
 //!
 //! The head is written last and deleted first, so a bundle without a head is not kept, whatever is
-//! left of it. What is read back is the artifact that its digest names, or nothing.
+//! left of it.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::{self, Write as _},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use cairn_spec::{
-    ArchiveLimits, Artifact, Blob, Digest, FileTree, Manifest, gzip, read_tar_gzip, write_tar,
+    ArchiveLimits, Artifact, Digest, DigestAlgorithm, Hasher, gzip_writer, tar_pieces,
 };
+use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -23,9 +31,9 @@ pub(super) const LABEL: &str = "cairn.dev/bundle-store";
 /// The annotation with the digest of the bundle that a Secret belongs to.
 const BUNDLE: &str = "cairn.dev/bundle";
 const SECRET_TYPE: &str = "cairn.dev/bundle";
-const HEAD_KEY: &str = "head.json";
+pub(super) const HEAD_KEY: &str = "head.json";
 const CHUNK_KEY: &str = "chunk";
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 /// Why a bundle is not kept, or cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +45,16 @@ pub enum StoreError {
         /// The bundle.
         digest: Digest,
         /// How large it is, compressed.
-        size_bytes: usize,
+        size_bytes: u64,
+    },
+    /// It cannot be packed.
+    #[error("the bundle `{digest}` cannot be packed")]
+    Pack {
+        /// The bundle.
+        digest: Digest,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// What is kept of it is not the bundle that its digest names.
     #[error("what the cluster keeps of the bundle `{digest}` is damaged: {reason}")]
@@ -56,57 +73,103 @@ pub enum StoreError {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Head {
-    bundle: Digest,
+    pub(super) bundle: Digest,
     /// The digest of all chunks together.
-    packed: Digest,
+    pub(super) packed: Digest,
     /// The names of the chunks, in order.
     pub(super) chunks: Vec<String>,
 }
 
-/// An artifact, packed.
-pub(super) struct Packed {
-    digest: Digest,
-    bytes: Vec<u8>,
+/// An artifact that is being packed.
+pub(super) struct Packing<'a> {
+    digest: &'a Digest,
+    pieces: Box<dyn Iterator<Item = Cow<'a, [u8]>> + 'a>,
+    packed: GzEncoder<Vec<u8>>,
+    is_whole: bool,
+    hasher: Hasher,
+    /// The names of the chunks that were given.
+    names: Vec<String>,
 }
 
-/// Packs an artifact.
-pub(super) fn pack(artifact: &Artifact) -> Result<Packed, StoreError> {
-    let mut tree = FileTree::new();
-    tree.put(MANIFEST, artifact.manifest().bytes());
-    for blob in artifact.blobs() {
-        tree.put(&blob_path(&blob.descriptor().digest), blob.bytes());
+/// An artifact that is not too large is packed.
+pub(super) fn pack(artifact: &Artifact) -> Result<Packing<'_>, StoreError> {
+    let blobs = artifact.blobs().iter();
+    let size_bytes: u64 = blobs.map(|blob| blob.descriptor().size).sum();
+    // Only what may be too large is packed once more to see whether it is, before anything is written.
+    if size_bytes + artifact.manifest().bytes().len() as u64 > MAX_KEPT_BYTES {
+        let mut packing = Packing::of(artifact);
+        let mut size_bytes = 0;
+        while let Some(chunk) = packing.next_chunk()? {
+            size_bytes += chunk.len() as u64;
+        }
+        if size_bytes > MAX_KEPT_BYTES {
+            let digest = artifact.digest().clone();
+            return Err(StoreError::TooLarge { digest, size_bytes });
+        }
     }
-    let bytes = gzip(&write_tar(&tree));
-    let digest = artifact.digest().clone();
-    if bytes.len() as u64 > MAX_KEPT_BYTES {
-        return Err(StoreError::TooLarge {
-            digest,
-            size_bytes: bytes.len(),
-        });
-    }
-    Ok(Packed { digest, bytes })
+    Ok(Packing::of(artifact))
 }
 
-impl Packed {
-    /// The chunks, made one at a time.
-    pub(super) fn chunks<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = Json> + 'a {
-        self.bytes.chunks(MAX_CHUNK_BYTES).map(move |chunk| {
-            let name = chunk_name(&self.digest, chunk);
-            secret(namespace, &name, &self.digest, ("chunk", CHUNK_KEY, chunk))
+impl<'a> Packing<'a> {
+    fn of(artifact: &'a Artifact) -> Self {
+        let mut files = BTreeMap::from([(MANIFEST.to_owned(), artifact.manifest().bytes())]);
+        for blob in artifact.blobs() {
+            files.insert(blob_path(&blob.descriptor().digest), blob.bytes());
+        }
+        Self {
+            digest: artifact.digest(),
+            pieces: Box::new(tar_pieces(files)),
+            packed: gzip_writer(Vec::new()),
+            is_whole: false,
+            hasher: Hasher::new(DigestAlgorithm::Sha256),
+            names: Vec::new(),
+        }
+    }
+
+    /// The next chunk as a Secret; none when all were given.
+    pub(super) fn next_secret(&mut self, namespace: &str) -> Result<Option<Json>, StoreError> {
+        let chunk = self.next_chunk()?;
+        Ok(chunk.map(|chunk| {
+            let name = chunk_name(self.digest, &chunk);
+            let made = secret(namespace, &name, self.digest, ("chunk", CHUNK_KEY, &chunk));
+            self.hasher.update(&chunk);
+            self.names.push(name);
+            made
+        }))
+    }
+
+    /// The head of the chunks that were given.
+    pub(super) fn head(self, namespace: &str) -> Json {
+        let head = Head {
+            bundle: self.digest.clone(),
+            packed: self.hasher.finish(),
+            chunks: self.names,
+        };
+        let text = serde_json::to_vec(&head).unwrap_or_default();
+        let name = head_name(self.digest);
+        secret(namespace, &name, self.digest, ("head", HEAD_KEY, &text))
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.pack_a_chunk().map_err(|source| StoreError::Pack {
+            digest: self.digest.clone(),
+            source,
         })
     }
 
-    /// The head.
-    pub(super) fn head(&self, namespace: &str) -> Json {
-        let names = self.bytes.chunks(MAX_CHUNK_BYTES);
-        let head = Head {
-            bundle: self.digest.clone(),
-            packed: Digest::sha256(&self.bytes),
-            chunks: names.map(|chunk| chunk_name(&self.digest, chunk)).collect(),
-        };
-        let text = serde_json::to_vec(&head).unwrap_or_default();
-        let name = head_name(&self.digest);
-        secret(namespace, &name, &self.digest, ("head", HEAD_KEY, &text))
+    fn pack_a_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        while self.packed.get_ref().len() < MAX_CHUNK_BYTES && !self.is_whole {
+            if let Some(piece) = self.pieces.next() {
+                self.packed.write_all(&piece)?;
+            } else {
+                self.packed.try_finish()?;
+                self.is_whole = true;
+            }
+        }
+        let packed = self.packed.get_mut();
+        let rest = packed.split_off(MAX_CHUNK_BYTES.min(packed.len()));
+        let chunk = std::mem::replace(packed, rest);
+        Ok(Some(chunk).filter(|chunk| !chunk.is_empty()))
     }
 }
 
@@ -124,42 +187,9 @@ pub(super) fn read_head(digest: &Digest, secret: &Json) -> Result<Head, StoreErr
     Ok(head)
 }
 
-/// Puts an artifact together again; `chunks` are in the order of the head.
-pub(super) fn unpack(
-    digest: &Digest,
-    head: &Head,
-    chunks: impl IntoIterator<Item = Json>,
-) -> Result<Artifact, StoreError> {
-    let mut bytes = Vec::new();
-    for chunk in chunks {
-        let chunk = data(&chunk, CHUNK_KEY);
-        bytes.extend(chunk.ok_or_else(|| damaged(digest, "a chunk is empty"))?);
-    }
-    if Digest::sha256(&bytes) != head.packed {
-        return Err(damaged(digest, "its chunks were changed"));
-    }
-    let (tree, _) = read_tar_gzip(&bytes, &ArchiveLimits::BUNDLE)
-        .map_err(|error| damaged(digest, &error.to_string()))?;
-    let file = |path: &str| {
-        let file = tree.get(path).map(|file| file.bytes.to_vec());
-        file.ok_or_else(|| damaged(digest, &format!("it has no `{path}`")))
-    };
-    let manifest = Manifest::parse(file(MANIFEST)?, None)
-        .map_err(|error| damaged(digest, &error.to_string()))?;
-    if manifest.digest() != digest {
-        return Err(damaged(digest, "its manifest is another one"));
-    }
-    let mut blobs: Vec<Blob> = Vec::new();
-    for descriptor in manifest.children() {
-        let is_known = |blob: &Blob| blob.descriptor().digest == descriptor.digest;
-        if blobs.iter().any(is_known) {
-            continue;
-        }
-        let bytes = file(&blob_path(&descriptor.digest))?;
-        let blob = Blob::checked(descriptor.clone(), bytes);
-        blobs.push(blob.map_err(|error| damaged(digest, &error.to_string()))?);
-    }
-    Artifact::new(manifest, blobs).map_err(|error| damaged(digest, &error.to_string()))
+/// What a chunk holds.
+pub(super) fn read_chunk(digest: &Digest, secret: &Json) -> Result<Vec<u8>, StoreError> {
+    data(secret, CHUNK_KEY).ok_or_else(|| damaged(digest, "a chunk is empty"))
 }
 
 /// The bundle that a Secret of the store belongs to.
@@ -191,7 +221,7 @@ fn chunk_name(digest: &Digest, chunk: &[u8]) -> String {
     format!("cairn-bundle-{}-{}", digest.short(), &content.hex()[..32])
 }
 
-fn blob_path(digest: &Digest) -> String {
+pub(super) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}", digest.hex())
 }
 
@@ -218,87 +248,4 @@ fn secret(
 
 fn data(secret: &Json, key: &str) -> Option<Vec<u8>> {
     BASE64.decode(secret["data"][key].as_str()?).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use insta::assert_snapshot;
-
-    use super::*;
-
-    /// Bytes that gzip cannot make small.
-    fn noise(size_bytes: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut hash = Digest::sha256(b"");
-        while bytes.len() < size_bytes {
-            hash = Digest::sha256(hash.hex().as_bytes());
-            bytes.extend(hex::decode(hash.hex()).unwrap());
-        }
-        bytes
-    }
-
-    fn artifact(size_bytes: usize) -> Artifact {
-        let builder = Artifact::builder("application/vnd.example.v1+json")
-            .config("application/json", b"{}".to_vec())
-            .layer("application/octet-stream", noise(size_bytes))
-            .layer("text/plain", b"{}".to_vec());
-        builder.build().unwrap()
-    }
-
-    fn read_back(digest: &Digest, head: &Json, chunks: Vec<Json>) -> Result<Artifact, StoreError> {
-        unpack(digest, &read_head(digest, head)?, chunks)
-    }
-
-    #[test]
-    fn an_artifact_is_read_as_it_was_kept() {
-        for size_bytes in [0, 10, 2_000_000] {
-            let artifact = artifact(size_bytes);
-            let packed = pack(&artifact).unwrap();
-            let chunks: Vec<Json> = packed.chunks("cairn-system").collect();
-            assert_eq!(chunks.len(), size_bytes / MAX_CHUNK_BYTES + 1);
-            for chunk in &chunks {
-                assert_eq!(bundle_of(chunk).as_ref(), Some(artifact.digest()));
-                assert!(!is_head(chunk));
-                assert!(data(chunk, CHUNK_KEY).unwrap().len() <= MAX_CHUNK_BYTES);
-            }
-            let head = packed.head("cairn-system");
-            assert!(is_head(&head));
-            let read = read_back(artifact.digest(), &head, chunks).unwrap();
-            assert_eq!(read, artifact);
-        }
-    }
-
-    #[test]
-    fn damage_is_found() {
-        let artifact = artifact(2_000_000);
-        let packed = pack(&artifact).unwrap();
-        let digest = artifact.digest();
-        let head = packed.head("n");
-        let spoilt = |change: &dyn Fn(&mut Json, &mut Vec<Json>)| {
-            let (mut head, mut chunks) = (head.clone(), packed.chunks("n").collect());
-            change(&mut head, &mut chunks);
-            let error = read_back(digest, &head, chunks).unwrap_err().to_string();
-            error.replace(digest.as_str(), "DIGEST")
-        };
-        let text = |text: &str| BASE64.encode(text);
-        assert_snapshot!(spoilt(&|head, _| head["data"] = json!({})), @"what the cluster keeps of the bundle `DIGEST` is damaged: its head is empty");
-        assert_snapshot!(spoilt(&|head, _| head["data"][HEAD_KEY] = text("{}").into()), @"what the cluster keeps of the bundle `DIGEST` is damaged: its head cannot be read");
-        assert_snapshot!(spoilt(&|_, chunks| chunks[1]["data"] = json!({})), @"what the cluster keeps of the bundle `DIGEST` is damaged: a chunk is empty");
-        assert_snapshot!(spoilt(&|_, chunks| chunks.swap(0, 1)), @"what the cluster keeps of the bundle `DIGEST` is damaged: its chunks were changed");
-        let other = Digest::sha256(b"other");
-        let error = read_back(&other, &head, packed.chunks("n").collect()).unwrap_err();
-        assert!(error.to_string().contains("another bundle's"), "{error}");
-    }
-
-    #[test]
-    fn another_artifact_under_the_same_name_is_refused() {
-        let (wanted, given) = (artifact(10), artifact(40));
-        let packed = pack(&given).unwrap();
-        let head = Head {
-            bundle: wanted.digest().clone(),
-            ..read_head(given.digest(), &packed.head("n")).unwrap()
-        };
-        let error = unpack(wanted.digest(), &head, packed.chunks("n")).unwrap_err();
-        assert!(error.to_string().contains("manifest is another"), "{error}");
-    }
 }

@@ -2,6 +2,7 @@
 //! the last good one and the one before, and the candidate.
 
 mod chunks;
+mod kept;
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,9 @@ use crate::{
     cluster::{Cluster, Listed},
 };
 
-use chunks::{Head, LABEL, bundle_of, damaged, head_name, is_head, pack, read_head, unpack};
+use chunks::{Head, LABEL, bundle_of, damaged, head_name, is_head, pack, read_chunk, read_head};
 pub use chunks::{MAX_CHUNK_BYTES, MAX_KEPT_BYTES, StoreError};
+pub use kept::Kept;
 
 /// Keeps a bundle: its artifact as it is, manifest and blobs. One that is kept already is not written
 /// again. A run that ends forgets all that the journal does not name.
@@ -26,31 +28,32 @@ pub async fn keep(cluster: &Cluster, artifact: &Artifact) -> Result<(), RunError
     }
     // A head that names what is not there would not let itself be changed.
     memory::delete(cluster, &head).await?;
-    let packed = pack(artifact)?;
-    for chunk in packed.chunks(NAMESPACE) {
+    let mut packing = pack(artifact)?;
+    while let Some(chunk) = packing.next_secret(NAMESPACE)? {
         memory::write(cluster, &chunk, "keep the bundle").await?;
     }
-    memory::write(cluster, &packed.head(NAMESPACE), "keep the bundle").await
+    memory::write(cluster, &packing.head(NAMESPACE), "keep the bundle").await
 }
 
 /// A bundle that is kept, checked by its digest; none if it is not kept.
-pub async fn load(cluster: &Cluster, digest: &Digest) -> Result<Option<Artifact>, RunError> {
+pub async fn load(cluster: &Cluster, digest: &Digest) -> Result<Option<Kept>, RunError> {
     let Some(head) = head(cluster, digest).await? else {
         return Ok(None);
     };
     let mut chunks = Vec::new();
     for name in &head.chunks {
         let chunk = cluster.get(&secret_id(name)).await.map_err(reading)?;
-        chunks.push(chunk.ok_or_else(|| damaged(digest, "a chunk is missing"))?);
+        let chunk = chunk.ok_or_else(|| damaged(digest, "a chunk is missing"))?;
+        chunks.push(read_chunk(digest, &chunk)?);
     }
-    Ok(Some(unpack(digest, &head, chunks)?))
+    Ok(Some(kept::unpack(digest, &head, chunks)?))
 }
 
 /// A bundle that is kept, ready to apply; an error if it is not kept.
 pub async fn load_bundle(cluster: &Cluster, digest: &Digest) -> Result<Bundle, RunError> {
-    let artifact = load(cluster, digest).await?;
-    let artifact = artifact.ok_or_else(|| StoreError::NotKept(digest.clone()))?;
-    Ok(BundleReader::read_artifact(artifact.manifest(), &artifact)?)
+    let kept = load(cluster, digest).await?;
+    let kept = kept.ok_or_else(|| StoreError::NotKept(digest.clone()))?;
+    Ok(BundleReader::read_artifact(kept.manifest(), &kept)?)
 }
 
 /// The bundles that are kept.
