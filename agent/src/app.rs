@@ -34,6 +34,9 @@ use crate::{
 
 /// The Lease that replicas agree on a leader by.
 const LEASE: &str = "cairn-agent";
+/// How many requests to the API server are under way at once: each connection takes memory for as long as it
+/// is kept.
+const REQUESTS: usize = 8;
 
 /// An agent that is ready to run.
 #[derive(Debug)]
@@ -57,7 +60,11 @@ impl App {
         clock: Clock,
     ) -> Result<Self> {
         let source = settings.source()?;
-        let cluster = Cluster::connect(access, Pace::default()).await?;
+        let pace = Pace {
+            concurrency: REQUESTS,
+            ..Pace::default()
+        };
+        let cluster = Cluster::connect(access, pace).await?;
         let client = client(&settings, environment)?;
         let listener = match settings.listen {
             Some(address) => {

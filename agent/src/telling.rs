@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use cairn_runner::cluster::Cluster;
 use cairn_spec::agent::{ClusterIdentity, Metrics};
 use serde_json::Value as Json;
+use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
     observed::{Observed, drifts, what},
-    report::{Reporter, Syncing, describe_drift, fitted},
+    report::{Pressing, Reporter, Syncing, describe_drift, fitted},
 };
 
 /// Finds out what is told.
@@ -42,6 +43,11 @@ impl Telling {
             drifted.map(|(object, (_, verdict))| (object, what(verdict), drifts(verdict)));
         describe_drift(&mut status, drifted);
         fitted(status).1
+    }
+
+    /// What is to be told at once when it changes.
+    pub fn pressing(&self) -> watch::Receiver<Pressing> {
+        self.reporter.pressing()
     }
 
     /// What was measured since the last time.

@@ -1,9 +1,11 @@
-"""Applies and plans objects with two commands in turn: measure.py CAIRN KUBE KUBECTL OBJECTS ROUNDS"""
+"""Applies and plans objects with two commands in turn: measure.py CAIRN DRIVE KUBE KUBECTL OBJECTS ROUNDS"""
 
+import base64
 import hashlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import statistics
 import subprocess
@@ -15,6 +17,8 @@ import time
 TIMEOUT_S = 600
 # How large the text of each object is, in bytes.
 TEXT_BYTES = 500
+# How many requests the runner makes at once.
+AT_ONCE = 32
 
 
 def digest(data):
@@ -98,18 +102,100 @@ print(time.perf_counter() - began, usage.ru_maxrss / 1024, os.waitstatus_to_exit
 """
 
 
-def timed(command, environment):
-    """Seconds, and MiB at the peak, of a command from start to exit."""
+def timed(command, environment, code="0"):
+    """Seconds, and MiB at the peak, of a command from start to exit; it ends with this code."""
     starter = [sys.executable, "-I", "-S", "-c", STARTER, *map(str, command)]
     with tempfile.TemporaryFile() as said:
         printed = subprocess.run(
             starter, env=environment, stdout=subprocess.PIPE, stderr=said, timeout=TIMEOUT_S, check=True, text=True
         ).stdout
-        seconds, memory, code = printed.split()
-        if code != "0":
+        seconds, memory, ended = printed.split()
+        if ended != code:
             said.seek(0)
             raise SystemExit(f"error: {command}: {said.read().decode()[-2000:]}")
     return float(seconds), float(memory)
+
+
+def raw(kubectl, count, scratch, environment):
+    """Seconds that the requests of an apply alone take, so many at once as the runner makes: what nobody can do without."""
+    place = "raw"
+    timed([kubectl, "create", "namespace", place], environment)
+    view = [kubectl, "config", "view", "--raw", "--flatten", "-o", "json"]
+    config = json.loads(subprocess.run(view, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    known = {
+        "cacert": cluster["certificate-authority-data"],
+        "cert": user["client-certificate-data"],
+        "key": user["client-key-data"],
+    }
+    for option, data in known.items():
+        (scratch / option).write_bytes(base64.b64decode(data))
+    lines = []
+    for index in range(count):
+        content = config_map(f"c{index}", place, "x" * TEXT_BYTES)
+        path = f"/api/v1/namespaces/{place}/configmaps/c{index}"
+        lines += [
+            f'url = "{cluster["server"]}{path}?fieldManager=raw&fieldValidation=Strict&force=true"',
+            'request = "PATCH"', 'header = "content-type: application/apply-patch+yaml"', "http1.1", "fail",
+            f"data = {json.dumps(json.dumps(content))}", 'output = "/dev/null"',
+            *(f'{option} = "{scratch / option}"' for option in known), "next",
+        ]
+    (scratch / "curl").write_text("\n".join(lines[:-1]))
+    curl = shutil.which("curl")
+    return timed([curl, "-s", "-Z", "--parallel-max", str(AT_ONCE), "-K", scratch / "curl"], environment)
+
+
+class Watcher:
+    """The runner watching over a bundle, which puts back what somebody else changes."""
+
+    def __init__(self, drive, folder, environment):
+        self.process = subprocess.Popen([drive, "watch", folder], env=environment, stdout=subprocess.PIPE, text=True)
+        self.expect("watching")
+
+    def expect(self, line):
+        said = self.process.stdout.readline().strip()
+        if said != line:
+            raise SystemExit(f"error: the runner said `{said}` instead of `{line}`")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def drift(programs, folders, kubectl_files, environment):
+    """Seconds from when somebody has changed a field until it is noticed, and until it is put back: by a runner that
+    watches, and by `kubectl diff` and `kubectl apply` of the same objects."""
+    _, drive, _, kubectl = programs
+    name = "c7"
+
+    def change(place):
+        patch = ["patch", "configmap", name, "-n", place, "--field-manager=somebody", "-p", '{"data":{"a":"2"}}']
+        timed([kubectl, *patch], environment)
+        return time.perf_counter()
+
+    def put_back(place):
+        get = [kubectl, "get", "configmap", name, "-n", place, "-o", "jsonpath={.data.a}"]
+        value = subprocess.run(get, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
+        if value != "1":
+            raise SystemExit(f"error: {place}/{name} has `{value}`")
+
+    watcher = Watcher(drive, folders["ours"], environment)
+    try:
+        began = change("ours")
+        watcher.expect(f"detected {name}")
+        detected = time.perf_counter() - began
+        watcher.expect(f"corrected {name}")
+        ours = {"drift, detected": detected, "drift, corrected": time.perf_counter() - began}
+        put_back("ours")
+    finally:
+        watcher.end()
+    change("theirs")
+    # What differs is no failure, but has a code of its own.
+    detected, memory = timed([kubectl, "diff", *kubectl_files], environment, code="1")
+    corrected, more = timed([kubectl, "apply", *kubectl_files], environment)
+    put_back("theirs")
+    theirs = {"drift, detected": detected, "drift, corrected": detected + corrected}
+    return {name: [(ours[name], 0), (theirs[name], max(memory, more))] for name in ours}
 
 
 def row(name, ours, theirs):
@@ -118,41 +204,47 @@ def row(name, ours, theirs):
     ratios = [their[0] / our[0] for our, their in zip(ours, theirs)]
     print(
         f"| {name} | {seconds[0] * 1000:,.0f} ms | {seconds[1] * 1000:,.0f} ms "
-        f"| {statistics.median(ratios):.1f}× ({min(ratios):.1f} to {max(ratios):.1f}) | {memory[0]:.0f} | {memory[1]:.0f} |",
+        f"| {statistics.median(ratios):.1f}× ({min(ratios):.1f} to {max(ratios):.1f}) "
+        f"| {f'{memory[0]:.0f}' if memory[0] else ''} | {memory[1]:.0f} |",
         flush=True,
     )
 
 
 def round_of(programs, count, number, scratch):
     """Both commands in a cluster that is new, by what they do: who comes first in one round comes second in the next."""
-    cairn, kube, kubectl = programs
+    cairn, _, kube, kubectl = programs
     cluster = Cluster(kube, scratch / "kube")
     environment = {**os.environ, "KUBECONFIG": cluster.kubeconfig, "HOME": str(scratch)}
     try:
         for place in ("warm", "ours", "theirs"):
             objects = [config_map(f"c{index}", place, "x" * TEXT_BYTES) for index in range(count)]
             write_bundle(scratch / place, place, objects)
-        files = {place: ["--server-side", "-R", "-f", str(scratch / place / "manifests")] for place in ("warm", "theirs")}
+        files = {
+            place: ["--server-side", "--force-conflicts", "-R", "-f", str(scratch / place / "manifests")]
+            for place in ("warm", "theirs")
+        }
         # What the first requests pay for all.
         timed([kubectl, "create", "namespace", "theirs"], environment)
-        timed([kubectl, "apply", "--force-conflicts", *files["warm"]], environment)
+        timed([kubectl, "apply", *files["warm"]], environment)
         timed([cairn, "plan", scratch / "ours"], environment)
-        apply = ([cairn, "apply", scratch / "ours"], [kubectl, "apply", "--force-conflicts", *files["theirs"]])
-        plan = ([cairn, "plan", scratch / "ours"], [kubectl, "diff", "--force-conflicts", *files["theirs"]])
+        apply = ([cairn, "apply", scratch / "ours"], [kubectl, "apply", *files["theirs"]])
+        plan = ([cairn, "plan", scratch / "ours"], [kubectl, "diff", *files["theirs"]])
         samples = {}
         for name, commands in {"apply, new": apply, "plan, unchanged": plan, "apply, unchanged": apply}.items():
             pair = [None, None]
             for which in (0, 1) if number % 2 else (1, 0):
                 pair[which] = timed(commands[which], environment)
             samples[name] = pair
-        return samples
+        samples["apply, new, the requests alone"] = [raw(kubectl, count, scratch, environment), samples["apply, new"][1]]
+        folders = {place: scratch / place for place in ("ours", "theirs")}
+        return samples | drift(programs, folders, files["theirs"], environment)
     finally:
         cluster.end()
 
 
 def large(programs, scratch):
     """What a bundle of 10 MB takes."""
-    cairn, kube, _ = programs
+    cairn, _, kube, _ = programs
     objects = [config_map(f"c{index}", "large", os.urandom(5_000).hex()) for index in range(1_000)]
     write_bundle(scratch / "large", "large", objects)
     cluster = Cluster(kube, scratch / "kube")

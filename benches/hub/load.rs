@@ -182,7 +182,9 @@ async fn lead(agents: usize, folder: &Path) -> Result<()> {
     lead.change_single_ones(&server.hub).await?;
     lead.change_all(&server.hub).await?;
     let server = lead.restart(server, port).await?;
-    let server = lead.crash(server, port).await?;
+    let server = lead.crash(server, port, "crash").await?;
+    // Whether memory grows with each.
+    let server = lead.crash(server, port, "crash-again").await?;
     let whole = json!({"peakRssMiB": memory_mib("VmHWM")?, "cpuSeconds": cpu_s()?});
     lead.figures.insert("whole", whole);
     lead.phase("end")?;
@@ -286,13 +288,13 @@ impl Lead<'_> {
     }
 
     /// The way a crash goes: every connection breaks at the same time.
-    async fn crash(&mut self, server: Server, port: u16) -> Result<Server> {
-        self.phase("crash")?;
+    async fn crash(&mut self, server: Server, port: u16, name: &'static str) -> Result<Server> {
+        self.phase(name)?;
         let since_ms = SystemClock.unix_ms();
         let Server { runtime, hub, .. } = server;
         drop(hub);
         runtime.shutdown_background();
-        self.begin_again(port, since_ms, "crash").await
+        self.begin_again(port, since_ms, name).await
     }
 
     async fn begin_again(
@@ -305,9 +307,9 @@ impl Lead<'_> {
         all_heard(&server.hub, self.agents, since_ms).await?;
         #[expect(clippy::cast_precision_loss, reason = "figures are rounded anyway")]
         let seconds = (SystemClock.unix_ms() - since_ms) as f64 / 1_000.0;
+        sleep(SETTLE).await;
         let back = json!({"allBackSeconds": seconds, "rssMiB": memory_mib("VmRSS")?});
         self.figures.insert(name, back);
-        sleep(SETTLE).await;
         Ok(server)
     }
 }
@@ -377,6 +379,8 @@ fn cpu_s() -> Result<f64> {
 struct Seen {
     syncs: u64,
     delays_us: Vec<u64>,
+    /// How long syncs took beside the time that they were held.
+    latencies_us: Vec<u64>,
     /// Answers that are errors, by code.
     problems: BTreeMap<String, u64>,
     /// Connections that broke or could not be made.
@@ -462,12 +466,15 @@ async fn watch(
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let total = load(&hub.traffic.sent) + load(&hub.traffic.received);
         let hours = began.elapsed().as_secs_f64() / 3_600.0;
-        let mut delays = seen.delays_us;
+        let (mut delays, mut latencies) = (seen.delays_us, seen.latencies_us);
         delays.sort_unstable();
-        let percentile = |percent: usize| {
-            let at = (delays.len() * percent).div_ceil(100).saturating_sub(1);
-            delays.get(at).map(|delay_us| *delay_us / 1_000)
+        latencies.sort_unstable();
+        let percentile_ms = |sorted_us: &[u64], percent: usize| {
+            let at = (sorted_us.len() * percent).div_ceil(100).saturating_sub(1);
+            sorted_us.get(at).map(|time_us| *time_us / 1_000)
         };
+        let percentile = |percent| percentile_ms(&delays, percent);
+        let latency = |percent| percentile_ms(&latencies, percent);
         #[expect(clippy::cast_precision_loss, reason = "figures are rounded anyway")]
         let bytes_per_hour = (total - bytes) as f64 / agents as f64 / hours;
         figures.insert(
@@ -476,6 +483,7 @@ async fn watch(
                 "seconds": began.elapsed().as_secs_f64(), "syncs": seen.syncs, "broken": seen.broken, "problems": seen.problems,
                 "bytesPerAgentAndHour": bytes_per_hour,
                 "delivered": delays.len(), "p50Ms": percentile(50), "p99Ms": percentile(99), "maxMs": percentile(100),
+                "syncP50Ms": latency(50), "syncP99Ms": latency(99), "syncMaxMs": latency(100),
             }),
         );
         (phase, began, bytes) = (now, Instant::now(), total);
@@ -525,8 +533,16 @@ async fn live(
             wait_s: 30,
             ..Sync::default()
         };
+        let began = Instant::now();
         match agent.sync(sync).await {
             Ok(Ok(answer)) => {
+                if let Some(held_ms) = answer.held_ms {
+                    let took = began
+                        .elapsed()
+                        .saturating_sub(Duration::from_millis(held_ms));
+                    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                    watching.note(|seen| seen.latencies_us.push(took_us));
+                }
                 backoff_s = BACKOFF_S.0;
                 base = (!answer.need_full).then_some(revision);
                 if let Some(delay_us) = delay_us(&answer) {

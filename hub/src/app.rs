@@ -128,7 +128,8 @@ async fn serve(
     let time = Duration::from_secs(limits.handshake_timeout_s);
     // Boxed, so that nothing of a handshake is held while the connection lives.
     match timeout(time, Box::pin(tls.accept(stream))).await {
-        Ok(Ok(stream)) => speak(stream, router, &limits, watcher).await,
+        // Futures hold what moves through them more than once, and this is large.
+        Ok(Ok(stream)) => speak(Box::new(stream), router, &limits, watcher).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

@@ -15,6 +15,7 @@ use cairn_spec::{
     merge_patch,
 };
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use crate::{Contact, Error, Hub, Report, authentication::Caller, roster::Live};
 
@@ -39,7 +40,10 @@ impl Hub {
         let live = Arc::clone(&caller.live);
         let wait = Duration::from_secs(u64::from(sync.wait_s.min(MAX_WAIT_S)));
         let waiting = Box::pin(self.take_in(&live, sync)).await?;
-        Ok(self.hold(&live, &waiting, wait).await)
+        let began = Instant::now();
+        let mut answer = self.hold(&live, &waiting, wait).await;
+        answer.held_ms = u64::try_from(began.elapsed().as_millis()).ok();
+        Ok(answer)
     }
 
     /// Takes in what the agent says.
@@ -213,6 +217,7 @@ impl Hub {
             commands,
             need_full: waiting.need_full,
             transitions_up_to: waiting.transitions_up_to,
+            held_ms: None,
             next: self.next(),
         };
         (answer, says_something)

@@ -4,8 +4,10 @@
 //! stays enforced, and what happens is kept for later.
 
 mod content;
+mod haste;
 mod identity;
 mod join;
+mod news;
 mod session;
 mod sync;
 mod wire;

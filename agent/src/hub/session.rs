@@ -131,6 +131,14 @@ impl Session {
         sync
     }
 
+    /// A request was given up while the hub held it, so it most likely has what that said. If it has not, it
+    /// asks for all of it.
+    pub fn given_up(&mut self, sent: &Sync) {
+        if sent.status_revision == self.status.0 && sent.status_revision > 0 {
+            self.known = Some(self.status.clone());
+        }
+    }
+
     /// Takes an answer to a request; gives the commands that are to be done now.
     pub fn answered(&mut self, sent: &Sync, answer: &SyncAnswer) -> Vec<Command> {
         self.done.retain(|id| !sent.done_commands.contains(id));
@@ -220,6 +228,18 @@ mod tests {
         session.answered(&sent, &answer());
         assert!(session.has_news());
         assert_eq!(request(&mut session).status, Some(json!({"a": 2})));
+    }
+
+    #[test]
+    fn what_a_held_request_said_is_not_said_again() {
+        let mut session = Session::new("boot".to_owned());
+        session.set_status(json!({"a": 1}));
+        let held = request(&mut session);
+        session.given_up(&held);
+        session.set_status(json!({"a": 2}));
+        let next = request(&mut session);
+        assert_eq!((next.status, next.base_revision), (None, Some(1)));
+        assert_eq!(next.delta, Some(json!({"a": 2})));
     }
 
     #[test]

@@ -10,12 +10,15 @@ use cairn_runner::{
 };
 use cairn_spec::{
     Digest, Envelope,
-    agent::{CommandKind, DesiredState, Keyring, Phase, ProblemCode, Sync, SyncAnswer, Transition},
+    agent::{
+        CommandKind, DesiredState, Keyring, Metrics, Phase, ProblemCode, Sync, SyncAnswer,
+        Transition,
+    },
 };
 use rand::RngExt as _;
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +27,7 @@ use super::{
     content::{FetchError, fetch},
     identity::{IdentityError, is_renewal_due},
     join::{Introduction, JoinError, Joining, register, renew},
+    news::{News, Told},
     wire::{Asker, Question},
 };
 use crate::{
@@ -42,8 +46,6 @@ use crate::{
 
 /// A sample of figures is sent this often.
 const METRICS_EVERY: Duration = Duration::from_mins(1);
-/// Changes often come several at a time: they are reported together.
-const REPORT_AFTER: Duration = Duration::from_secs(1);
 /// Whether there is another token to join with is looked at this often.
 const TOKEN_EVERY: Duration = Duration::from_mins(1);
 /// After an error that only people can mend.
@@ -198,7 +200,7 @@ impl HubFollower {
         &mut self,
         state: &mut State,
         session: &mut Session,
-        (backoff, told): (&mut Backoff, &mut String),
+        (backoff, told_text): (&mut Backoff, &mut String),
     ) -> Result<std::convert::Infallible, SyncError> {
         let mut identity = if let Some(identity) = Identity::read(&self.cluster).await? {
             identity
@@ -214,7 +216,11 @@ impl HubFollower {
             wire = self.wire(&identity)?;
         }
         let spread: f64 = rand::random();
-        let mut metrics_due = Instant::now();
+        let mut figures = Figures {
+            due: Instant::now(),
+            latency_ms: None,
+        };
+        let mut news = News::new(self.telling.pressing());
         loop {
             let joined = identity.joined().ok_or(IdentityError::Certificate)?.clone();
             let now = written_time(self.clock.now());
@@ -223,52 +229,73 @@ impl HubFollower {
                 continue;
             }
             self.spool(state);
+            news.begin();
             session.set_status(self.telling.status());
-            let metrics = (Instant::now() >= metrics_due).then(|| {
-                metrics_due = Instant::now() + METRICS_EVERY;
-                let syncing = Syncing {
-                    latency_ms: None,
-                    clock_skew_s: Some(-wire.ahead_s()),
-                };
-                self.telling.metrics(syncing)
-            });
+            let metrics = figures.due(&self.telling, &wire);
             let missing = self.missing.borrow_and_update().clone();
             if let Some(bundle) = missing {
                 self.bring_again(&mut wire, &identity, &bundle).await?;
             }
+            let observations = self.observed.now();
             let sync = session.request(Report {
-                observations: &self.observed.now(),
+                observations: &observations,
                 generation: state.generation,
                 keyring_generation: joined.keyring.generation,
                 metrics,
                 spool: &state.spool,
                 wait_s: joined.intervals.wait_s,
             });
-            let answer = match self.sync(&mut wire, &identity, &sync).await {
+            let began = Instant::now();
+            let told = Told::of(&observations);
+            let answer = match self
+                .sync(&mut wire, &identity, (&sync, told), &mut news)
+                .await
+            {
                 Ok(Some(answer)) => answer,
                 // There is something to report.
-                Ok(None) => continue,
-                Err(error) => match error.code() {
-                    Some(ProblemCode::CertificateExpired) => {
-                        self.renew(&mut wire, &mut identity).await?;
-                        continue;
-                    }
-                    Some(ProblemCode::Revoked) if self.has_another_token(&joined.token_id) => {
-                        tracing::warn!("the agent was revoked, and joins again with another token");
-                        identity.leave()?;
-                        identity.write(&self.cluster).await?;
-                        return Err(error.into());
-                    }
-                    _ => return Err(error.into()),
-                },
+                Ok(None) => {
+                    session.given_up(&sync);
+                    news.came();
+                    continue;
+                }
+                Err(error) => {
+                    self.failed(error, &mut wire, &mut identity).await?;
+                    continue;
+                }
             };
+            figures.latency_ms = answer.held_ms.map(|held_ms| {
+                let took = began
+                    .elapsed()
+                    .saturating_sub(Duration::from_millis(held_ms));
+                u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+            });
             backoff.succeeded();
-            if !told.is_empty() {
+            if !told_text.is_empty() {
                 tracing::info!("the hub is there again");
-                told.clear();
+                told_text.clear();
             }
             self.take(session, state, (&mut wire, &mut identity), (&sync, answer))
                 .await?;
+        }
+    }
+
+    /// Does what an error asks for, if there is anything; otherwise it is given back.
+    async fn failed(
+        &self,
+        error: WireError,
+        wire: &mut Wire,
+        identity: &mut Identity,
+    ) -> Result<(), SyncError> {
+        let token = identity.joined().map_or("", |joined| &joined.token_id);
+        match error.code() {
+            Some(ProblemCode::CertificateExpired) => self.renew(wire, identity).await,
+            Some(ProblemCode::Revoked) if self.has_another_token(token) => {
+                tracing::warn!("the agent was revoked, and joins again with another token");
+                identity.leave()?;
+                identity.write(&self.cluster).await?;
+                Err(error.into())
+            }
+            _ => Err(error.into()),
         }
     }
 
@@ -332,7 +359,8 @@ impl HubFollower {
         &self,
         wire: &mut Wire,
         identity: &Identity,
-        sync: &Sync,
+        (sync, told): (&Sync, Told),
+        news: &mut News,
     ) -> Result<Option<SyncAnswer>, WireError> {
         let request = |error: IdentityError| WireError::Request(error.to_string());
         let key = identity.key().map_err(request)?;
@@ -345,24 +373,7 @@ impl HubFollower {
         };
         let held = Duration::from_secs(sync.wait_s.into());
         let question = Question::post("/agent/v1/sync", sync, held)?;
-        let reported = (sync.phase, sync.applied.clone());
-        let mut missing = self.missing.clone();
-        let news = async {
-            let soon = Instant::now() + REPORT_AFTER;
-            loop {
-                tokio::select! {
-                    () = self.observed.changed() => {}
-                    changed = missing.changed() => if changed.is_err() {
-                        return std::future::pending().await;
-                    }
-                }
-                sleep_until(soon).await;
-                let now = self.observed.now();
-                if (now.phase, now.applied) != reported || self.observed.has_happenings() {
-                    return;
-                }
-            }
-        };
+        let news = news.wait(&self.observed, self.missing.clone(), &told);
         tokio::select! {
             answer = wire.ask(asker, &question) => Ok(Some(answer?.json()?)),
             () = news => Ok(None),
@@ -572,6 +583,27 @@ impl HubFollower {
             });
         }
         is_news
+    }
+}
+
+/// Figures that go with a request now and then.
+struct Figures {
+    due: Instant,
+    /// How long the last exchange took beside the time that it was held.
+    latency_ms: Option<u64>,
+}
+
+impl Figures {
+    fn due(&mut self, telling: &Telling, wire: &Wire) -> Option<Metrics> {
+        let now = Instant::now();
+        if now < self.due {
+            return None;
+        }
+        self.due = now + METRICS_EVERY;
+        Some(telling.metrics(Syncing {
+            latency_ms: self.latency_ms,
+            clock_skew_s: Some(-wire.ahead_s()),
+        }))
     }
 }
 

@@ -12,6 +12,7 @@ mod metadata;
 mod node;
 mod observed;
 mod pod;
+mod pressing;
 mod quantity;
 mod reporter;
 mod usage;
@@ -20,4 +21,5 @@ mod workload;
 
 pub use cut::fitted;
 pub use layers::describe_drift;
+pub use pressing::Pressing;
 pub use reporter::{Reporter, Syncing};

@@ -17,7 +17,7 @@ use cairn_spec::{
 };
 use jiff::Timestamp;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{sleep, timeout},
 };
 
@@ -29,6 +29,7 @@ use super::{
     node::NodeView,
     observed::{Observed, reported, take},
     pod::PodView,
+    pressing::Pressing,
     usage::Samples,
     warning::EventView,
     workload::WorkloadKind,
@@ -65,6 +66,7 @@ pub struct Reporter {
     /// The run that was seen last: when it goes on, layers are looked at.
     run: Mutex<Option<Run>>,
     look: Notify,
+    pressing: watch::Sender<Pressing>,
 }
 
 /// What the agent knows of its exchange with the hub.
@@ -91,6 +93,7 @@ impl Reporter {
             requests,
             run: Mutex::default(),
             look: Notify::new(),
+            pressing: watch::Sender::default(),
         }
     }
 
@@ -98,6 +101,7 @@ impl Reporter {
     pub async fn run(&self) -> Infallible {
         let nodes = self.follow::<NodeView>(("", "Node"), |observed, event| {
             take(&mut observed.nodes, event, |it| &it.key);
+            self.press(observed);
         });
         let pods = self.follow::<PodView>(("", "Pod"), |observed, event| {
             take(&mut observed.pods, event, |it| &it.key);
@@ -113,6 +117,7 @@ impl Reporter {
                 });
                 if observed.lacking() != before {
                     self.look.notify_one();
+                    self.press(observed);
                 }
             })
         });
@@ -177,6 +182,21 @@ impl Reporter {
                 api_requests_per_minute: per_minute / elapsed_s,
             },
         }
+    }
+
+    /// What is to be told at once when it changes.
+    pub fn pressing(&self) -> watch::Receiver<Pressing> {
+        self.pressing.subscribe()
+    }
+
+    /// Tells whoever reports when something is not as it was.
+    fn press(&self, observed: &Observed) {
+        let now = observed.pressing();
+        self.pressing.send_if_modified(|told| {
+            let is_news = *told != now;
+            *told = now;
+            is_news
+        });
     }
 
     fn observed(&self) -> MutexGuard<'_, Observed> {
@@ -263,7 +283,10 @@ impl Reporter {
         loop {
             match status(&self.cluster).await {
                 Ok(seen) => {
-                    self.observed().take_layers(&seen);
+                    let mut observed = self.observed();
+                    observed.take_layers(&seen);
+                    self.press(&observed);
+                    drop(observed);
                     self.note(LAYERS, None);
                 }
                 Err(error) => self.note(LAYERS, Some(&error)),

@@ -1,6 +1,10 @@
 //! With a hub: joining, what it may not do, and what happens while it is away.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use cairn_agent::{
@@ -14,7 +18,9 @@ use cairn_hub::{
 use cairn_oci::{Client, Options, PrivateKey, key, keyring::seal_desired_state};
 use cairn_spec::{
     Digest, Timestamp,
-    agent::{Audience, BundleSource, DesiredState, Keyring, Phase, Policy, Status},
+    agent::{
+        Audience, BundleSource, DesiredState, Keyring, Phase, Policy, Status, limits::MAX_WAIT_S,
+    },
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -27,6 +33,10 @@ use crate::{
 };
 
 const DAY_S: u64 = 86_400;
+/// How long agents of [`HubProcess`] are held.
+const HELD: Duration = Duration::from_secs(MAX_WAIT_S as u64);
+/// Leaves the shop without a pod that runs.
+const CRASHING: &str = r#"patch deployment -n shop web -p {"spec":{"strategy":{"type":"Recreate","rollingUpdate":null},"template":{"spec":{"containers":[{"name":"main","image":"example.org/web:2-crashes"}]}}}}"#;
 
 /// A hub that comes and goes, with what it remembers.
 struct HubProcess {
@@ -80,6 +90,7 @@ impl HubProcess {
             Authority::from_pem(&self.authority)?,
         );
         config.clock = Arc::<ManualClock>::clone(&self.clock);
+        config.settings.wait_s = MAX_WAIT_S;
         config.content = Some(Arc::new(RegistryContent::new(Client::new(
             Options::default(),
         )?)));
@@ -131,6 +142,17 @@ async fn only_agent(hub: &Hub) -> Result<AgentView> {
     let agents = hub.agents(None, 2).await?;
     let agent = agents.into_iter().next().context("nobody has joined")?;
     Ok(hub.agent(&agent.record.id).await?)
+}
+
+/// How the objects of a layer are, as the hub was told.
+async fn health_of(hub: &Hub, layer: &str) -> Result<String> {
+    let status = only_agent(hub).await?.status.context("no status")?;
+    let status: Status = serde_json::from_slice(&status)?;
+    let layer = status
+        .layers
+        .get(&layer.parse()?)
+        .context("no such layer")?;
+    Ok(format!("{:?}", layer.health))
 }
 
 /// The cluster is told of, and what the agent has brought.
@@ -226,6 +248,56 @@ async fn a_hub_cannot_make_a_cluster_run_what_its_own_keyring_has_not_signed() -
                     })
                     .await?;
                     assert!(world.kubectl("get namespace shop").is_err());
+                    Ok(())
+                })
+                .await
+            })
+            .await
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn what_breaks_is_told_before_the_request_that_is_held_has_ended() -> Result<()> {
+    World::with(async |mut world, _registry| {
+        let bundle = world.publish(&shop("example.org/web:1", "a"), &[]).await?;
+        let hub = HubProcess::new(&mut world).await?;
+        let (world, hub) = (&world, &hub);
+        world
+            .agent(async |observed| {
+                hub.serving(async |served| {
+                    hub.prepare(world, &served).await?;
+                    eventually_async(async || Ok(served.agents(None, 2).await?.len() == 1)).await?;
+                    let policy = serde_json::from_value(json!({"drift": {"default": "report"}}))?;
+                    let state = DesiredState {
+                        policy,
+                        ..hub.state(world, 1, &bundle)?
+                    };
+                    served
+                        .offer(seal_desired_state(&state, [&hub.key])?)
+                        .await?;
+                    until(&observed, "the bundle", runs(&bundle)).await?;
+                    eventually_async(async || {
+                        Ok(health_of(&served, "web").await? == r#"{"Current": 1}"#)
+                    })
+                    .await?;
+                    world
+                        .kubectl(r#"patch configmap -n shop settings -p {"data":{"value":"b"}}"#)?;
+                    let changed = Instant::now();
+                    eventually_async(async || {
+                        let status = only_agent(&served).await?.status.context("no status")?;
+                        let status: Status = serde_json::from_slice(&status)?;
+                        Ok(status.drift.items.len() == 1)
+                    })
+                    .await?;
+                    world.kubectl(CRASHING)?;
+                    eventually_async(async || {
+                        Ok(health_of(&served, "web").await? != r#"{"Current": 1}"#)
+                    })
+                    .await?;
+                    // The agent asks to be held for longer than that.
+                    assert!(changed.elapsed() < HELD, "{:?}", changed.elapsed());
                     Ok(())
                 })
                 .await

@@ -5,10 +5,7 @@ use cairn_spec::ObjectId;
 use http::Method;
 use serde_json::Value;
 
-use super::{
-    Cluster, ClusterError, Conflict,
-    request::{Call, JSON},
-};
+use super::{Cluster, ClusterError, Conflict, Listed, is_built_in, request::Call};
 use crate::inventory::FIELD_MANAGER;
 
 /// Whether anything is written.
@@ -40,6 +37,16 @@ pub enum Applied {
     Conflicts(Vec<Conflict>),
 }
 
+/// Whether the API server has to look for fields that it does not know. A server-side apply of a built-in kind
+/// fails for them anyhow, and to look once more costs a tenth of the request.
+fn validation(id: &ObjectId) -> &'static str {
+    if is_built_in(id.group()) {
+        "Ignore"
+    } else {
+        "Strict"
+    }
+}
+
 impl Cluster {
     /// Applies an object, with the fields it has and no others.
     pub async fn apply(
@@ -49,12 +56,25 @@ impl Cluster {
         mode: Mode,
         force: Force,
     ) -> Result<Applied, ClusterError> {
+        self.apply_answering(id, object, (mode, force), Listed::Whole)
+            .await
+    }
+
+    /// The same where no more than so much of the object needs to come back.
+    pub async fn apply_answering(
+        &self,
+        id: &ObjectId,
+        object: &Value,
+        (mode, force): (Mode, Force),
+        answer: Listed,
+    ) -> Result<Applied, ClusterError> {
         let resource = self.resource_of(id).await?;
         let call = Call {
             method: Method::PATCH,
             path: format!(
-                "{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force={}{}",
+                "{}?fieldManager={FIELD_MANAGER}&fieldValidation={}&force={}{}",
                 resource.path_of(id),
+                validation(id),
                 force == Force::Take,
                 if mode == Mode::DryRun {
                     "&dryRun=All"
@@ -62,7 +82,7 @@ impl Cluster {
                     ""
                 },
             ),
-            accept: JSON,
+            accept: answer.accept_one(),
             content_type: "application/apply-patch+yaml",
             // JSON is YAML.
             body: Bytes::from(object.to_string()),

@@ -49,7 +49,8 @@ pub use watch::{Event, Watch};
 /// How requests are made.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// How many requests are under way at once.
+    /// How many requests are under way at once, each on a connection of its own. An API server gives one
+    /// client dozens of places before it lets others go first.
     pub concurrency: usize,
     /// How long one attempt may take.
     pub request_timeout: Duration,
@@ -60,7 +61,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            concurrency: 8,
+            concurrency: 32,
             request_timeout: Duration::from_secs(30),
             patience: Duration::from_mins(2),
         }
@@ -79,6 +80,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// How many requests are under way at once.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.pace.concurrency.max(1)
+    }
+
     /// The requests that were made until now, without watches.
     pub fn requests(&self) -> Requests {
         self.meter.read()

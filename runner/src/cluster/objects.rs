@@ -35,7 +35,7 @@ pub fn id_of(object: &Value) -> ObjectId {
     }
 }
 
-/// How much of each object a list has.
+/// How much of each object an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
     /// All of it.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     bundle::{Layer, StageObjects},
     cluster::{
-        Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Mode, Presence,
+        Applied, Awaited, Cluster, ClusterError, Deletion, Force, Judged, Listed, Mode, Presence,
         Propagation, now, owned_fields, presence_of,
     },
     health::{holds_only_data, rule_for},
@@ -22,8 +22,9 @@ use crate::{
     rollback::stays,
 };
 
-/// How many objects are applied at once; the cluster has a limit of its own, too.
-const CONCURRENCY: usize = 8;
+/// Answers come in order, so for each request under way there is one more object that may wait for a slow
+/// one before it.
+const AHEAD: usize = 2;
 /// How often an object that is being deleted is looked at.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// An object that was deleted to be made anew is waited for this many times.
@@ -149,7 +150,7 @@ async fn apply_all(
         let presence = present.get(&id);
         apply_one(context, applying, (id, object), (inventory, presence))
     });
-    let mut answers = stream::iter(asked).buffered(CONCURRENCY);
+    let mut answers = stream::iter(asked).buffered(AHEAD * context.cluster.concurrency());
     let (mut done, mut failure) = (Vec::new(), None);
     // What is under way is brought to its end, so that it is written down.
     while let Some(answer) = answers.next().await {
@@ -230,7 +231,14 @@ async fn apply_one(
         _ => Ok(None),
     };
     let live = live.map_err(|source| failed(applying, &id, source))?;
-    let (live, outcome) = write(cluster, &id, &candidate.beside(live.as_ref()), presence)
+    // What is not waited for is known by its metadata.
+    let answer = if is_waited_for(applying.layer, &id) {
+        Listed::Whole
+    } else {
+        Listed::Metadata
+    };
+    let object_now = candidate.beside(live.as_ref());
+    let (live, outcome) = write(cluster, &id, &object_now, presence, answer)
         .await
         .map_err(|source| failed(applying, &id, source))?;
     Ok(done(Some(live), outcome))
@@ -273,14 +281,16 @@ async fn wait_until_gone(
     }
 }
 
-/// Writes an object, taking what it wants from other managers.
+/// Writes an object, taking what it wants from other managers; gives so much of what is there then.
 pub(super) async fn write(
     cluster: &Cluster,
     id: &ObjectId,
     object: &Json,
     presence: Option<&Presence>,
+    answer: Listed,
 ) -> Result<(Json, Outcome), ClusterError> {
-    let applied = cluster.apply(id, object, Mode::Write, Force::Take).await;
+    let how = (Mode::Write, Force::Take);
+    let applied = cluster.apply_answering(id, object, how, answer).await;
     match applied {
         Ok(Applied::Created(live)) => Ok((live, Outcome::Created)),
         Ok(Applied::Merged(live)) => {

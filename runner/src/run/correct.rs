@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cairn_spec::{Digest, LayerName, ObjectId};
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value as Json;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     bundle::{Bundle, Layer, StageObjects},
-    cluster::{Candidate, Cluster, ClusterError, Presence, Proposal, owned_fields, presence_of},
+    cluster::{Candidate, Cluster, ClusterError, Listed, Presence, Proposal, presence_of},
     diff::{Change, Path},
     health::{Status, missing},
     inventory::{Identity, Inventory, set_id},
@@ -132,9 +133,16 @@ async fn correct_alone(
         let mut has_changed = false;
         for stage in &layer.stages {
             let looked = look_at_stage(context, (layer, stage), which, &inventory).await?;
-            for (looked, back) in looked {
-                if let Some(corrected) = put_back(cluster, &mut inventory, looked, back).await {
-                    has_changed |= corrected.outcome.is_ok();
+            let asked = looked
+                .into_iter()
+                .map(|(looked, back)| put_back(cluster, looked, back));
+            let mut answers = stream::iter(asked).buffered(cluster.concurrency());
+            while let Some(answer) = answers.next().await {
+                if let Some((corrected, digest)) = answer {
+                    if corrected.outcome.is_ok() {
+                        note(&mut inventory, &corrected.looked, digest);
+                        has_changed = true;
+                    }
                     if let Ok(outcome) = corrected.outcome {
                         tell(Progress::Applied {
                             layer: &layer.name,
@@ -213,37 +221,41 @@ fn finding(step: Step, desired: &Json) -> Finding {
     }
 }
 
-/// Puts an object back, if it has drifted, and notes what is there then.
+/// Puts an object back, if it has drifted, and finds out what is there then.
 async fn put_back(
     cluster: &Cluster,
-    inventory: &mut Inventory,
     mut looked: Looked,
     back: Back,
-) -> Option<Corrected> {
+) -> Option<(Corrected, Option<Digest>)> {
     match looked.finding {
         Finding::AsApplied => return None,
         Finding::Unclear(ref why) => {
             let outcome = Err(why.clone());
-            return Some(Corrected { looked, outcome });
+            return Some((Corrected { looked, outcome }, None));
         }
         Finding::Changed(_) | Finding::Gone => {}
     }
-    let written = write(cluster, &looked.id, &back.object, looked.there.as_ref()).await;
+    let there = looked.there.as_ref();
+    let written = write(cluster, &looked.id, &back.object, there, Listed::Metadata).await;
     let outcome = match written {
         Ok((live, outcome)) => {
-            if let Some(entry) = inventory.entries.get_mut(&Identity::from(&looked.id)) {
-                let presence = presence_of(&live);
-                entry.created |= looked.there.is_none();
-                entry.uid = Some(presence.uid.clone());
-                entry.owned = owned_fields(&live);
-                entry.desired = back.digest;
-                looked.there = Some(presence);
-            }
+            looked.there = Some(presence_of(&live));
             Ok(outcome)
         }
         Err(error) => Err(reason(&error)),
     };
-    Some(Corrected { looked, outcome })
+    Some((Corrected { looked, outcome }, back.digest))
+}
+
+fn note(inventory: &mut Inventory, looked: &Looked, digest: Option<Digest>) {
+    if let Some(entry) = inventory.entries.get_mut(&Identity::from(&looked.id))
+        && let Some(there) = &looked.there
+    {
+        entry.created |= matches!(looked.finding, Finding::Gone);
+        entry.uid = Some(there.uid.clone());
+        entry.owned.clone_from(&there.owned);
+        entry.desired = digest;
+    }
 }
 
 fn reason(error: &ClusterError) -> String {

@@ -147,6 +147,9 @@ pub struct SyncAnswer {
     /// The hub has all transitions up to this number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transitions_up_to: Option<u64>,
+    /// How long the request was held, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_ms: Option<u64>,
     /// When to come again.
     pub next: Next,
 }
