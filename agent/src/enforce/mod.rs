@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Bounds},
+    backoff::{Backoff, Bounds, CLUSTER},
     clock::Clock,
     desired::{Desired, Wanted},
     observed::{Observed, phase_of_journal},
@@ -64,7 +64,10 @@ struct Knowledge {
     /// What drifted and waits for the cluster to be open.
     held: std::collections::BTreeSet<cairn_runner::inventory::Identity>,
     again: Option<Timestamp>,
+    /// How runs are tried again.
     backoff: Backoff,
+    /// How the cluster is asked again that does not answer.
+    away: Backoff,
     sweep: Timestamp,
 }
 
@@ -78,6 +81,7 @@ impl Enforcer {
             held: std::collections::BTreeSet::new(),
             again: None,
             backoff: Backoff::new(AGAIN),
+            away: Backoff::new(CLUSTER),
             sweep: Timestamp::MAX,
         };
         let mut is_fresh = false;
@@ -87,10 +91,13 @@ impl Enforcer {
                 known.watch = None;
             } else if !is_fresh {
                 match self.read_journal(&mut known).await {
-                    Ok(()) => is_fresh = true,
+                    Ok(()) => {
+                        known.away.succeeded();
+                        is_fresh = true;
+                    }
                     Err(error) => {
                         self.told("the cluster cannot be read", &error);
-                        self.pause(known.backoff.failed(rand::random(), None), stop)
+                        self.pause(known.away.failed(rand::random(), None), stop)
                             .await;
                         continue;
                     }
