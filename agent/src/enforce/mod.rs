@@ -13,6 +13,7 @@ use cairn_runner::{
     journal::Journal,
     run::{DriftWatch, Memory, RunError},
 };
+use cairn_spec::agent::{Drift as DriftPolicy, IgnoreRule, Policy};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -56,11 +57,16 @@ pub struct Enforcer {
     pub compare: Arc<tokio::sync::Notify>,
 }
 
+/// What a policy says of drift.
+type Treatment = (DriftPolicy, Vec<IgnoreRule>);
+
 /// What an enforcer knows from one step to the next.
 struct Knowledge {
     journal: Journal,
     agenda: Agenda,
     watch: Option<DriftWatch>,
+    /// How drift was treated when everything was compared last.
+    treatment: Option<Treatment>,
     /// What drifted and waits for the cluster to be open.
     held: std::collections::BTreeSet<cairn_runner::inventory::Identity>,
     again: Option<Timestamp>,
@@ -71,6 +77,25 @@ struct Knowledge {
     sweep: Timestamp,
 }
 
+impl Knowledge {
+    /// What nobody minded before may be drift now.
+    fn treat(&mut self, desired: &Desired) {
+        let Policy { drift, ignore, .. } = &desired.policy;
+        let is_other = match &self.treatment {
+            Some((was, ignored)) => was != drift || ignored != ignore,
+            None => {
+                self.treatment = Some((drift.clone(), ignore.clone()));
+                false
+            }
+        };
+        // Not while there is nothing to compare: then when there is.
+        if is_other && self.watch.is_some() {
+            self.treatment = Some((drift.clone(), ignore.clone()));
+            self.sweep = Timestamp::MIN;
+        }
+    }
+}
+
 impl Enforcer {
     /// Enforces until it is told to stop.
     pub async fn run(mut self, stop: &CancellationToken) {
@@ -78,6 +103,7 @@ impl Enforcer {
             journal: Journal::default(),
             agenda: Agenda::default(),
             watch: None,
+            treatment: None,
             held: std::collections::BTreeSet::new(),
             again: None,
             backoff: Backoff::new(AGAIN),
@@ -111,6 +137,9 @@ impl Enforcer {
             if desired.as_ref().is_some_and(|it| it.closed(now).is_none()) {
                 // What was held back while nothing could be changed.
                 known.agenda.suspect(std::mem::take(&mut known.held));
+            }
+            if let Some(desired) = &desired {
+                known.treat(desired);
             }
             let next = self.next(&known, desired.as_deref());
             tracing::debug!(?next, "decided");
