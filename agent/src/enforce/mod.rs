@@ -81,16 +81,11 @@ impl Knowledge {
     /// What nobody minded before may be drift now.
     fn treat(&mut self, desired: &Desired) {
         let Policy { drift, ignore, .. } = &desired.policy;
-        let is_other = match &self.treatment {
-            Some((was, ignored)) => was != drift || ignored != ignore,
-            None => {
-                self.treatment = Some((drift.clone(), ignore.clone()));
-                false
-            }
-        };
+        let now = (drift.clone(), ignore.clone());
+        let before = self.treatment.get_or_insert_with(|| now.clone());
         // Not while there is nothing to compare: then when there is.
-        if is_other && self.watch.is_some() {
-            self.treatment = Some((drift.clone(), ignore.clone()));
+        if *before != now && self.watch.is_some() {
+            *before = now;
             self.sweep = Timestamp::MIN;
         }
     }

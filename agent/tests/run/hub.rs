@@ -162,7 +162,8 @@ fn is_whole(status: &[u8]) -> bool {
 async fn an_agent_that_was_offline_for_months_comes_back_by_itself_and_tells() -> Result<()> {
     World::with(async |mut world, _registry| {
         let bundle = world.publish(&shop("example.org/web:1", "a"), &[]).await?;
-        let hub = HubProcess::new(&mut world).await?;
+        let mut hub = HubProcess::new(&mut world).await?;
+        hub.wait_s = 5;
         let policy: Policy = serde_json::from_value(json!({"windows": {"allow": [
             {"name": "spring", "timezone": "UTC", "from": "2026-03-01T00:00:00Z"},
         ]}}))?;
