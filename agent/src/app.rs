@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accept::Own,
-    backoff::{Backoff, REMOTE},
+    backoff::{Backoff, CLUSTER},
     clock::Clock,
     config::Environment,
     enforce::{Enforcer, causes},
@@ -209,7 +209,7 @@ impl App {
         mut leads: watch::Receiver<bool>,
         stop: &CancellationToken,
     ) -> Result<Option<(Own, State)>> {
-        let mut backoff = Backoff::new(REMOTE);
+        let mut backoff = Backoff::new(CLUSTER);
         loop {
             // Whoever leads may have written meanwhile.
             while !*leads.borrow_and_update() {

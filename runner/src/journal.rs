@@ -30,6 +30,9 @@ pub struct Journal {
     /// Who has written this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// The layers that have objects here, or may have: whose inventory is gone is known by it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub layers: BTreeSet<LayerName>,
     /// Bundles that failed here; they are not tried again by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,

@@ -4,7 +4,7 @@
 //! The rules are numbered in reasons, so that a report can be looked up:
 //! R2 only what no layer wants any more, and is the very object that was applied; R4 what holds data
 //! or others' objects is asked about; R5 much at once is asked about; R6 nothing while the cluster
-//! cannot be read; R7 never what Cairn itself runs on; R8 nothing by an inventory that was lost.
+//! cannot be read; R7 never what Cairn itself runs on; R8 nothing by an inventory that was lost, unless somebody agrees.
 //! (R1 and R3, how inventories grow and what identity is, are `inventory`'s.)
 
 use std::collections::BTreeSet;
@@ -112,11 +112,7 @@ pub fn judge<'a>(
         .iter()
         .filter(|(identity, _)| !situation.wanted.contains(identity))
         .map(|(identity, entry)| {
-            let decision = if inventory.recovered {
-                keep("R8", "the inventory was lost and found by labels")
-            } else {
-                judge_one(identity, entry, situation, live(identity))
-            };
+            let decision = judge_one(inventory, (identity, entry), situation, live(identity));
             (entry.stage, identity, decision)
         })
         .collect();
@@ -166,8 +162,8 @@ fn too_many(deletions: usize, objects: usize, situation: &Situation<'_>) -> Opti
 }
 
 fn judge_one(
-    identity: &Identity,
-    entry: &Entry,
+    inventory: &Inventory,
+    (identity, entry): (&Identity, &Entry),
     situation: &Situation<'_>,
     live: Live<'_>,
 ) -> Decision {
@@ -203,7 +199,7 @@ fn judge_one(
         return release("R4", &format!("its annotation `{key}: {value}` keeps it"));
     }
     if is_namespace(identity) {
-        if !entry.created {
+        if !entry.created && !inventory.recovered {
             return release("R4", "the namespace was there before");
         }
         let is_in_it = |it: &Identity| it.namespace.as_deref() == Some(identity.name.as_str());
@@ -214,7 +210,12 @@ fn judge_one(
             return keep("R4", "the namespace holds objects of others");
         }
     }
-    if needs_approval(identity) && !situation.approved.contains(identity) {
+    let is_approved = situation.approved.contains(identity);
+    if inventory.recovered && !is_approved {
+        let what = "the inventory was lost, and this was found by its label";
+        return Decision::Ask(format!("R8: {what}"));
+    }
+    if needs_approval(identity) && !is_approved {
         let what = format!("deleting a {} deletes more than itself", identity.kind);
         return Decision::Ask(format!("R4: {what}"));
     }
@@ -402,7 +403,19 @@ mod tests {
     fn nothing_is_deleted_by_an_inventory_that_was_lost() {
         let mut lost = inventory(&[service("a")]);
         lost.recovered = true;
-        assert_snapshot!(World::default().judge(&lost, Live::Found(&Found::of(&ours()))), @"Service n/a: keep, R8: the inventory was lost and found by labels");
+        assert_snapshot!(World::default().judge(&lost, Live::Found(&Found::of(&ours()))), @"Service n/a: ask, R8: the inventory was lost, and this was found by its label");
+        let agreed = World {
+            approved: [service("a")].into(),
+            ..World::default()
+        };
+        assert_snapshot!(agreed.judge(&lost, Live::Found(&Found::of(&ours()))), @"Service n/a: delete u at 7");
+        // Who made a namespace is not known either.
+        let mut lost = inventory(&[identity("", "Namespace", None, "a")]);
+        lost.recovered = true;
+        lost.entries
+            .values_mut()
+            .for_each(|entry| entry.created = false);
+        assert_snapshot!(World::default().judge(&lost, Live::Found(&Found::of(&ours()))), @"Namespace a: ask, R8: the inventory was lost, and this was found by its label");
     }
 
     #[test]

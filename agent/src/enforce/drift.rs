@@ -50,7 +50,7 @@ impl Enforcer {
                 self.told("what has drifted cannot be put back", &error);
                 known.agenda.suspect(undone.look);
                 known.agenda.suspect(undone.correct);
-                let wait = known.backoff.failed(rand::random(), None);
+                let wait = known.away.failed(rand::random(), None);
                 self.pause(wait, stop).await;
                 // Whatever is wrong, what is known may be old.
                 false
@@ -104,7 +104,7 @@ impl Enforcer {
                 self.judge(known, desired, &looked, closed.is_some());
             }
         }
-        known.backoff.succeeded();
+        known.away.succeeded();
         Ok(())
     }
 

@@ -13,12 +13,13 @@ use cairn_runner::{
     journal::Journal,
     run::{DriftWatch, Memory, RunError},
 };
+use cairn_spec::agent::{Drift as DriftPolicy, IgnoreRule, Policy};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Bounds},
+    backoff::{Backoff, Bounds, CLUSTER},
     clock::Clock,
     desired::{Desired, Wanted},
     observed::{Observed, phase_of_journal},
@@ -56,16 +57,38 @@ pub struct Enforcer {
     pub compare: Arc<tokio::sync::Notify>,
 }
 
+/// What a policy says of drift.
+type Treatment = (DriftPolicy, Vec<IgnoreRule>);
+
 /// What an enforcer knows from one step to the next.
 struct Knowledge {
     journal: Journal,
     agenda: Agenda,
     watch: Option<DriftWatch>,
+    /// How drift was treated when everything was compared last.
+    treatment: Option<Treatment>,
     /// What drifted and waits for the cluster to be open.
     held: std::collections::BTreeSet<cairn_runner::inventory::Identity>,
     again: Option<Timestamp>,
+    /// How runs are tried again.
     backoff: Backoff,
+    /// How the cluster is asked again that does not answer.
+    away: Backoff,
     sweep: Timestamp,
+}
+
+impl Knowledge {
+    /// What nobody minded before may be drift now.
+    fn treat(&mut self, desired: &Desired) {
+        let Policy { drift, ignore, .. } = &desired.policy;
+        let now = (drift.clone(), ignore.clone());
+        let before = self.treatment.get_or_insert_with(|| now.clone());
+        // Not while there is nothing to compare: then when there is.
+        if *before != now && self.watch.is_some() {
+            *before = now;
+            self.sweep = Timestamp::MIN;
+        }
+    }
 }
 
 impl Enforcer {
@@ -75,9 +98,11 @@ impl Enforcer {
             journal: Journal::default(),
             agenda: Agenda::default(),
             watch: None,
+            treatment: None,
             held: std::collections::BTreeSet::new(),
             again: None,
             backoff: Backoff::new(AGAIN),
+            away: Backoff::new(CLUSTER),
             sweep: Timestamp::MAX,
         };
         let mut is_fresh = false;
@@ -87,10 +112,13 @@ impl Enforcer {
                 known.watch = None;
             } else if !is_fresh {
                 match self.read_journal(&mut known).await {
-                    Ok(()) => is_fresh = true,
+                    Ok(()) => {
+                        known.away.succeeded();
+                        is_fresh = true;
+                    }
                     Err(error) => {
                         self.told("the cluster cannot be read", &error);
-                        self.pause(known.backoff.failed(rand::random(), None), stop)
+                        self.pause(known.away.failed(rand::random(), None), stop)
                             .await;
                         continue;
                     }
@@ -104,6 +132,9 @@ impl Enforcer {
             if desired.as_ref().is_some_and(|it| it.closed(now).is_none()) {
                 // What was held back while nothing could be changed.
                 known.agenda.suspect(std::mem::take(&mut known.held));
+            }
+            if let Some(desired) = &desired {
+                known.treat(desired);
             }
             let next = self.next(&known, desired.as_deref());
             tracing::debug!(?next, "decided");

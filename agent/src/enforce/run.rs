@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use cairn_runner::{
     bundle::Secrets,
+    cluster::ClusterError,
     inventory::Identity,
     run::{
         Finish, MayChange, Options, Progress, RunError, always, apply, secrets, store,
@@ -58,6 +59,7 @@ impl Enforcer {
             Ended::Finish(Finish::Done) => {
                 known.again = None;
                 known.backoff.succeeded();
+                known.away.succeeded();
                 let applied = agent::Applied {
                     digest: bundle.clone(),
                     generation,
@@ -141,6 +143,10 @@ impl Enforcer {
         }
         let wait = match error {
             RunError::Busy { .. } => BUSY,
+            RunError::Cluster {
+                source: ClusterError::Away { .. },
+                ..
+            } => known.away.failed(rand::random(), None),
             _ => known.backoff.failed(rand::random(), None),
         };
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);

@@ -133,6 +133,24 @@ pub enum FollowError {
     Policy(#[from] WindowError),
 }
 
+impl FollowError {
+    /// How long the registry wants to be left alone.
+    fn after(&self) -> Option<Duration> {
+        let source = match self {
+            Self::Registry { source, .. } => source,
+            Self::Content { source, .. } => match &**source {
+                ContentError::Pull(source) => source,
+                ContentError::Bundle(_) => return None,
+            },
+            _ => return None,
+        };
+        match &**source {
+            cairn_oci::Error::TooManyRequests { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
 impl Follower {
     /// Follows until it is told to stop. The state is what was remembered.
     pub async fn run(mut self, mut state: State, stop: &CancellationToken) {
@@ -144,6 +162,7 @@ impl Follower {
             );
         }
         let mut backoff = Backoff::new(REMOTE);
+        backoff.within_two(self.interval);
         let mut told = String::new();
         loop {
             let wait = match self.look(&mut state).await {
@@ -169,11 +188,14 @@ impl Follower {
                         | FollowError::Annotation { .. }
                         | FollowError::File(_)
                         | FollowError::Policy(_) => self.interval,
-                        _ => backoff.failed(rand::random(), None).max(self.interval),
+                        _ => backoff
+                            .failed(rand::random(), error.after())
+                            .max(self.interval),
                     }
                 }
             };
-            let wait = wait.mul_f64(rand::random_range(0.9..1.1));
+            // Not all clusters at the same moment, and never before the registry wants it.
+            let wait = wait.mul_f64(rand::random_range(1.0..1.1));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 changed = self.missing.changed() => {

@@ -1,5 +1,7 @@
 //! Brings a bundle's artifact from the hub, a blob at a time; what breaks off goes on where it was.
 
+use std::time::Duration;
+
 use cairn_runner::bundle::MAX_UNPACKED_BYTES;
 use cairn_spec::{ArchiveLimits, Artifact, ArtifactError, Blob, Descriptor, Digest, Manifest};
 
@@ -9,8 +11,12 @@ use super::wire::{Asker, Question, Wire, WireError};
 const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// What a bundle may weigh on the wire besides its manifests, in bytes (32 MiB).
 const MAX_OTHER_BYTES: u64 = 32 << 20;
-/// How often a blob that breaks off is taken up.
+/// How often a blob is asked for of which next to nothing comes.
 const ATTEMPTS: u32 = 5;
+/// More than next to nothing, in bytes (16 KiB): a slow network is not one that is away.
+const PROGRESS_BYTES: usize = 16 << 10;
+/// The pause before it is asked for once more, then twice it, and so on.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why content cannot be brought.
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +77,21 @@ async fn whole(
     let mut bytes = Vec::new();
     let mut attempt = 1;
     loop {
-        match wire.read(asker, &question, &mut bytes).await {
+        let before = bytes.len();
+        let error = match wire.read(asker, &question, &mut bytes).await {
             Ok(_) => return Ok(bytes),
-            Err(WireError::Away(_)) if attempt < ATTEMPTS => attempt += 1,
+            // It broke off after the last byte.
+            Err(_) if bytes.len() as u64 == limit_bytes => return Ok(bytes),
+            Err(error @ (WireError::Away(_) | WireError::Silent)) => error,
             Err(error) => return Err(error.into()),
+        };
+        if bytes.len() >= before + PROGRESS_BYTES {
+            attempt = 1;
+        } else if attempt == ATTEMPTS {
+            return Err(error.into());
+        } else {
+            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt)).await;
+            attempt += 1;
         }
     }
 }

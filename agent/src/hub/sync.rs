@@ -223,6 +223,7 @@ impl HubFollower {
         let mut news = News::new(self.telling.pressing());
         loop {
             let joined = identity.joined().ok_or(IdentityError::Certificate)?.clone();
+            backoff.within_two(Duration::from_secs(joined.intervals.wait_s.into()));
             let now = written_time(self.clock.now());
             if is_renewal_due(joined.not_after, now, spread) {
                 self.renew(&mut wire, &mut identity).await?;

@@ -24,7 +24,8 @@ use crate::clock::Clock;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer may take beside the time that the request may be held.
+/// How long an answer may take beside the time that the request may be held; of content, how long the next
+/// part of it may.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to a hub.
@@ -63,6 +64,9 @@ pub enum WireError {
     /// No answer came.
     #[error("the hub does not answer")]
     Away(#[source] Box<reqwest::Error>),
+    /// It has stopped in the middle of an answer.
+    #[error("the hub has stopped answering: nothing came for {} s", ANSWER_TIMEOUT.as_secs())]
+    Silent,
     /// The hub says no.
     #[error("the hub refuses ({status}): {}", problem.message)]
     Refused {
@@ -121,8 +125,8 @@ pub struct Question {
     pub path: String,
     body: Bytes,
     is_gzip: bool,
-    /// How long it may be held.
-    held: Duration,
+    /// How long all of it may take; none for content, which comes as fast as the network lets it.
+    patience: Option<Duration>,
     /// The largest answer, in bytes.
     limit_bytes: u64,
 }
@@ -139,19 +143,19 @@ impl Question {
             path: path.to_owned(),
             body: body.into(),
             is_gzip,
-            held,
+            patience: Some(held + ANSWER_TIMEOUT),
             limit_bytes: limits::MAX_ANSWER_BYTES as u64,
         })
     }
 
-    /// A `GET`.
+    /// A `GET` of content.
     pub fn get(path: String, limit_bytes: u64) -> Self {
         Self {
             method: Method::GET,
             path,
             body: Bytes::new(),
             is_gzip: false,
-            held: Duration::ZERO,
+            patience: None,
             limit_bytes,
         }
     }
@@ -245,8 +249,10 @@ impl Wire {
                 question.method.clone(),
                 format!("{}{}", self.base, question.path),
             )
-            .timeout(question.held + ANSWER_TIMEOUT)
             .bearer_auth(token);
+        if let Some(patience) = question.patience {
+            request = request.timeout(patience);
+        }
         if !question.body.is_empty() {
             request = request
                 .header(header::CONTENT_TYPE, "application/json")
@@ -258,15 +264,10 @@ impl Wire {
         if !body.is_empty() {
             request = request.header(header::RANGE, format!("bytes={}-", body.len()));
         }
-        let response = request.send().await;
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => {
-                // Another connection may lead to another hub.
-                self.is_shown = false;
-                return Err(WireError::Away(Box::new(error)));
-            }
-        };
+        let patience = question.patience.unwrap_or(ANSWER_TIMEOUT);
+        let sent = in_time(patience, request.send()).await;
+        // Another connection may lead to another hub.
+        let response = sent.inspect_err(|_| self.is_shown = false)?;
         let status = response.status();
         let date = response.headers().get(header::DATE);
         let date = date.and_then(|date| date.to_str().ok()).and_then(http_date);
@@ -280,7 +281,8 @@ impl Wire {
             if status != StatusCode::PARTIAL_CONTENT {
                 body.clear();
             }
-            read_body(response, question.limit_bytes, body).await?;
+            let read = read_body(response, question.limit_bytes, body).await;
+            read.inspect_err(|_| self.is_shown = false)?;
             return Ok(status);
         }
         let mut said = Vec::new();
@@ -320,15 +322,22 @@ impl Wire {
     }
 }
 
+async fn in_time<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, reqwest::Error>>,
+) -> Result<T, WireError> {
+    let ended = tokio::time::timeout(patience, work).await;
+    let ended = ended.map_err(|_| WireError::Silent)?;
+    ended.map_err(|error| WireError::Away(Box::new(error)))
+}
+
 async fn read_body(
     mut response: reqwest::Response,
     limit_bytes: u64,
     body: &mut Vec<u8>,
 ) -> Result<(), WireError> {
     loop {
-        let chunk = response.chunk().await;
-        let chunk = chunk.map_err(|error| WireError::Away(Box::new(error)))?;
-        let Some(chunk) = chunk else {
+        let Some(chunk) = in_time(ANSWER_TIMEOUT, response.chunk()).await? else {
             return Ok(());
         };
         if (body.len() + chunk.len()) as u64 > limit_bytes {

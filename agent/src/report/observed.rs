@@ -82,9 +82,10 @@ impl Observed {
     }
 
     /// How many workloads lack pods.
-    pub(super) fn lacking(&self) -> usize {
+    pub(super) fn lacking(&self) -> u64 {
         let all = self.workloads.values().flat_map(BTreeMap::values);
-        all.filter(|view| view.not_ready().is_some()).count()
+        let lacking = all.filter_map(WorkloadView::not_ready);
+        lacking.map(|it| it.desired.saturating_sub(it.ready)).sum()
     }
 
     /// Takes how the layers are.

@@ -73,6 +73,17 @@ pub(crate) fn shop(image: &str, value: &str) -> Layers {
         .with("web", "workloads", deployment("web", image))
 }
 
+/// The same with something large that does not compress to nothing, another one for each value.
+pub(crate) fn heavy_shop(value: &str, bytes: usize) -> Layers {
+    let mut noise = String::with_capacity(bytes);
+    let mut digest = Digest::sha256(value.as_bytes());
+    while noise.len() < bytes {
+        noise.push_str(digest.hex());
+        digest = Digest::sha256(digest.hex().as_bytes());
+    }
+    shop("example.org/web:1", value).with("web", "workloads", config_map("noise", &noise))
+}
+
 pub(crate) fn namespace(name: &str) -> Json {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 }

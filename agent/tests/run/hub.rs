@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use cairn_agent::{
     clock::Clock,
     settings::{HubSettings, Settings},
@@ -35,22 +35,24 @@ use crate::{
 const DAY_S: u64 = 86_400;
 /// How long agents of [`HubProcess`] are held.
 const HELD: Duration = Duration::from_secs(MAX_WAIT_S as u64);
-/// Leaves the shop without a pod that runs.
-const CRASHING: &str = r#"patch deployment -n shop web -p {"spec":{"strategy":{"type":"Recreate","rollingUpdate":null},"template":{"spec":{"containers":[{"name":"main","image":"example.org/web:2-crashes"}]}}}}"#;
+/// The only pod goes, and the next one crashes again and again.
+const CRASHES: &str = r#"{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null},"template":{"spec":{"containers":[{"name":"main","image":"example.org/web:1-crashes"}]}}}}"#;
 
 /// A hub that comes and goes, with what it remembers.
-struct HubProcess {
-    clock: Arc<ManualClock>,
+pub(crate) struct HubProcess {
+    pub(crate) clock: Arc<ManualClock>,
     store: Arc<MemoryStore>,
     authority: String,
     certificate: String,
     certificate_key: String,
-    key: PrivateKey,
-    port: u16,
+    pub(crate) key: PrivateKey,
+    pub(crate) port: u16,
+    /// How long it holds a sync, in seconds.
+    pub(crate) wait_s: u32,
 }
 
 impl HubProcess {
-    async fn new(world: &mut World) -> Result<Self> {
+    pub(crate) async fn new(world: &mut World) -> Result<Self> {
         // 2026-01-01T00:00:00Z
         let clock = Arc::new(ManualClock::at(1_767_225_600));
         let shown = Arc::clone(&clock);
@@ -68,6 +70,7 @@ impl HubProcess {
             certificate_key: made.signing_key.serialize_pem(),
             key: key::generate()?,
             port: listener.local_addr()?.port(),
+            wait_s: MAX_WAIT_S,
         };
         let ca = world.path("hub-ca.pem");
         fs::write(&ca, &process.certificate)?;
@@ -84,13 +87,16 @@ impl HubProcess {
     }
 
     /// The hub is there while the work goes on.
-    async fn serving<T>(&self, work: impl AsyncFnOnce(Arc<Hub>) -> Result<T>) -> Result<T> {
+    pub(crate) async fn serving<T>(
+        &self,
+        work: impl AsyncFnOnce(Arc<Hub>) -> Result<T>,
+    ) -> Result<T> {
         let mut config = Config::new(
             Arc::<MemoryStore>::clone(&self.store),
             Authority::from_pem(&self.authority)?,
         );
         config.clock = Arc::<ManualClock>::clone(&self.clock);
-        config.settings.wait_s = MAX_WAIT_S;
+        config.settings.wait_s = self.wait_s;
         config.content = Some(Arc::new(RegistryContent::new(Client::new(
             Options::default(),
         )?)));
@@ -113,7 +119,12 @@ impl HubProcess {
         done
     }
 
-    fn state(&self, world: &World, generation: u64, bundle: &Digest) -> Result<DesiredState> {
+    pub(crate) fn state(
+        &self,
+        world: &World,
+        generation: u64,
+        bundle: &Digest,
+    ) -> Result<DesiredState> {
         let audience = Audience::Cluster(world.cluster_uid()?);
         let bundle = BundleSource {
             repository: world.repository(),
@@ -123,7 +134,7 @@ impl HubProcess {
         Ok(DesiredState::new(audience, generation, bundle, now))
     }
 
-    async fn prepare(&self, world: &World, hub: &Hub) -> Result<()> {
+    pub(crate) async fn prepare(&self, world: &World, hub: &Hub) -> Result<()> {
         let keys = vec![self.key.public_key()?.to_pem()?];
         hub.set_keyring(None, Keyring::new(keys, 1)).await?;
         let token = NewToken {
@@ -170,7 +181,8 @@ fn is_whole(status: &[u8]) -> bool {
 async fn an_agent_that_was_offline_for_months_comes_back_by_itself_and_tells() -> Result<()> {
     World::with(async |mut world, _registry| {
         let bundle = world.publish(&shop("example.org/web:1", "a"), &[]).await?;
-        let hub = HubProcess::new(&mut world).await?;
+        let mut hub = HubProcess::new(&mut world).await?;
+        hub.wait_s = 5;
         let policy: Policy = serde_json::from_value(json!({"windows": {"allow": [
             {"name": "spring", "timezone": "UTC", "from": "2026-03-01T00:00:00Z"},
         ]}}))?;
@@ -210,7 +222,31 @@ async fn an_agent_that_was_offline_for_months_comes_back_by_itself_and_tells() -
                             && phases.contains(&Phase::Checking)
                             && agent.status.is_some_and(|status| is_whole(&status)))
                     })
-                    .await
+                    .await?;
+                    // It is not the end of a run that says how a layer is from then on.
+                    let policy = serde_json::from_value(json!({"drift": {"default": "report"}}))?;
+                    let state = DesiredState {
+                        policy,
+                        ..hub.state(world, 2, &bundle)?
+                    };
+                    served
+                        .offer(seal_desired_state(&state, [&hub.key])?)
+                        .await?;
+                    eventually_async(async || {
+                        Ok(only_agent(&served).await?.contact.ack_generation == 2)
+                    })
+                    .await?;
+                    world.kubectl(&format!("patch deployment -n shop web --patch={CRASHES}"))?;
+                    eventually_async(async || {
+                        let status = only_agent(&served).await?.status.unwrap_or_default();
+                        let status: Status = serde_json::from_slice(&status)?;
+                        let web = status.layers.get(&"web".parse()?).context("no layer")?;
+                        Ok(web.unhealthy.items.contains_key("Deployment shop/web"))
+                    })
+                    .await?;
+                    let now = cairn_runner::run::status(&world.cluster().await?).await?;
+                    ensure!(!now.is_healthy() && now.journal.under_way().is_none());
+                    Ok(())
                 })
                 .await
             })
@@ -291,7 +327,7 @@ async fn what_breaks_is_told_before_the_request_that_is_held_has_ended() -> Resu
                         Ok(status.drift.items.len() == 1)
                     })
                     .await?;
-                    world.kubectl(CRASHING)?;
+                    world.kubectl(&format!("patch deployment -n shop web --patch={CRASHES}"))?;
                     eventually_async(async || {
                         Ok(health_of(&served, "web").await? != r#"{"Current": 1}"#)
                     })

@@ -7,5 +7,7 @@ mod follow;
 mod footprint;
 mod hub;
 mod leader;
+mod network;
+mod outage;
 mod trust;
 mod world;

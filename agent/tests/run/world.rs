@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use cairn_oci::{
     sign::{SignOptions, sign},
 };
 use cairn_registry::{Config, StorageConfig};
-use cairn_runner::cluster::Access;
+use cairn_runner::cluster::{Access, Cluster, Pace};
 use cairn_spec::{Annotations, Artifact, Digest, Reference};
 use cairn_test_kube::KubeServer;
 use serde_json::{Value as Json, json};
@@ -50,9 +51,17 @@ pub(crate) struct Registry {
 impl World {
     /// A world whose registry serves while the work goes on.
     pub(crate) async fn with(work: impl AsyncFnOnce(Self, Registry) -> Result<()>) -> Result<()> {
+        Self::with_storage(StorageConfig::Memory, work).await
+    }
+
+    /// The same with a registry that keeps its content elsewhere.
+    pub(crate) async fn with_storage(
+        storage: StorageConfig,
+        work: impl AsyncFnOnce(Self, Registry) -> Result<()>,
+    ) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let config = Config {
-            storage: StorageConfig::Memory,
+            storage,
             ..Config::default()
         };
         let registry = config.build().await?;
@@ -142,6 +151,18 @@ impl World {
         self.followed.to_string()
     }
 
+    /// Where the registry listens.
+    pub(crate) fn registry_address(&self) -> Result<SocketAddr> {
+        Ok(self.followed.registry.to_string().parse()?)
+    }
+
+    /// Agents that start from now on find the registry at another address.
+    pub(crate) fn lead_through(&mut self, address: SocketAddr) -> Result<()> {
+        let Reference { repository, .. } = &self.followed;
+        self.settings.bundle = Some(format!("{address}/{repository}:stable").parse()?);
+        Ok(())
+    }
+
     /// The last run has come to its end.
     pub(crate) fn is_done(&self) -> Result<bool> {
         Ok(self.journal()?["run"]["phase"]["name"] == "done")
@@ -195,6 +216,15 @@ impl World {
             ended = run => bail!("the agent has ended: {ended:?}"),
             ended = work(observed) => ended,
         }
+    }
+
+    /// A way of its own to the cluster.
+    pub(crate) async fn cluster(&self) -> Result<Cluster> {
+        let access = Access {
+            kubeconfigs: vec![self.server.kubeconfig().to_owned()],
+            ..Access::default()
+        };
+        Ok(Cluster::connect(&access, Pace::default()).await?)
     }
 
     pub(crate) fn kubectl(&self, arguments: &str) -> Result<String> {

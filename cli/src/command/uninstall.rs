@@ -78,7 +78,7 @@ impl Uninstall {
                 .map(|name| format!("  --approve-deletion {name}"))
                 .collect();
             output.message(&format!(
-                "kept until approved, since data or other objects go with them:\n{}",
+                "kept until approved, since data or other objects go with them or their inventory was lost:\n{}",
                 options.join("\n")
             ));
         }

@@ -71,6 +71,11 @@ impl Kinds {
         !self.unsure.contains(group)
     }
 
+    /// False if there may be more kinds than are known.
+    pub fn are_all(&self) -> bool {
+        self.unsure.is_empty()
+    }
+
     fn versions(&self, group: &str, kind: &str) -> &[Resource] {
         let key = (group.to_owned(), kind.to_owned());
         self.resources.get(&key).map_or(&[], Vec::as_slice)

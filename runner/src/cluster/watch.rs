@@ -26,7 +26,7 @@ const LONGEST_SILENCE: Duration = Duration::from_mins(2);
 /// The largest event: an object is at most 3 MiB.
 const MAX_EVENT_BYTES: usize = 16 << 20;
 
-/// A watch that ends at once, again and again, is not to become a loop without a pause.
+/// A watch that ends at once, or whose version is too old, again and again, is not to become a loop without a pause.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a watch tells.
@@ -101,7 +101,10 @@ impl<T: View> Watch<T> {
                 let listed = self.cluster.pages(&wanted, |object| objects.push(object));
                 self.version = match listed.await {
                     // A page that came too late: from the start.
-                    Err(error) if error.has_code(410) => continue,
+                    Err(error) if error.has_code(410) => {
+                        sleep(PAUSE).await;
+                        continue;
+                    }
                     version => Some(version?),
                 };
                 return Ok(Event::All(objects));
@@ -110,6 +113,7 @@ impl<T: View> Watch<T> {
                 match self.open().await {
                     Err(error) if error.has_code(410) => {
                         self.version = None;
+                        sleep(PAUSE).await;
                         continue;
                     }
                     opened => self.stream = Some(opened?),
@@ -121,6 +125,9 @@ impl<T: View> Watch<T> {
             if let Ok(Some(line)) = timeout(LONGEST_SILENCE, stream.line()).await {
                 if let Some(event) = self.take(&line) {
                     return Ok(event);
+                }
+                if self.stream.is_none() {
+                    sleep(PAUSE).await;
                 }
             } else {
                 self.stream = None;

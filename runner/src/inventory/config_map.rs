@@ -78,6 +78,8 @@ struct Header {
     cluster: String,
     #[serde(default)]
     recovered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found_set: Option<String>,
     objects: usize,
     /// The digest of the gzipped entries.
     digest: Digest,
@@ -149,6 +151,7 @@ pub fn encode(inventory: &Inventory, home: Home<'_>) -> Encoded {
         place: inventory.place,
         cluster: inventory.cluster.clone(),
         recovered: inventory.recovered,
+        found_set: inventory.found_set.clone(),
         objects: inventory.entries.len(),
         digest: Digest::sha256(&packed),
         parts: names,
@@ -156,7 +159,7 @@ pub fn encode(inventory: &Inventory, home: Home<'_>) -> Encoded {
     let metadata = json!({
         "name": parent_name,
         "namespace": home.namespace,
-        "labels": {PARENTS: set_id(&inventory.layer, home.namespace)},
+        "labels": {PARENTS: inventory.set(home.namespace)},
         "annotations": {
             TOOLING: format!("cairn/v{}", home.tool_version),
             GROUP_KINDS: group_kinds(inventory),
@@ -218,6 +221,7 @@ pub fn decode<'a>(
         place: header.place,
         cluster: header.cluster,
         recovered: header.recovered,
+        found_set: header.found_set,
         entries,
     })
 }

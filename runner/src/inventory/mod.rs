@@ -84,8 +84,11 @@ pub struct Inventory {
     pub place: usize,
     /// The cluster, by the UID of its namespace `kube-system`.
     pub cluster: String,
-    /// Found by labels after it was lost: nothing is pruned by it until it was applied once more.
+    /// Found by labels after it was lost: nothing is pruned by it, unless somebody agrees, until it was
+    /// applied once more.
     pub recovered: bool,
+    /// What its objects say they are part of, when nobody knows any more what the layer was called.
+    pub found_set: Option<String>,
     /// The objects.
     pub entries: BTreeMap<Identity, Entry>,
 }
@@ -98,8 +101,15 @@ impl Inventory {
             place: 0,
             cluster: cluster.into(),
             recovered: false,
+            found_set: None,
             entries: BTreeMap::new(),
         }
+    }
+
+    /// The set that its objects say they are part of.
+    pub fn set(&self, namespace: &str) -> String {
+        let found = self.found_set.clone();
+        found.unwrap_or_else(|| set_id(&self.layer, namespace))
     }
 
     /// Adds what is about to be applied. An object that another layer has comes with what is known

@@ -12,7 +12,7 @@ use super::{
     now,
     plan::wanted,
     prune::prune_layer,
-    store,
+    recover, store,
 };
 use crate::{
     bundle::{Bundle, Layer},
@@ -58,6 +58,8 @@ pub(super) async fn drive(
         let own: BTreeSet<Identity> = identities(layer);
         prune(context, memory, (&layer.name, &own), &wanted, tell).await?;
     }
+    let search = recover::Search::of(memory, Some(bundle));
+    recover::remember(cluster, memory, &search, tell).await?;
     let gone = memory.inventories.iter().rev().map(|it| it.layer.clone());
     let gone: Vec<_> = gone
         .filter(|name| bundle.layers.iter().all(|layer| layer.name != *name))
@@ -71,7 +73,10 @@ pub(super) async fn drive(
             memory.forget(cluster, &name).await?;
         }
     }
-    memory.trust_what_was_recovered(cluster, tell).await?;
+    let was_applied = |name: &LayerName| bundle.layers.iter().any(|layer| layer.name == *name);
+    memory
+        .trust_what_was_recovered(cluster, was_applied, tell)
+        .await?;
     advance(cluster, memory, Phase::Done, tell).await?;
     store::forget_all_but(cluster, &memory.journal.needed()).await?;
     Ok(Finish::Done)
@@ -178,7 +183,7 @@ async fn remember_what_comes(
     memory: &mut Memory,
     tell: Tell<'_>,
 ) -> Result<(), RunError> {
-    let mut inventory = super::recover::inventory(context.cluster, layer, memory).await?;
+    let mut inventory = recover::inventory(context.cluster, layer, memory).await?;
     inventory.place = place;
     let planned = layer.stages.iter().flat_map(|stage| {
         let objects = stage.planned.iter().filter(|object| object.hook.is_none());

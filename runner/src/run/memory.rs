@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{NAMESPACE, Progress, RunError, Tell};
 use crate::{
     cluster::{Applied, Cluster, ClusterError, Force, Judged, Listed, Mode, Propagation, id_of},
-    inventory::{Damage, Home, Inventory, PARENTS, decode, encode, layer_of, parts_of, set_id},
+    inventory::{Damage, Home, Inventory, PARENTS, decode, encode, layer_of, parts_of},
     journal::Journal,
 };
 
@@ -82,8 +82,8 @@ impl Memory {
 
     /// The labels of all sets that are here.
     pub fn sets(&self) -> BTreeSet<String> {
-        let layers = self.inventories.iter().map(|inventory| &inventory.layer);
-        layers.map(|layer| set_id(layer, NAMESPACE)).collect()
+        let inventories = self.inventories.iter();
+        inventories.map(|it| it.set(NAMESPACE)).collect()
     }
 
     /// What a layer has; nothing when it is new.
@@ -100,6 +100,8 @@ impl Memory {
         cluster: &Cluster,
         tell: Tell<'_>,
     ) -> Result<(), RunError> {
+        let known = self.inventories.iter().map(|it| it.layer.clone());
+        self.journal.layers.extend(known);
         let text = serde_json::to_string(&self.journal).unwrap_or_default();
         let mut map = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
@@ -160,9 +162,11 @@ impl Memory {
     pub(super) async fn trust_what_was_recovered(
         &mut self,
         cluster: &Cluster,
+        was_applied: impl Fn(&LayerName) -> bool,
         tell: Tell<'_>,
     ) -> Result<(), RunError> {
-        let recovered = self.inventories.iter().filter(|it| it.recovered);
+        let recovered = self.inventories.iter();
+        let recovered = recovered.filter(|it| it.recovered && was_applied(&it.layer));
         let recovered: Vec<Inventory> = recovered.cloned().collect();
         for mut inventory in recovered {
             inventory.recovered = false;
@@ -181,6 +185,7 @@ impl Memory {
         let parent = encode(&empty, HOME).parent;
         delete(cluster, &id_of(&parent)).await?;
         self.inventories.retain(|it| it.layer != *layer);
+        self.journal.layers.remove(layer);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, preflight, prune};
+use super::{Adoption, Context, Memory, NAMESPACE, Options, RunError, preflight, prune, recover};
 use crate::{
     bundle::{Bundle, Layer, Manifest, StageObjects},
     cluster::{Candidate, Cluster, ClusterError, Presence, Proposal, presence_of},
@@ -124,7 +124,7 @@ pub async fn plan(
 ) -> Result<Plan, RunError> {
     let context = Context { cluster, options };
     let mut missing = preflight::missing_rights(cluster, bundle, options).await?;
-    let memory = match Memory::read(cluster).await {
+    let mut memory = match Memory::read(cluster).await {
         Ok(memory) => memory,
         // More cannot be said, and why is known.
         Err(RunError::Cluster { source, .. }) if source.is_forbidden() && !missing.is_empty() => {
@@ -135,6 +135,12 @@ pub async fn plan(
         }
         Err(error) => return Err(error),
     };
+    let search = recover::Search::of(&memory, Some(bundle));
+    let (_, found) = recover::lost(cluster, &memory, &search).await?;
+    for inventory in found {
+        memory.inventories.retain(|it| it.layer != inventory.layer);
+        memory.inventories.push(inventory);
+    }
     let wanted = wanted(bundle);
     missing.extend(preflight::missing_for_deletions(cluster, &memory, &wanted).await?);
     let mut layers = Vec::new();
@@ -225,7 +231,7 @@ pub(super) fn is_unchanged(
 pub(super) fn is_ours(inventory: &Inventory, id: &ObjectId, presence: &Presence) -> bool {
     let entry = inventory.entries.get(&Identity::from(id));
     let is_known = entry.is_some_and(|entry| entry.uid.as_ref() == Some(&presence.uid));
-    let is_meant = || presence.set.as_ref() == Some(&set_id(&inventory.layer, NAMESPACE));
+    let is_meant = || presence.set.as_ref() == Some(&inventory.set(NAMESPACE));
     is_known || presence.owned.is_some() || is_meant()
 }
 

@@ -12,7 +12,7 @@ use crate::{
     cluster::{Cluster, ClusterError, Listed, id_of as object_id, owned_fields},
     drift::Drift,
     health::{Status, Verdict, missing},
-    inventory::{Entry, Identity, Inventory, PART_OF, set_id},
+    inventory::{Entry, Identity, Inventory, PART_OF},
     journal::Journal,
 };
 
@@ -88,7 +88,7 @@ async fn objects(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<ObjectS
         let key = (id.api_version.clone(), identity.kind.as_str(), namespace);
         places.entry(key).or_default().push((id, identity, entry));
     }
-    let label = format!("{PART_OF}={}", set_id(&inventory.layer, NAMESPACE));
+    let label = format!("{PART_OF}={}", inventory.set(NAMESPACE));
     let asked = places
         .values()
         .map(|place| in_place(cluster, place, &label));

@@ -7,8 +7,9 @@ use cairn_spec::Digest;
 use super::{
     Context, Finish, Memory, Options, Progress, RunError, Tell,
     drive::{advance, prune},
-    gate, lease, now,
+    gate, lease, memory, now,
     preflight::check_deletions,
+    recover::{self, Search},
     store,
 };
 use crate::{
@@ -25,7 +26,13 @@ pub async fn uninstall(
 ) -> Result<Finish, RunError> {
     let memory = Memory::read(cluster).await?;
     if memory.inventories.is_empty() && memory.journal.under_way().is_none() {
-        return Ok(Finish::Done);
+        let search = Search::of(&memory, None);
+        let (_, found) = recover::lost(cluster, &memory, &search).await?;
+        if found.is_empty() {
+            return Ok(Finish::Done);
+        }
+        // Cairn's own namespace may be gone with all that it remembered.
+        memory::prepare(cluster).await?;
     }
     let work = Box::pin(uninstall_alone(Context { cluster, options }, tell));
     lease::alone(cluster, options.holder, work).await
@@ -34,6 +41,8 @@ pub async fn uninstall(
 async fn uninstall_alone(context: Context<'_>, tell: Tell<'_>) -> Result<Finish, RunError> {
     let Context { cluster, options } = context;
     let mut memory = Memory::read(cluster).await?;
+    let search = Search::of(&memory, None);
+    recover::remember(cluster, &mut memory, &search, tell).await?;
     check_deletions(cluster, &memory, &BTreeSet::new()).await?;
     memory.journal.holder = Some(options.holder.to_owned());
     begin(&mut memory)?;

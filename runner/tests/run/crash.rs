@@ -13,7 +13,7 @@ use cairn_runner::{
     bundle::Secrets,
     cluster::{Access, Cluster, Listed, Pace},
     health::Status,
-    run::{Options, Progress, RunError, apply, status, uninstall},
+    run::{Options, Progress, RunError, apply, roll_back, status, uninstall},
 };
 use cairn_spec::ObjectId;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ struct Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Run {
     Apply(Version),
+    /// Somebody goes back to a version.
+    RollBack(Version),
     Uninstall,
 }
 
@@ -116,6 +118,11 @@ async fn victim() -> Result<()> {
         Run::Apply(version) => {
             let (bundle, digest) = layers(version).bundle()?;
             apply(&cluster, &bundle, (&digest, true), &options, &mut tell).await
+        }
+        Run::RollBack(version) => {
+            let (_, digest) = layers(version).bundle()?;
+            let went = roll_back(&cluster, Some(&digest), &options, &mut tell).await;
+            went.map(|(_, finish)| finish)
         }
         Run::Uninstall => uninstall(&cluster, &options, &mut tell).await,
     };
@@ -277,6 +284,35 @@ async fn upgrades_that_are_killed_are_done_again() -> Result<()> {
     // It went to and fro between the layers.
     assert_eq!(uids(&world, |name| name == "moving").await?, moving);
     println!("killed at {points} points of upgrades");
+    ensure!(points > 20, "only {points} points");
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn rollbacks_that_somebody_asked_for_and_that_are_killed_are_done_again() -> Result<()> {
+    let (world, foreign) = world().await?;
+    let moving = uids(&world, |name| name == "moving").await?;
+    world.apply(&layers(Version::Second)).await?;
+    let mut points = 0;
+    for lives_for in 0..MANY {
+        let version = match lives_for % 2 {
+            0 => Version::First,
+            _ => Version::Second,
+        };
+        let was_killed = kill(&world, Run::RollBack(version), lives_for)?;
+        let at = format!("a rollback by hand that was killed after {lives_for} events");
+        let (_, digest) = layers(version).bundle()?;
+        let (went, _) = world.roll_back(Some(&digest)).await.context(at.clone())?;
+        ensure!(went == digest, "{at}: it went to {went}");
+        expect(&world, Some(version), &foreign).await.context(at)?;
+        points += usize::from(was_killed);
+        if !was_killed {
+            break;
+        }
+    }
+    assert_eq!(uids(&world, |name| name == "moving").await?, moving);
+    println!("killed at {points} points of rollbacks by hand");
     ensure!(points > 20, "only {points} points");
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What is Cairn's and what is not.
 
 use anyhow::Result;
-use cairn_runner::run::{Adoption, RunError};
+use cairn_runner::{
+    inventory::Identity,
+    run::{Adoption, RunError},
+};
 use insta::assert_snapshot;
 
 use crate::world::{Layers, World, config_map, namespace};
@@ -67,7 +70,7 @@ async fn nothing_is_pruned_by_an_inventory_that_was_lost_or_damaged() -> Result<
         world.apply(&two).await?;
         world.kubectl(damage)?;
         let kept = world.apply(&one("base", "a")).await?;
-        let r8 = "ConfigMap shop/second: kept: R8: the inventory was lost and found by labels";
+        let r8 = "ConfigMap shop/second: kept until approved: R8: the inventory was lost, and this was found by its label";
         assert!(kept.lines().any(|line| line == r8), "{damage}: {kept}");
         assert!(world.kubectl("get configmap -n shop second").is_ok());
         // What was found again is known for sure after a bundle was applied.
@@ -75,6 +78,65 @@ async fn nothing_is_pruned_by_an_inventory_that_was_lost_or_damaged() -> Result<
         assert_eq!(pruned, "ConfigMap shop/second: deleted", "{damage}");
     }
     Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs kube, kubectl"]
+async fn layers_that_nobody_remembers_are_found_by_their_labels_and_asked_about() -> Result<()> {
+    let mut world = World::new().await?;
+    let both = one("base", "a").with("web", "configuration", config_map("extra", "b"));
+    world.apply(&both).await?;
+    // Who copies labels has objects of their own.
+    let part_of = r"get configmap -n shop extra -o jsonpath={.metadata.labels.applyset\.kubernetes\.io/part-of}";
+    let set = world.kubectl(part_of)?;
+    world.kubectl("create configmap -n shop copied --from-literal=a=b")?;
+    let label = format!("label configmap -n shop copied applyset.kubernetes.io/part-of={set}");
+    world.kubectl(&label)?;
+
+    // The inventory is gone, and the next bundle does not have the layer.
+    world.kubectl("delete configmap -n cairn-system cairn-inventory-web")?;
+    let asks = "kept until approved: R8: the inventory was lost, and this was found by its label";
+    for _ in 0..2 {
+        let asked = world.apply(&one("base", "a")).await?;
+        assert_eq!(asked, format!("ConfigMap shop/extra: {asks}"));
+    }
+    world.approved = [config_map_of("extra")].into();
+    assert_snapshot!(world.apply(&one("base", "a")).await?, @"ConfigMap shop/extra: deleted");
+    assert_eq!(world.apply(&one("base", "a")).await?, "");
+
+    // Everything is gone that Cairn remembered, even what the layers were called.
+    world.approved.clear();
+    world.kubectl("delete configmap -n cairn-system --all")?;
+    for _ in 0..2 {
+        let asked = world.uninstall().await?;
+        assert_eq!(
+            asked,
+            format!("ConfigMap shop/settings: {asks}\nNamespace shop: {asks}")
+        );
+    }
+    let namespace = Identity {
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        ..config_map_of("shop")
+    };
+    world.approved = [config_map_of("settings"), namespace].into();
+    assert_snapshot!(world.uninstall().await?, @"
+    ConfigMap shop/settings: deleted
+    Namespace shop: kept: R4: the namespace holds objects of others
+    ");
+    world.kubectl("delete configmap -n shop copied")?;
+    assert_snapshot!(world.uninstall().await?, @"Namespace shop: deleted");
+    assert_eq!(world.uninstall().await?, "");
+    Ok(())
+}
+
+fn config_map_of(name: &str) -> Identity {
+    Identity {
+        group: String::new(),
+        kind: "ConfigMap".to_owned(),
+        namespace: Some("shop".to_owned()),
+        name: name.to_owned(),
+    }
 }
 
 #[tokio::test]

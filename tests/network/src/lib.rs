@@ -2,7 +2,15 @@
 //!
 //! It knows bytes and connections alone, so whatever speaks TCP goes through it, TLS too.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -36,6 +44,18 @@ pub enum Fault {
         /// Bytes a second.
         bytes_per_s: u32,
     },
+    /// In front of a server of plain HTTP: connections end in order, and the first request of a new one is answered so.
+    Answer(&'static str),
+    /// Each connection is reset when so many bytes have come from the server.
+    ResetAfter {
+        /// The bytes.
+        bytes: u64,
+    },
+    /// One byte is another in whatever comes from the server at once, if that is large enough.
+    Altered {
+        /// How many bytes are large enough.
+        from_bytes: usize,
+    },
 }
 
 /// A proxy in front of a server.
@@ -43,7 +63,30 @@ pub enum Fault {
 pub struct Proxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
+    counts: Arc<Counts>,
     stop: CancellationToken,
+}
+
+/// What has passed, and what has not.
+#[derive(Debug, Default)]
+struct Counts {
+    strikes: AtomicU64,
+    from_server_bytes: AtomicU64,
+}
+
+/// A connection through the proxy.
+#[derive(Debug, Clone)]
+struct Connection {
+    fault: watch::Receiver<Fault>,
+    counts: Arc<Counts>,
+    /// This connection alone is reset.
+    broken: CancellationToken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    ToServer,
+    FromServer,
 }
 
 impl Proxy {
@@ -53,7 +96,8 @@ impl Proxy {
         let address = listener.local_addr()?;
         let (fault, watched) = watch::channel(Fault::Healthy);
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
+        let counts = Arc::new(Counts::default());
+        let (stopped, counted) = (stop.clone(), Arc::clone(&counts));
         TaskTracker::new().spawn(async move {
             let connections = TaskTracker::new();
             loop {
@@ -62,11 +106,16 @@ impl Proxy {
                     accepted = listener.accept() => accepted,
                 };
                 let Ok((client, _)) = accepted else { continue };
-                let (fault, stopped) = (watched.clone(), stopped.clone());
+                let connection = Connection {
+                    fault: watched.clone(),
+                    counts: Arc::clone(&counted),
+                    broken: CancellationToken::new(),
+                };
+                let stopped = stopped.clone();
                 connections.spawn(async move {
                     tokio::select! {
                         () = stopped.cancelled() => {}
-                        () = connect(client, server, fault) => {}
+                        () = connect(client, server, connection) => {}
                     }
                 });
             }
@@ -74,6 +123,7 @@ impl Proxy {
         Ok(Self {
             address,
             fault,
+            counts,
             stop,
         })
     }
@@ -87,6 +137,48 @@ impl Proxy {
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
+
+    /// How often a fault has struck: connections that it ended, parts that it held up or altered.
+    pub fn strikes(&self) -> u64 {
+        self.counts.strikes.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that have come from the server and were passed on.
+    pub fn from_server_bytes(&self) -> u64 {
+        self.counts.from_server_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Connection {
+    fn now(&self) -> Fault {
+        *self.fault.borrow()
+    }
+
+    fn strike(&self) {
+        self.counts.strikes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How the network ends the connection, once it does.
+    async fn ended(mut self) -> Fault {
+        let ends = |fault: &Fault| matches!(fault, Fault::Cut | Fault::Reset | Fault::Answer(_));
+        let ending = tokio::select! {
+            ending = self.fault.wait_for(ends) => match ending {
+                Ok(ending) => *ending,
+                // The proxy is gone.
+                Err(_) => Fault::Cut,
+            },
+            () = self.broken.cancelled() => Fault::Reset,
+        };
+        self.strike();
+        ending
+    }
+
+    async fn wait_while_silent(&mut self) {
+        if self.now() == Fault::Silent {
+            self.strike();
+        }
+        let _ = self.fault.wait_for(|fault| *fault != Fault::Silent).await;
+    }
 }
 
 impl Drop for Proxy {
@@ -96,51 +188,61 @@ impl Drop for Proxy {
 }
 
 /// Passes a connection on until it ends or the network ends it. How it ends is the client's to find out.
-async fn connect(client: TcpStream, server: SocketAddr, fault: watch::Receiver<Fault>) {
-    let mut opening = fault.clone();
+async fn connect(mut client: TcpStream, server: SocketAddr, connection: Connection) {
+    if let Fault::Answer(text) = connection.now() {
+        connection.strike();
+        let _ = answer(&mut client, text).await;
+        return;
+    }
+    let mut opening = connection.clone();
     let upstream = tokio::select! {
-        ending = ended(fault.clone()) => {
+        ending = connection.clone().ended() => {
             if ending == Fault::Reset {
                 let _ = client.set_zero_linger();
             }
             return;
         }
         upstream = async {
-            wait_while_silent(&mut opening).await;
+            opening.wait_while_silent().await;
             TcpStream::connect(server).await
         } => upstream,
     };
     let Ok(upstream) = upstream else { return };
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = upstream.into_split();
-    let up = pass(client_in, server_out, fault.clone());
-    let down = pass(server_in, client_out, fault);
+    let up = pass(
+        client_in,
+        server_out,
+        connection.clone(),
+        Direction::ToServer,
+    );
+    let down = pass(server_in, client_out, connection, Direction::FromServer);
     let _ = tokio::join!(up, down);
 }
 
-/// How the network ends connections, once it does.
-async fn ended(mut fault: watch::Receiver<Fault>) -> Fault {
-    let ends = |fault: &Fault| matches!(fault, Fault::Cut | Fault::Reset);
-    match fault.wait_for(ends).await {
-        Ok(ending) => *ending,
-        // The proxy is gone.
-        Err(_) => Fault::Cut,
+/// Reads the head of a request, and answers it.
+async fn answer(client: &mut TcpStream, text: &str) -> io::Result<()> {
+    let (mut head, mut chunk) = (Vec::new(), vec![0; CHUNK_BYTES]);
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < CHUNK_BYTES {
+        match client.read(&mut chunk).await? {
+            0 => return Ok(()),
+            read => head.extend_from_slice(chunk.get(..read).unwrap_or_default()),
+        }
     }
-}
-
-async fn wait_while_silent(fault: &mut watch::Receiver<Fault>) {
-    let _ = fault.wait_for(|fault| *fault != Fault::Silent).await;
+    client.write_all(text.as_bytes()).await?;
+    client.shutdown().await
 }
 
 /// Passes one direction on, as long as the network lets it.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    fault: watch::Receiver<Fault>,
+    connection: Connection,
+    direction: Direction,
 ) -> io::Result<()> {
-    let ending = ended(fault.clone());
+    let ending = connection.clone().ended();
     tokio::select! {
-        passed = pump(&mut from, &mut to, fault) => passed,
+        passed = pump(&mut from, &mut to, connection, direction) => passed,
         ending = ending => {
             if ending == Fault::Reset {
                 from.as_ref().set_zero_linger()?;
@@ -155,30 +257,65 @@ async fn pass(
 async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    mut fault: watch::Receiver<Fault>,
+    mut connection: Connection,
+    direction: Direction,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut passed = 0;
     loop {
         let read = from.read(&mut chunk).await?;
-        wait_while_silent(&mut fault).await;
+        connection.wait_while_silent().await;
+        if direction == Direction::FromServer {
+            alter(&connection, chunk.get_mut(..read).unwrap_or_default());
+        }
         let Some(mut bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
             return to.shutdown().await;
         };
         while !bytes.is_empty() {
-            wait_while_silent(&mut fault).await;
-            let (now, later) = bytes.split_at(step(&fault).min(bytes.len()));
+            connection.wait_while_silent().await;
+            let mut step = step(connection.now());
+            let is_limited = direction == Direction::FromServer;
+            if let (true, Fault::ResetAfter { bytes: most }) = (is_limited, connection.now()) {
+                let left = most.saturating_sub(passed);
+                if left == 0 {
+                    connection.broken.cancel();
+                    return std::future::pending().await;
+                }
+                step = step.min(usize::try_from(left).unwrap_or(step));
+            }
+            let (now, later) = bytes.split_at(step.min(bytes.len()));
             to.write_all(now).await?;
+            if direction == Direction::FromServer {
+                passed += now.len() as u64;
+                let counted = &connection.counts.from_server_bytes;
+                counted.fetch_add(now.len() as u64, Ordering::Relaxed);
+            }
             bytes = later;
-            if !bytes.is_empty() {
+            if !bytes.is_empty() && matches!(connection.now(), Fault::Slow { .. }) {
+                connection.strike();
                 sleep(SLOW_STEP).await;
             }
         }
     }
 }
 
+/// Changes one byte, if the network does that to so many.
+fn alter(connection: &Connection, bytes: &mut [u8]) {
+    let Fault::Altered { from_bytes } = connection.now() else {
+        return;
+    };
+    let middle = bytes.len() / 2;
+    if bytes.len() >= from_bytes
+        && let Some(byte) = bytes.get_mut(middle)
+    {
+        *byte ^= 1;
+        connection.strike();
+    }
+}
+
 /// How many bytes pass at once.
-fn step(fault: &watch::Receiver<Fault>) -> usize {
-    match *fault.borrow() {
+fn step(fault: Fault) -> usize {
+    match fault {
         Fault::Slow { bytes_per_s } => {
             let step = u128::from(bytes_per_s) * SLOW_STEP.as_millis() / 1_000;
             usize::try_from(step.max(1)).unwrap_or(CHUNK_BYTES)
@@ -258,5 +395,43 @@ mod tests {
         for (stream, expected) in [(&mut old, b'b'), (&mut new, b'c')] {
             assert_eq!(stream.read_u8().await.unwrap(), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_large_is_altered_and_what_is_small_is_not() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        proxy.set(Fault::Altered { from_bytes: 100 });
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echoed(&mut stream, &[7; 10]).await.unwrap(), [7; 10]);
+        assert_eq!(proxy.strikes(), 0);
+        assert_ne!(echoed(&mut stream, &[7; 200]).await.unwrap(), [7; 200]);
+        assert_eq!((proxy.strikes(), proxy.from_server_bytes()), (1, 210));
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_reset_in_the_middle_of_an_answer() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        proxy.set(Fault::ResetAfter { bytes: 50 });
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echoed(&mut stream, &[7; 40]).await.unwrap(), [7; 40]);
+        assert!(echoed(&mut stream, &[7; 40]).await.is_err());
+        assert_eq!(proxy.from_server_bytes(), 50);
+        assert!(proxy.strikes() > 0);
+        // The next one has as many.
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echoed(&mut stream, &[7; 40]).await.unwrap(), [7; 40]);
+    }
+
+    #[tokio::test]
+    async fn somebody_else_answers() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        proxy.set(Fault::Answer("HTTP/1.1 503 Service Unavailable\r\n\r\n"));
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        stream.write_all(b"Host: a\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        assert_eq!(proxy.strikes(), 1);
     }
 }

@@ -83,6 +83,7 @@ struct Orders {
     next: Vec<(Operation, Fault)>,
     /// Requests until the last one of whoever asks, and how that ends.
     life: Option<(u32, Death)>,
+    strikes: u64,
 }
 
 impl Default for Faults {
@@ -93,6 +94,7 @@ impl Default for Faults {
             kinds: Vec::new(),
             next: Vec::new(),
             life: None,
+            strikes: 0,
         }))
     }
 }
@@ -117,10 +119,27 @@ impl Faults {
         self.orders().life.is_some_and(|(left, _)| left == 0)
     }
 
+    /// How many requests have met a fault.
+    pub(crate) fn strikes(&self) -> u64 {
+        self.orders().strikes
+    }
+
     /// What happens to a request.
     pub(crate) fn strike(&self, request: &Request) -> Option<Fault> {
         let mut orders = self.orders();
-        if let Some((left, death)) = &mut orders.life {
+        let fault = orders.choose(request);
+        orders.strikes += u64::from(fault.is_some());
+        fault
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Orders {
+    fn choose(&mut self, request: &Request) -> Option<Fault> {
+        if let Some((left, death)) = &mut self.life {
             let is_last = *left == 1;
             *left = left.saturating_sub(1);
             if is_last && *death == Death::After {
@@ -130,23 +149,19 @@ impl Faults {
                 return Some(Fault::BrokenBefore);
             }
         }
-        let ordered = orders
+        let ordered = self
             .next
             .iter()
             .position(|(operation, _)| *operation == request.operation);
         if let Some(position) = ordered {
-            return Some(orders.next.remove(position).1);
+            return Some(self.next.remove(position).1);
         }
-        if orders.kinds.is_empty() || orders.random.random::<f64>() >= orders.share {
+        if self.kinds.is_empty() || self.random.random::<f64>() >= self.share {
             return None;
         }
-        let kinds = orders.kinds.len();
-        let index = orders.random.random_range(0..kinds);
-        let fault = orders.kinds[index];
+        let kinds = self.kinds.len();
+        let index = self.random.random_range(0..kinds);
+        let fault = self.kinds[index];
         fault.applies_to(request).then_some(fault)
-    }
-
-    fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

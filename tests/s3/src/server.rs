@@ -93,6 +93,11 @@ impl S3Server {
         self.state.faults.share(seed, share, kinds);
     }
 
+    /// How many requests have met a fault until now.
+    pub fn strikes(&self) -> u64 {
+        self.state.faults.strikes()
+    }
+
     /// The next request for an operation meets a fault.
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         self.state.faults.next(operation, fault);
