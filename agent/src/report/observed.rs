@@ -81,7 +81,7 @@ impl Observed {
         }
     }
 
-    /// How many workloads lack pods.
+    /// How many pods workloads lack.
     pub(super) fn lacking(&self) -> u64 {
         let all = self.workloads.values().flat_map(BTreeMap::values);
         let lacking = all.filter_map(WorkloadView::not_ready);

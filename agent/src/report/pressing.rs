@@ -11,8 +11,8 @@ use super::{node::NodeView, observed::Observed};
 pub struct Pressing {
     /// Objects of each layer by health, and how many of them somebody changed.
     layers: BTreeMap<LayerName, (BTreeMap<String, usize>, usize)>,
-    /// How many workloads lack pods.
-    lacking: usize,
+    /// How many pods workloads lack.
+    lacking: u64,
     /// How many nodes there are, and how many are ready.
     nodes: (usize, usize),
 }
