@@ -124,10 +124,10 @@ impl Pointers<'_> {
     pub(crate) fn changed(
         &self,
         field: ExplainedField,
-        patches: &[Span],
+        places: &[Span],
         mirror_of: Option<&str>,
     ) -> ExplainedField {
-        let patched: Vec<String> = patches.iter().map(|it| self.place(Some(*it))).collect();
+        let patched: Vec<String> = places.iter().map(|it| self.place(Some(*it))).collect();
         ExplainedField {
             origin: if patched.is_empty() {
                 field.origin
