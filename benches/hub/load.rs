@@ -283,7 +283,7 @@ impl Lead<'_> {
         running.await??;
         // Those who were answered when it stopped have not come back yet.
         let since_ms = SystemClock.unix_ms();
-        runtime.shutdown_background();
+        tokio::task::block_in_place(|| runtime.shutdown_timeout(PATIENCE));
         self.begin_again(port, since_ms, "restart").await
     }
 
@@ -293,7 +293,8 @@ impl Lead<'_> {
         let since_ms = SystemClock.unix_ms();
         let Server { runtime, hub, .. } = server;
         drop(hub);
-        runtime.shutdown_background();
+        // What a killed process held is gone before the next one begins.
+        tokio::task::block_in_place(|| runtime.shutdown_timeout(PATIENCE));
         self.begin_again(port, since_ms, name).await
     }
 

@@ -61,11 +61,6 @@ impl News {
         self.pressing.mark_unchanged();
     }
 
-    /// A request was ended by news.
-    pub(super) fn came(&mut self) {
-        self.haste.came(Instant::now());
-    }
-
     /// Waits for news. What the agent does is told at once, also what it lacks; how the cluster is, when it has
     /// not been told again and again.
     pub(super) async fn wait(
@@ -88,7 +83,7 @@ impl News {
                     Ok(()) => return sleep_until(soon).await,
                     Err(_) => return std::future::pending().await,
                 },
-                () = until(due) => return,
+                () = until(due) => return self.haste.came(Instant::now()),
             };
             sleep_until(soon).await;
             let now = Told::of(&observed.now());

@@ -256,7 +256,6 @@ impl HubFollower {
                 // There is something to report.
                 Ok(None) => {
                     session.given_up(&sync);
-                    news.came();
                     continue;
                 }
                 Err(error) => {
