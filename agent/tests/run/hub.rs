@@ -109,11 +109,11 @@ impl HubProcess {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
         let stop = CancellationToken::new();
         let served = app.run(listener, stop.clone());
-        let work = async {
+        let work = Box::pin(async {
             let done = work(hub).await;
             stop.cancel();
             done
-        };
+        });
         let (served, done) = tokio::join!(served, work);
         served?;
         done

@@ -24,6 +24,19 @@ const BUSY: &str = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-
 const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
 
+const TO_THE_HUB: [(&str, Fault); 5] = [
+    ("cut", Fault::Cut),
+    ("reset", Fault::Reset),
+    ("silent", Fault::Silent),
+    ("handshake", Fault::Altered { from_bytes: 1 }),
+    (
+        "altered-blob",
+        Fault::Altered {
+            from_bytes: BLOB_BYTES,
+        },
+    ),
+];
+
 /// A bundle that has a value of its own.
 async fn publish(world: &World, value: &str) -> Result<Digest> {
     world.publish(&heavy_shop(value, HEAVY_BYTES), &[]).await
@@ -148,19 +161,7 @@ async fn a_bad_network_to_the_hub_changes_nothing_in_the_end() -> Result<()> {
                 let mut last = offer(1, "first").await?;
                 until(&observed, "the first bundle", runs(&last)).await?;
                 let mut value = "first";
-                let faults = [
-                    ("cut", Fault::Cut),
-                    ("reset", Fault::Reset),
-                    ("silent", Fault::Silent),
-                    ("handshake", Fault::Altered { from_bytes: 1 }),
-                    (
-                        "altered-blob",
-                        Fault::Altered {
-                            from_bytes: BLOB_BYTES,
-                        },
-                    ),
-                ];
-                for (generation, (name, fault)) in (2..).zip(faults) {
+                for (generation, (name, fault)) in (2..).zip(TO_THE_HUB) {
                     let struck = proxy.strikes();
                     proxy.set(fault);
                     let next = offer(generation, name).await?;
@@ -180,7 +181,7 @@ async fn a_bad_network_to_the_hub_changes_nothing_in_the_end() -> Result<()> {
                 ensure!(proxy.strikes() >= struck + 2);
                 let came = proxy.from_server_bytes() - before;
                 ensure!(came < HEAVY_BYTES as u64, "{came} bytes came");
-                // Slow, and slower than one request may take.
+                // A slow network is one to be patient with.
                 let struck = proxy.strikes();
                 proxy.set(Fault::Slow {
                     bytes_per_s: 400_000,

@@ -93,8 +93,7 @@ impl World {
             client: Client::new(Options::default())?,
         };
         let serving = registry.run(listener, stop.clone());
-        let work = work(world, Registry { stop });
-        tokio::pin!(work);
+        let mut work = Box::pin(work(world, Registry { stop }));
         tokio::select! {
             ended = &mut work => return ended,
             ended = serving => ended?,
