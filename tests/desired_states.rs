@@ -1,4 +1,5 @@
-//! `cairn cluster desire` as its users run it, and the hub and the keyring that take what it signs.
+//! `cairn cluster desire`, `sign` and `keyring` as their users run them, and the hub and the keyring that take
+//! what they sign.
 
 #![cfg(unix)]
 
@@ -109,5 +110,71 @@ fn equal_inputs_are_signed_with_equal_bytes() -> Result<()> {
         envelopes.push(std::fs::read(sandbox.path().join(file))?);
     }
     assert_eq!(envelopes[0], envelopes[1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_people_sign_and_a_keyring_follows_another() -> Result<()> {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_cairn-under-test"))?;
+    for name in ["ann", "ben", "cid"] {
+        sandbox.ok(&format!("key generate {name}"))?;
+    }
+    let read = |name: &str| std::fs::read(sandbox.path().join(name));
+    let printed = sandbox.ok("cluster keyring ann.pub ben.pub --threshold 2")?;
+    sandbox.write("first.json", &printed.stdout)?;
+    let first = Keyring::read(&read("first.json")?)?;
+    assert_eq!(first, keyring(&sandbox, &["ann", "ben"], 2)?);
+    let trusted = TrustedKeys::new(first.clone())?;
+
+    let desire = "--cluster 5f0c-1 --generation 1 --key ann.key --output wanted.json";
+    sandbox.ok(&format!("cluster desire {BUNDLE} {desire}"))?;
+    let envelope = |name: &str| anyhow::Ok(serde_json::from_slice::<Envelope>(&read(name)?)?);
+    ensure!(
+        trusted.desired_state(&envelope("wanted.json")?).is_err(),
+        "one has signed, two must"
+    );
+    let signed = sandbox.ok("cluster sign wanted.json --key ben.key")?;
+    ensure!(
+        signed.stdout.contains("cluster 5f0c-1, generation 1") && signed.stdout.contains(BUNDLE),
+        "who signs is told what: {}",
+        signed.stdout
+    );
+    assert_eq!(
+        trusted.desired_state(&envelope("wanted.json")?)?.generation,
+        1
+    );
+    sandbox.ok("cluster sign wanted.json --key ben.key")?;
+    assert_eq!(envelope("wanted.json")?.signatures.len(), 2);
+
+    // Cid comes for Ann: both of the old keyring agree, and one of the new one must.
+    let next = "ben.pub cid.pub --after first.json --key ben.key --output next.json";
+    let begun = sandbox.ok(&format!("cluster keyring {next}"))?;
+    ensure!(
+        begun
+            .stderr
+            .contains("1 of 2 signatures of the keyring before"),
+        "{}",
+        begun.stderr
+    );
+    ensure!(trusted.successor(&envelope("next.json")?).is_err());
+    sandbox.ok("cluster sign next.json --key ann.key")?;
+    let second = trusted.successor(&envelope("next.json")?)?;
+    assert_eq!(second.generation(), 2);
+    assert_eq!(second.threshold(), 1);
+
+    let (authority, _) = Authority::generate()?;
+    let hub = Hub::open(Config::new(Arc::new(MemoryStore::default()), authority)).await?;
+    hub.set_keyring(None, first).await?;
+    assert_eq!(
+        hub.rotate_keyring(None, envelope("next.json")?)
+            .await?
+            .generation,
+        2
+    );
+
+    // A keyring follows an envelope as well as what is in it.
+    let third = "cid.pub --after next.json --key cid.key --output third.json";
+    sandbox.ok(&format!("cluster keyring {third}"))?;
+    assert_eq!(second.successor(&envelope("third.json")?)?.generation(), 3);
     Ok(())
 }

@@ -6,13 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::command::{
     agent_manifest, agent_rights, apply, bench_registry, bundle_verify, chart_explain, chart_lint,
-    chart_show, chart_template::ChartTemplate, cluster_desire, completion, key_generate,
-    pack_build, pack_import_helm, pack_import_palette, pack_inspect, pack_lint, pack_new,
-    pack_pull, pack_push, pack_test, plan, profile_build, profile_lint, profile_tree,
-    profile_update, quickstart, registry_authz_explain, registry_check, registry_doctor,
-    registry_export, registry_fsck, registry_gc, registry_healthcheck, registry_import,
-    registry_login, registry_logout, registry_quota, registry_rebuild, registry_retention,
-    registry_serve, registry_sync, registry_token_create, registry_token_list,
+    chart_show, chart_template::ChartTemplate, cluster_desire, cluster_keyring, cluster_sign,
+    completion, key_generate, pack_build, pack_import_helm, pack_import_palette, pack_inspect,
+    pack_lint, pack_new, pack_pull, pack_push, pack_test, plan, profile_build, profile_lint,
+    profile_tree, profile_update, quickstart, registry_authz_explain, registry_check,
+    registry_doctor, registry_export, registry_fsck, registry_gc, registry_healthcheck,
+    registry_import, registry_login, registry_logout, registry_quota, registry_rebuild,
+    registry_retention, registry_serve, registry_sync, registry_token_create, registry_token_list,
     registry_token_revoke, registry_user_add, registry_user_remove, registry_webhooks_discard,
     registry_webhooks_list, registry_webhooks_retry, rollback, sign, status, uninstall, verify,
 };
@@ -261,6 +261,10 @@ pub(crate) enum Bundle {
 pub(crate) enum Cluster {
     /// Sign what a cluster is to run
     Desire(Box<cluster_desire::ClusterDesire>),
+    /// Add a signature to what a cluster is to run, or to a keyring
+    Sign(cluster_sign::ClusterSign),
+    /// Say whose signatures agents take
+    Keyring(cluster_keyring::ClusterKeyring),
 }
 
 /// Install the agent that keeps a cluster as it should be.

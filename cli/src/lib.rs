@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod diagnostics;
 mod embedded;
+mod envelopes;
 mod exit;
 mod explanation;
 mod files;

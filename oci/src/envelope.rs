@@ -2,6 +2,8 @@
 //!
 //! <https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md>
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cairn_spec::{Envelope, EnvelopeSignature};
 
@@ -72,6 +74,24 @@ pub fn countersign(envelope: &mut Envelope, key: &PrivateKey) -> Result<(), Enve
     Ok(())
 }
 
+/// The payload, whoever signed it: for showing what is about to be signed, or what was verified when it was kept.
+pub fn unverified_payload(
+    envelope: &Envelope,
+    limit_bytes: usize,
+) -> Result<Vec<u8>, EnvelopeError> {
+    // Base64 takes four bytes for three, so this much need not be decoded.
+    if envelope.payload.len() / 4 * 3 > limit_bytes.saturating_add(3) {
+        return Err(EnvelopeError::TooLarge { limit_bytes });
+    }
+    let payload = STANDARD
+        .decode(&envelope.payload)
+        .map_err(|_| EnvelopeError::Malformed)?;
+    if payload.len() > limit_bytes {
+        return Err(EnvelopeError::TooLarge { limit_bytes });
+    }
+    Ok(payload)
+}
+
 /// The payload, once `threshold` different ones of `keys` have signed it. Nothing of it is parsed
 /// before that.
 pub fn open(
@@ -87,19 +107,11 @@ pub fn open(
             wanted: payload_type.to_owned(),
         });
     }
-    // Base64 takes four bytes for three, so this much need not be decoded.
-    if envelope.payload.len() / 4 * 3 > limit_bytes.saturating_add(3) {
-        return Err(EnvelopeError::TooLarge { limit_bytes });
-    }
-    let (payload, signers) = signers(envelope, keys)?;
-    if payload.len() > limit_bytes {
-        return Err(EnvelopeError::TooLarge { limit_bytes });
-    }
-    let mut ids: Vec<&str> = signers.iter().map(|key| key.id()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if threshold == 0 || ids.len() < threshold {
-        let found = ids.len();
+    let payload = unverified_payload(envelope, limit_bytes)?;
+    let (_, signers) = signers(envelope, keys)?;
+    let ids: BTreeSet<&str> = signers.iter().map(|key| key.id()).collect();
+    let found = ids.len();
+    if threshold == 0 || found < threshold {
         return Err(EnvelopeError::Signatures { found, threshold });
     }
     Ok(payload)

@@ -108,6 +108,22 @@ impl TrustedKeys {
         Ok(next)
     }
 
+    /// How many of its keys must sign.
+    pub fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// The ids of its keys.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(PublicKey::id)
+    }
+
+    /// The ids of its keys that have signed an envelope.
+    pub fn signers(&self, envelope: &Envelope) -> Result<Vec<&str>, EnvelopeError> {
+        let (_, signers) = envelope::signers(envelope, &self.keys)?;
+        Ok(signers.into_iter().map(PublicKey::id).collect())
+    }
+
     fn open(&self, envelope: &Envelope, payload_type: &str) -> Result<Vec<u8>, EnvelopeError> {
         envelope::open(
             envelope,
@@ -117,6 +133,31 @@ impl TrustedKeys {
             self.threshold,
         )
     }
+}
+
+/// What is signed in an envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// What clusters are to run.
+    DesiredState(Box<DesiredState>),
+    /// Whose word agents take from then on.
+    Keyring(agent::Keyring),
+}
+
+/// What an envelope says, whoever signed it: for whoever is about to sign it, and for nobody who acts on it.
+pub fn unverified(envelope: &Envelope) -> Result<Statement, Refusal> {
+    let payload = envelope::unverified_payload(envelope, limits::MAX_SIGNED_BYTES)?;
+    if envelope.payload_type == KEYRING_TYPE {
+        return Ok(Statement::Keyring(agent::Keyring::read(&payload)?));
+    }
+    if envelope.payload_type == DESIRED_STATE_TYPE {
+        let state = DesiredState::read(&payload)?;
+        return Ok(Statement::DesiredState(Box::new(state)));
+    }
+    Err(Refusal::Envelope(EnvelopeError::Type {
+        found: envelope.payload_type.chars().take(100).collect(),
+        wanted: DESIRED_STATE_TYPE.to_owned(),
+    }))
 }
 
 /// Signs a desired state.

@@ -79,3 +79,40 @@ fn policy_that_ignores_no_field() {
         "ignore:\n  - target: {kind: Deployment}\n    paths: [spec.replicas]\n"
     ));
 }
+
+#[test]
+fn keyring_that_asks_for_more_than_there_are() {
+    assert_snapshot!(with_key().refused("cluster keyring ci.pub --threshold 2", INVALID_INPUT));
+}
+
+#[test]
+fn keyring_that_has_a_key_twice() {
+    assert_snapshot!(with_key().refused("cluster keyring ci.pub ci.pub", INVALID_INPUT));
+}
+
+#[test]
+fn keyring_that_follows_and_nobody_signs() {
+    assert_snapshot!(with_key().refused("cluster keyring ci.pub --after old.json", USAGE));
+}
+
+#[test]
+fn keyring_that_follows_something_else() {
+    let case = with_key().file("old.json", "{\"kind\": \"Keyring\"}");
+    assert_snapshot!(case.refused(
+        "cluster keyring ci.pub --after old.json --key ci.key",
+        INVALID_INPUT
+    ));
+}
+
+#[test]
+fn signature_of_what_is_no_envelope() {
+    let case = with_key().file("wanted.json", "{}");
+    assert_snapshot!(case.refused("cluster sign wanted.json --key ci.key", INVALID_INPUT));
+}
+
+#[test]
+fn signature_of_something_else() {
+    let envelope = r#"{"payload": "e30=", "payloadType": "text/plain", "signatures": []}"#;
+    let case = with_key().file("wanted.json", envelope);
+    assert_snapshot!(case.refused("cluster sign wanted.json --key ci.key", INVALID_INPUT));
+}

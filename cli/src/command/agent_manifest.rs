@@ -11,6 +11,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use crate::{
     command::agent_rights::RightsArgs,
     config::Environment,
+    envelopes::{read_keyring, refused},
     exit::{ExitCode, Failure, Outcome},
     files::{read_text, write_file, write_secret},
     output::Output,
@@ -182,13 +183,9 @@ impl AgentManifest {
         let Some(path) = &self.source.keyring else {
             return Ok(None);
         };
-        let text = read_text(path)?;
-        serde_json::from_str::<cairn_spec::agent::Keyring>(&text).map_err(|error| {
-            let context = format!("`{}` is no keyring", path.display());
-            let error = anyhow::Error::new(error).context(context);
-            Failure::new(ExitCode::InvalidInput, error).hint("spec/agent.md §2 describes keyrings")
-        })?;
-        Ok(Some(text))
+        let keyring = read_keyring(path)?;
+        let text = keyring.write().map_err(|error| refused(error.into()))?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// The trust policy for the agent, with its keys in it, since a pod has no other files.

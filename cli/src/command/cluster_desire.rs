@@ -4,14 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use cairn_compiler::Session;
-use cairn_oci::{
-    PrivateKey, Progress,
-    keyring::{Refusal, seal_desired_state},
-};
+use cairn_oci::{Progress, keyring::seal_desired_state};
 use cairn_runner::window::Calendar;
 use cairn_spec::{
     Diagnostic, GroupName, Reference, Schema, SourceKind, Timestamp,
-    agent::{Audience, BundleSource, DesiredState, DesiredStateError, Policy},
+    agent::{Audience, BundleSource, DesiredState, Policy},
     decode_json, schema_of, yaml,
 };
 use clap::{ArgGroup, Args};
@@ -20,10 +17,10 @@ use serde_json::json;
 use crate::{
     client::{ClientArgs, runtime},
     config::Environment,
+    envelopes::{envelope_text, read_private_keys, refused},
     exit::{ExitCode, Failure, Outcome},
     files::{read_text, write_file},
     output::Output,
-    signing::read_private_key,
 };
 
 /// Sign what a cluster is to run
@@ -64,11 +61,7 @@ pub(crate) struct ClusterDesire {
 
 impl ClusterDesire {
     pub(crate) fn run(self, environment: &Environment, output: &Output) -> Outcome {
-        let keys = self
-            .keys
-            .iter()
-            .map(|path| read_private_key(path, environment))
-            .collect::<Result<Vec<PrivateKey>, Failure>>()?;
+        let keys = read_private_keys(&self.keys, environment)?;
         let policy = match &self.policy {
             Some(path) => read_policy(path, output)?,
             None => Policy::default(),
@@ -82,7 +75,7 @@ impl ClusterDesire {
         state.expires_at = self.expires;
         state.policy = policy;
         let envelope = seal_desired_state(&state, &keys).map_err(refused)?;
-        let text = serde_json::to_string(&envelope).map_err(anyhow::Error::new)? + "\n";
+        let text = envelope_text(&envelope)?;
         let Some(path) = &self.output else {
             output.data(&text);
             return Ok(());
@@ -134,23 +127,6 @@ impl ClusterDesire {
             digest,
         })
     }
-}
-
-/// Why agents would refuse it, and what to do about that.
-fn refused(refusal: Refusal) -> Failure {
-    let hint = match &refusal {
-        Refusal::DesiredState(DesiredStateError::Invalid { field, .. }) => match *field {
-            "audience.cluster" => {
-                "print it with `kubectl get namespace kube-system -o jsonpath={.metadata.uid}`"
-            }
-            "generation" => "begin with 1, and count on with each desired state of a cluster",
-            "bundle.repository" => "name it as HOST[:PORT]/REPOSITORY",
-            "expiresAt" => "name a time that is yet to come",
-            _ => "spec/agent.md §2 describes policies",
-        },
-        _ => "spec/agent.md §1 describes desired states",
-    };
-    Failure::new(ExitCode::InvalidInput, anyhow!(refusal)).hint(hint)
 }
 
 fn file_name(path: &Path) -> String {

@@ -10,6 +10,8 @@ pub(crate) mod chart_lint;
 pub(crate) mod chart_show;
 pub(crate) mod chart_template;
 pub(crate) mod cluster_desire;
+pub(crate) mod cluster_keyring;
+pub(crate) mod cluster_sign;
 pub(crate) mod completion;
 pub(crate) mod key_generate;
 pub(crate) mod pack_build;
@@ -94,6 +96,8 @@ pub(crate) fn run(command: Command, environment: &Environment, output: &Output) 
         Command::Rollback(rollback) => rollback.run(environment, output),
         Command::Uninstall(uninstall) => uninstall.run(environment, output),
         Command::Cluster(Cluster::Desire(desire)) => desire.run(environment, output),
+        Command::Cluster(Cluster::Sign(sign)) => sign.run(environment, output),
+        Command::Cluster(Cluster::Keyring(keyring)) => keyring.run(environment, output),
         Command::Agent(Agent::Manifest(manifest)) => manifest.run(environment, output),
         Command::Agent(Agent::Rights(rights)) => rights.run(environment, output),
         Command::Registry(Registry::Serve(serve)) => serve.run(environment, output),

@@ -33,11 +33,12 @@ fn a_deployment_rolls_out_and_a_bad_image_does_not() -> Result<()> {
 fn a_crash_leaves_its_last_words() -> Result<()> {
     let namespace = Namespace::new(KubeServer::shared()?)?;
     namespace.apply(&deployment("example.org/app:2.0-crashes"))?;
-    namespace.wait("{.status.containerStatuses[0].restartCount}", "3")?;
+    // Of one moment: by the next request the container may have started again.
+    let status = "{.status.containerStatuses[0].restartCount} \
+                  {.status.containerStatuses[0].state.waiting.reason} \
+                  {.status.containerStatuses[0].lastState.terminated.exitCode}";
+    namespace.wait(status, "3 CrashLoopBackOff 1")?;
     let pods = namespace.json(&["get", "pods"])?;
-    let status = &pods["items"][0]["status"]["containerStatuses"][0];
-    assert_eq!(status["state"]["waiting"]["reason"], "CrashLoopBackOff");
-    assert_eq!(status["lastState"]["terminated"]["exitCode"], 1);
     let name = pods["items"][0]["metadata"]["name"].as_str();
     let log = namespace.kubectl(&["logs", "--tail=1", name.context("no name")?])?;
     assert_eq!(log, "fatal: the configuration has no key `endpoint`\n");
