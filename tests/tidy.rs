@@ -37,6 +37,11 @@ const CRATES: &[Crate] = &[
         column: 0,
         uses: Uses::Only(&[]),
     },
+    Crate {
+        name: "heap",
+        column: 0,
+        uses: Uses::Only(&[]),
+    },
     // For tests alone: no crate uses these but from its own.
     Crate {
         name: "test-s3",
@@ -356,6 +361,23 @@ fn members_share_lints_and_licence() -> Result<()> {
     report(
         &offenders,
         "write `license.workspace = true` and `[lints]` with `workspace = true` in its Cargo.toml",
+    );
+    Ok(())
+}
+
+/// The lint can be switched off by whoever asks, so who asks is looked at.
+#[test]
+fn only_the_heap_may_be_unsafe() -> Result<()> {
+    let word = concat!("unsafe", "_code");
+    let mut offenders = Vec::new();
+    for (path, text) in texts()? {
+        if is_rust(&path) && !path.starts_with("heap/src/") && text.contains(word) {
+            offenders.push(format!("{path} speaks of `{word}`"));
+        }
+    }
+    report(
+        &offenders,
+        "use what a crate offers that is made for it; all of it here would have to be read like `heap`",
     );
     Ok(())
 }

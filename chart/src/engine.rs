@@ -3,7 +3,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
+    thread,
 };
 
 use cairn_spec::{Node, OriginId, Origins, SourceId, Sources};
@@ -17,7 +18,7 @@ use crate::{
     chart_object::{Part, chart_object},
     files::Files,
     go_path::base,
-    manifest::RenderedFile,
+    manifest::{Heads, Reader, RenderedFile},
     release_object::ReleaseObject,
 };
 
@@ -33,7 +34,7 @@ pub(crate) fn execute(
     seen: (&Node, &ReleaseObject),
     options: &RenderOptions<'_>,
     (sources, origins): (&Sources, &Origins),
-) -> Result<Vec<RenderedFile>, Error> {
+) -> Result<Vec<(RenderedFile, Heads)>, Error> {
     run(chart, seen, options, (sources, origins), None)
 }
 
@@ -56,7 +57,8 @@ pub(crate) fn execute_all(
     let mut tried = Tried::default();
     // What ends the render is among the failures.
     let files = run(chart, seen, options, (sources, origins), Some(&mut tried));
-    tried.files = files.unwrap_or_default();
+    let files = files.unwrap_or_default().into_iter();
+    tried.files = files.map(|(file, _)| file).collect();
     tried
 }
 
@@ -77,7 +79,7 @@ fn run(
     options: &RenderOptions<'_>,
     (sources, origins): (&Sources, &Origins),
     mut tried: Option<&mut Tried>,
-) -> Result<Vec<RenderedFile>, Error> {
+) -> Result<Vec<(RenderedFile, Heads)>, Error> {
     let mut files = TemplateFiles::default();
     files.add(chart, chart.name(), &[]);
     let mut names: Vec<&str> = files.by_path.keys().map(|path| &**path).collect();
@@ -108,44 +110,51 @@ fn run(
     let values = renderer.typed_value(tree, values_type);
     let contexts = Contexts::by_chart(chart, values.clone(), release, options, &mut renderer);
 
+    let slots: Vec<_> = names.iter().map(|_| OnceLock::new()).collect();
     let mut outputs = Vec::new();
-    let mut paths = Vec::new();
-    for name in names {
-        if base(name).starts_with('_') || !templates.contains(name) {
-            continue;
-        }
-        let file = &files.by_path[name];
-        let context = &contexts[file.chart];
-        let template = [
-            ("Name", Value::from(name)),
-            ("BasePath", Value::from(file.base_path.as_str())),
-        ];
-        context.insert("Template", Value::typed_map(template, values_type));
-        let output = match renderer.render_because(name, context, &file.because) {
-            Ok(output) => output,
-            Err(error) => {
-                note(of_template(error), &mut tried)?;
+    let mut heads = thread::scope(|scope| {
+        let mut reader = Reader::new(scope, &slots, options.dialect);
+        for (slot, &name) in names.iter().enumerate() {
+            if base(name).starts_with('_') || !templates.contains(name) {
                 continue;
             }
-        };
-        if !name.ends_with(NOTES_SUFFIX) {
-            paths.push(Arc::from(name));
-            outputs.push(output);
+            let file = &files.by_path[name];
+            let context = &contexts[file.chart];
+            let template = [
+                ("Name", Value::from(name)),
+                ("BasePath", Value::from(file.base_path.as_str())),
+            ];
+            context.insert("Template", Value::typed_map(template, values_type));
+            match renderer.render_because(name, context, &file.because) {
+                Ok(_) if name.ends_with(NOTES_SUFFIX) => {}
+                Ok(mut output) => {
+                    reader.add(slot, output.take_bytes());
+                    outputs.push(output);
+                }
+                Err(error) => note(of_template(error), &mut tried)?,
+            }
         }
-    }
+        Ok::<_, Error>(reader.finish())
+    })?;
     if let Some(tried) = tried {
         tried.read = renderer.read(tree, &values);
     }
+    heads.sort_by_key(|(slot, _)| *slot);
     let outputs = renderer.finish(outputs).into_iter();
-    let mut files: Vec<RenderedFile> = outputs
-        .zip(paths)
-        .map(|(output, path)| RenderedFile {
-            path,
-            bytes: output.bytes,
-            spans: output.spans,
+    let texts = slots.into_iter().filter_map(OnceLock::into_inner);
+    let mut files: Vec<_> = outputs
+        .zip(texts)
+        .zip(heads)
+        .map(|((output, bytes), (slot, heads))| {
+            let file = RenderedFile {
+                path: Arc::from(names[slot]),
+                bytes,
+                spans: output.spans,
+            };
+            (file, heads)
         })
         .collect();
-    files.sort_by(|left, right| left.path.cmp(&right.path));
+    files.sort_by(|(left, _), (right, _)| left.path.cmp(&right.path));
     Ok(files)
 }
 

@@ -33,6 +33,12 @@ pub(crate) struct Cairn {
     pub(crate) command: Command,
 }
 
+/// Whether the command is one of those that render a chart and end, as far as the first argument
+/// tells before any is read.
+pub(crate) fn may_render_charts() -> bool {
+    env::args_os().nth(1).is_some_and(|first| first == "chart")
+}
+
 impl Cairn {
     /// The command line of this process.
     pub(crate) fn read() -> Self {

@@ -28,6 +28,8 @@ mod storage;
 
 use std::process::ExitCode;
 
+use cairn_heap::Heap;
+
 use crate::{
     args::{Agent, Cairn, Command},
     config::Environment,
@@ -36,6 +38,9 @@ use crate::{
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    if args::may_render_charts() {
+        Heap::begin();
+    }
     let arguments = Cairn::read();
     let environment = Environment::read();
     let output = Output::new(&arguments.output, &environment);

@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use cairn_heap::Heap;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
 fn main() -> ExitCode {
     cairn::main()
 }

@@ -33,6 +33,7 @@ mod host;
 mod kept;
 mod limits;
 mod memory;
+mod rereading;
 mod set;
 mod spans;
 mod state;

@@ -18,6 +18,7 @@ use crate::{
         STEPS_BETWEEN_CHECKS, TEXT_STEPS,
     },
     memory::held_bytes,
+    rereading::Rereading,
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
     value::{Data, Value},
     writer::Text,
@@ -93,6 +94,7 @@ pub(crate) struct State<'a> {
     pub(crate) host: &'a dyn Host,
     /// The regular expressions that were used, compiled.
     pub(crate) patterns: Patterns,
+    pub(crate) rereading: Rereading,
     /// How often each call site asked for a generated value.
     pub(crate) generated: HashMap<CallSite, u32>,
     /// The template that is being rendered.
@@ -122,6 +124,7 @@ impl<'a> State<'a> {
             },
             host: &NoHost,
             patterns: Patterns::default(),
+            rereading: Rereading::default(),
             generated: HashMap::new(),
             rendering: Arc::default(),
             steps: 0,

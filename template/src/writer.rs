@@ -99,6 +99,11 @@ impl Text {
         self.bytes.is_empty()
     }
 
+    /// Takes the bytes out, and leaves the marks. They count as held until those are dropped.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Run>, Vec<Gap>) {
         (self.bytes, self.runs, self.gaps)
     }
@@ -447,14 +452,19 @@ pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     None
 }
 
-/// Where a byte occurs first. The standard library looks at many bytes at a time only to tell
-/// whether there is one.
+/// Where a byte occurs first. To compare many bytes at once, and only then to ask whether one is
+/// it, is many times faster than what the standard library does.
 fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
     const CHUNK_BYTES: usize = 64;
-    let mut chunks = bytes.chunks(CHUNK_BYTES).enumerate();
-    let (index, chunk) = chunks.find(|(_, chunk)| chunk.contains(&wanted))?;
-    let within = chunk.iter().position(|&byte| byte == wanted)?;
-    Some(index * CHUNK_BYTES + within)
+    let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
+    let is_in = |chunk: &[u8; CHUNK_BYTES]| {
+        let found = chunk.iter().map(|&byte| byte == wanted);
+        found.fold(false, |any, found| any | found)
+    };
+    let whole = chunks.iter().take_while(|chunk| !is_in(chunk)).count();
+    let start = whole * CHUNK_BYTES;
+    let within = bytes[start..].iter().position(|&byte| byte == wanted)?;
+    Some(start + within)
 }
 
 /// The bytes as text, up to the first that is not UTF-8.

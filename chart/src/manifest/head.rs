@@ -14,9 +14,19 @@ use crate::Dialect;
 
 /// The head of a document and its annotations.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct FullHead {
+pub(crate) struct FullHead {
     pub(super) head: Head,
     pub(super) annotations: BTreeMap<String, String>,
+}
+
+impl FullHead {
+    /// That of a document whose annotations mean nothing to Helm.
+    pub(super) fn plain(head: Head) -> Self {
+        Self {
+            head,
+            annotations: BTreeMap::new(),
+        }
+    }
 }
 
 /// Why a document has no head, in the words of Go, and where.

@@ -1,13 +1,12 @@
 //! Sorts rendered files into documents and hooks.
 
-use std::{collections::BTreeMap, ops::Range, panic::resume_unwind, sync::Arc, thread};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
-    document::{Document, Head, Hook, HookEvent, RenderedFile},
-    head::{self, FullHead, HeadError},
+    document::{Document, Hook, HookEvent, RenderedFile},
+    head::{FullHead, HeadError},
     order::by_kind,
-    scan::scan,
-    split::split,
+    reader::{Heads, Misread},
 };
 use crate::Dialect;
 
@@ -33,79 +32,38 @@ pub(crate) struct Unsorted {
     pub(crate) error: HeadError,
 }
 
-/// Files that hold less than this together are read sooner than a thread begins, in bytes.
-const PARALLEL_BYTES: usize = 256 << 10;
-
-/// Splits and sorts files, which come in the order of their paths.
-pub(crate) fn sort(files: Vec<RenderedFile>, dialect: Dialect) -> Result<Sorted, Unsorted> {
-    let files: Vec<_> = files.into_iter().map(Arc::new).collect();
-    let (first, second) = files.split_at(half(&files));
-    let (first, second) = thread::scope(|scope| {
-        let begun = (!second.is_empty())
-            .then(|| thread::Builder::new().spawn_scoped(scope, || split_all(second, dialect)));
-        let first = split_all(first, dialect);
-        let second = match begun {
-            Some(Ok(begun)) => begun.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            Some(Err(_)) => split_all(second, dialect),
-            None => Ok((Vec::new(), Vec::new())),
-        };
-        (first, second)
-    });
-    let (mut documents, mut hooks) = first?;
-    let (more_documents, more_hooks) = second?;
-    documents.extend(more_documents);
-    hooks.extend(more_hooks);
+/// Sorts files, which come in the order of their paths, each with what was read of it.
+pub(crate) fn sort(
+    files: Vec<(RenderedFile, Heads)>,
+    dialect: Dialect,
+) -> Result<Sorted, Unsorted> {
+    let mut sorted = Sorted::default();
+    for (file, heads) in files {
+        let file = Arc::new(file);
+        match heads {
+            Ok(heads) => add(&file, heads, &mut sorted),
+            Err(Misread { range, error }) => return Err(Unsorted { file, range, error }),
+        }
+        sorted.files.push(file);
+    }
+    let Sorted {
+        documents, hooks, ..
+    } = &mut sorted;
     documents.sort_by(|left, right| by_kind(left.kind(), right.kind(), dialect));
     hooks.sort_by(|left, right| by_kind(left.document.kind(), right.document.kind(), dialect));
-    Ok(Sorted {
-        documents,
-        hooks,
-        files,
-    })
+    Ok(sorted)
 }
 
-/// How many of the files hold half of all bytes; all of them where that is not worth a thread.
-fn half(files: &[Arc<RenderedFile>]) -> usize {
-    let lengths = || files.iter().map(|file| file.bytes.len());
-    let total: usize = lengths().sum();
-    if total < PARALLEL_BYTES {
-        return files.len();
-    }
-    let mut ends = lengths().scan(0, |end, length| {
-        *end += length;
-        Some(*end)
-    });
-    ends.position(|end| end > total / 2).unwrap_or(0).max(1)
-}
-
-/// The documents and hooks of some files, one after the other.
-fn split_all(
-    files: &[Arc<RenderedFile>],
-    dialect: Dialect,
-) -> Result<(Vec<Document>, Vec<Hook>), Unsorted> {
-    let (mut documents, mut hooks) = (Vec::new(), Vec::new());
-    for file in files {
-        for range in split(&file.bytes, dialect) {
-            let text = &file.bytes[range.clone()];
-            let document = |head: Head| Document::new(Arc::clone(file), range.clone(), head);
-            if let Some(head) = scan(text) {
-                documents.push(document(head));
-                continue;
-            }
-            match head::read(text, dialect) {
-                Ok(FullHead { head, annotations }) => match annotations.get(HOOK) {
-                    None => documents.push(document(head)),
-                    // Helm passes over hooks of events that it does not know.
-                    Some(events) => hooks.extend(hook(document(head), events, &annotations)),
-                },
-                Err(error) => {
-                    let file = Arc::clone(file);
-                    return Err(Unsorted { file, range, error });
-                }
-            }
+/// Adds the documents and hooks of a file.
+fn add(file: &Arc<RenderedFile>, heads: Vec<(Range<usize>, FullHead)>, sorted: &mut Sorted) {
+    for (range, FullHead { head, annotations }) in heads {
+        let document = Document::new(Arc::clone(file), range, head);
+        match annotations.get(HOOK) {
+            None => sorted.documents.push(document),
+            // Helm passes over hooks of events that it does not know.
+            Some(events) => sorted.hooks.extend(hook(document, events, &annotations)),
         }
     }
-    Ok((documents, hooks))
 }
 
 fn hook(document: Document, events: &str, annotations: &BTreeMap<String, String>) -> Option<Hook> {
@@ -139,7 +97,7 @@ fn number(text: &str) -> Option<i64> {
 mod tests {
     use cairn_spec::{Map, Node, Origins, Sources};
 
-    use super::PARALLEL_BYTES;
+    use super::super::reader::PARALLEL_BYTES;
     use crate::{ChartFile, Error, Release, RenderOptions, load, render};
 
     /// What comes of two templates that are so long that two threads read what they rendered.

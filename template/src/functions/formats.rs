@@ -275,13 +275,19 @@ fn text(call: &mut Call<'_, '_>) -> Outcome<Rc<Text>> {
 }
 
 fn from_yaml(call: &mut Call<'_, '_>) -> Outcome<Value> {
+    let given = call.value(0)?;
     let text = text(call)?;
-    Ok(
-        match go_yaml::map_value(text.as_bytes(), Source::derived(call.used)) {
-            Ok(value) => value,
-            Err(error) => error_map(call, error.to_string()),
-        },
-    )
+    let source = Source::derived(call.used);
+    if let Some(again) = call.state().rereading.take(&given, source) {
+        return Ok(again);
+    }
+    Ok(match go_yaml::map_value(text.as_bytes(), source) {
+        Ok(value) => {
+            call.state().rereading.keep(&given, &value);
+            value
+        }
+        Err(error) => error_map(call, error.to_string()),
+    })
 }
 
 fn from_yaml_array(call: &mut Call<'_, '_>) -> Outcome<Value> {

@@ -64,6 +64,12 @@ impl Output {
     pub fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
+
+    /// Takes out what was rendered, for other threads to read; [`Renderer::finish`] then gives
+    /// only where it came from.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        self.text.take_bytes()
+    }
 }
 
 /// What one template rendered.

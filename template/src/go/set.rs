@@ -193,7 +193,7 @@ fn parsed(
 }
 
 /// Texts that are shorter than this together are parsed sooner than a thread begins, in bytes.
-const PARALLEL_BYTES: usize = 192 << 10;
+const PARALLEL_BYTES: usize = 64 << 10;
 
 /// How many of the texts hold half of all bytes; all of them where that is not worth a thread.
 fn half(texts: &[(&str, SourceId)], sources: &Sources) -> usize {
