@@ -32,6 +32,7 @@ mod login;
 mod manifest;
 mod referrers;
 mod repository;
+mod resume;
 mod tags;
 mod tls;
 mod transport;

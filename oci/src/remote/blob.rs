@@ -14,6 +14,7 @@ use super::{
     Repository, Upload,
     auth::Access,
     endpoint::Endpoint,
+    resume::resuming,
     transport::{Call, check},
 };
 use crate::{
@@ -38,7 +39,8 @@ impl Repository {
         let url = self.url(Endpoint::Blob(&descriptor.digest))?;
         let response = self.client.send(call, |http| http.get(url.clone())).await?;
         let response = check(call, Method::GET, response).await?;
-        Ok(reader(descriptor, response))
+        let content = resuming(self, &descriptor.digest, response);
+        Ok(VerifyReader::new(descriptor, StreamReader::new(content)))
     }
 
     async fn head_blob(&self, digest: &Digest) -> Result<Response, Error> {

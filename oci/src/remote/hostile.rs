@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use cairn_spec::{Descriptor, Digest, RegistryHost, media_type};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{Client, Credential, Credentials, Options, Repository};
@@ -363,4 +363,55 @@ async fn who_is_asked_to_wait_for_long_is_told_and_does_not_ask_again() {
         "{error:?}"
     );
     assert_eq!(registry.seen().len(), 1);
+}
+
+/// The first answer breaks off in the middle, and the next one says that it goes on.
+#[tokio::test]
+async fn the_rest_of_a_blob_is_believed_no_more_than_its_beginning() {
+    const HALF: usize = 20_000;
+    let content: Vec<u8> = (0..=u8::MAX).cycle().take(2 * HALF).collect();
+    let blob = Descriptor::of("text/plain", &content);
+    let (first, rest) = content.split_at(HALF);
+    let (first, rest) = (Bytes::copy_from_slice(first), Bytes::copy_from_slice(rest));
+    let range = |from: usize| Some(format!("bytes {from}-{}/{}", 2 * HALF - 1, 2 * HALF));
+    let other = Bytes::from(vec![7; HALF]);
+    for (status, range, rest, is_good) in [
+        (206, range(HALF), rest.clone(), true),
+        (206, range(HALF), other, false),
+        (206, range(0), rest.clone(), false),
+        (206, None, rest.clone(), false),
+        (200, None, rest, false),
+        (416, None, Bytes::new(), false),
+    ] {
+        let first = first.clone();
+        let said = (status, range.clone());
+        let server = Server::start(move |_, _, headers| {
+            if headers.get(header::RANGE).is_none() {
+                let first = first.clone();
+                let end = async {
+                    // What was written before is on its way then.
+                    tokio::task::yield_now().await;
+                    Err(std::io::Error::other("it breaks off"))
+                };
+                let pieces = stream::once(async { Ok(first) }).chain(stream::once(end));
+                let length = [(header::CONTENT_LENGTH, (2 * HALF).to_string())];
+                return (length, Body::from_stream(pieces)).into_response();
+            }
+            assert_eq!(headers[header::RANGE], format!("bytes={HALF}-"));
+            let mut response = rest.clone().into_response();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            if let Some(range) = &range {
+                let range = range.parse().unwrap();
+                response.headers_mut().insert(header::CONTENT_RANGE, range);
+            }
+            response
+        })
+        .await;
+        let repository = server.repository(|_| {});
+        let reader = repository.fetch(&blob).await.unwrap();
+        let read = reader.read_all(blob.size).await;
+        assert_eq!(read.is_ok(), is_good, "{said:?}: {read:?}");
+        assert!(read.is_err() || read.unwrap() == content);
+        assert_eq!(server.seen().len(), 2, "{said:?}");
+    }
 }
