@@ -152,7 +152,7 @@ impl Hub {
             boot_id: sync.boot_id.clone(),
             revision: sync.status_revision,
             received_ms: self.clock.unix_ms(),
-            document: Bytes::from(document),
+            document: Bytes::from(document.into_boxed_slice()),
         };
         self.store.put_report(&live.id, &report).await?;
         live.state().status = Some((report.boot_id, report.revision));

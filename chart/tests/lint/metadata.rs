@@ -46,6 +46,18 @@ fn versions_people_and_addresses() {
 }
 
 #[test]
+fn versions_that_are_no_texts() {
+    assert_eq!(
+        of_metadata(
+            "apiVersion: v2\nname: web\nversion: 1.0.0\nappVersion: 1.10\nicon: https://example.com/web.svg\n"
+        ),
+        [
+            "error[chart-metadata] web/Chart.yaml:4:13 `appVersion` is a number, not a text (put it in quotes: `appVersion: \"…\"`)",
+        ]
+    );
+}
+
+#[test]
 fn charts_of_helm_2() {
     assert_eq!(
         of_metadata(
