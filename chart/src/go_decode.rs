@@ -15,8 +15,10 @@ pub(crate) struct Mistyped {
 }
 
 /// A decoding under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Decoder {
+    /// The Go package of the structs.
+    package: &'static str,
     first_mistake: Option<Mistyped>,
     /// The fields that lead to the value, and the type of the struct that has the last of them.
     path: Vec<&'static str>,
@@ -24,6 +26,16 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
+    /// One of structs of a Go package.
+    pub(crate) fn new(package: &'static str) -> Self {
+        Self {
+            package,
+            first_mistake: None,
+            path: Vec::new(),
+            struct_name: "",
+        }
+    }
+
     /// The first mistake, if there was one.
     pub(crate) fn finish(self) -> Result<(), Mistyped> {
         self.first_mistake.map_or(Ok(()), Err)
@@ -46,18 +58,18 @@ impl Decoder {
         });
     }
 
-    /// A struct of the type `package.name`: calls `decode` for each of its `fields` that is there.
+    /// A struct of the package: calls `decode` for each of its `fields` that is there.
     pub(crate) fn structure(
         &mut self,
         node: &Node,
-        (package, name): (&str, &'static str),
+        name: &'static str,
         fields: &[&'static str],
         mut decode: impl FnMut(&mut Self, &'static str, &Node),
     ) {
         let map = match &node.value {
             Value::Map(map) => map,
             Value::Null => return,
-            _ => return self.mistyped(node, &format!("{package}.{name}")),
+            _ => return self.mistyped(node, &format!("{}.{name}", self.package)),
         };
         let outer = self.struct_name;
         for (key, value) in map.iter() {
@@ -108,15 +120,16 @@ impl Decoder {
         }
     }
 
-    /// A list of pointers, in which null is nil.
+    /// A list of pointers to structs of the package, in which null is nil.
     pub(crate) fn pointers<T: Default>(
         &mut self,
         node: &Node,
-        go_type: &str,
+        name: &'static str,
         into: &mut Vec<Option<T>>,
         mut item: impl FnMut(&mut Self, &Node, &mut T),
     ) {
-        self.list(node, go_type, into, |decoder, node, slot| {
+        let go_type = format!("[]*{}.{name}", self.package);
+        self.list(node, &go_type, into, |decoder, node, slot| {
             if matches!(node.value, Value::Null) {
                 *slot = None;
             } else {

@@ -4,13 +4,18 @@ use cairn_spec::{Node, Value};
 use cairn_template::go_yaml::text_of;
 
 use crate::{
-    Dependency, ImportValues, Maintainer, Metadata,
+    Dependency, Dialect, ImportValues, Maintainer, Metadata,
     go_decode::{Decoder, Mistyped},
     go_time::check_time,
 };
 
 /// The package of Helm's types, as Go's messages name it.
-const PACKAGE: &str = "v2";
+fn package(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Helm4 => "v2",
+        Dialect::Helm3 => "chart",
+    }
+}
 
 /// What `Chart.yaml` says, before anything is checked.
 #[derive(Debug, Default)]
@@ -44,12 +49,12 @@ const METADATA_FIELDS: &[&str] = &[
 
 impl Decoded {
     /// Adds what a file says to what others said before.
-    pub(super) fn decode(&mut self, node: &Node) -> Result<(), Mistyped> {
-        let mut decoder = Decoder::default();
+    pub(super) fn decode(&mut self, node: &Node, dialect: Dialect) -> Result<(), Mistyped> {
+        let mut decoder = Decoder::new(package(dialect));
         let metadata = &mut self.metadata;
         decoder.structure(
             node,
-            (PACKAGE, "Metadata"),
+            "Metadata",
             METADATA_FIELDS,
             |decoder, field, node| match field {
                 "name" => decoder.text(node, &mut metadata.name),
@@ -60,7 +65,7 @@ impl Decoded {
                 "keywords" => decoder.texts(node, &mut metadata.keywords),
                 "maintainers" => {
                     let into = &mut self.maintainers;
-                    decoder.pointers(node, "[]*v2.Maintainer", into, maintainer);
+                    decoder.pointers(node, "Maintainer", into, maintainer);
                 }
                 "icon" => decoder.text(node, &mut metadata.icon),
                 "apiVersion" => decoder.text(node, &mut metadata.api_version),
@@ -74,7 +79,7 @@ impl Decoded {
                 _ if node.value == Value::Null => self.dependencies = None,
                 _ => {
                     let into = self.dependencies.get_or_insert_default();
-                    decoder.pointers(node, "[]*v2.Dependency", into, dependency);
+                    decoder.pointers(node, "Dependency", into, dependency);
                 }
             },
         );
@@ -84,33 +89,30 @@ impl Decoded {
 
 /// The `apiVersion` alone, by which Helm chooses how to load the chart.
 pub(super) fn api_version(node: &Node) -> Result<String, Mistyped> {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new("loader");
     let mut version = String::new();
-    decoder.structure(
-        node,
-        ("loader", "chartBase"),
-        &["apiVersion"],
-        |decoder, _, node| decoder.text(node, &mut version),
-    );
+    decoder.structure(node, "chartBase", &["apiVersion"], |decoder, _, node| {
+        decoder.text(node, &mut version);
+    });
     decoder.finish()?;
     Ok(version)
 }
 
 /// A lock file, of which nothing is kept: Helm reads it only to refuse what it cannot decode.
-pub(super) fn check_lock(node: &Node) -> Result<(), Mistyped> {
-    let mut decoder = Decoder::default();
+pub(super) fn check_lock(node: &Node, dialect: Dialect) -> Result<(), Mistyped> {
+    let mut decoder = Decoder::new(package(dialect));
     let mut time_mistake = None;
     let mut dependencies = Vec::new();
     let mut digest = String::new();
     decoder.structure(
         node,
-        (PACKAGE, "Lock"),
+        "Lock",
         &["generated", "digest", "dependencies"],
         |decoder, field, node| match field {
             "digest" => decoder.text(node, &mut digest),
             "dependencies" => {
                 let into = &mut dependencies;
-                decoder.pointers(node, "[]*v2.Dependency", into, dependency);
+                decoder.pointers(node, "Dependency", into, dependency);
             }
             _ => time_mistake = time_mistake.take().or_else(|| mistaken_time(node)),
         },
@@ -135,7 +137,7 @@ fn mistaken_time(node: &Node) -> Option<Mistyped> {
 fn maintainer(decoder: &mut Decoder, node: &Node, into: &mut Maintainer) {
     decoder.structure(
         node,
-        (PACKAGE, "Maintainer"),
+        "Maintainer",
         &["name", "email", "url"],
         |decoder, field, node| match field {
             "name" => decoder.text(node, &mut into.name),
@@ -159,7 +161,7 @@ const DEPENDENCY_FIELDS: &[&str] = &[
 fn dependency(decoder: &mut Decoder, node: &Node, into: &mut Dependency) {
     decoder.structure(
         node,
-        (PACKAGE, "Dependency"),
+        "Dependency",
         DEPENDENCY_FIELDS,
         |decoder, field, node| match field {
             "name" => decoder.text(node, &mut into.name),

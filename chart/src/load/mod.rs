@@ -271,14 +271,15 @@ impl<'l> Loader<'l> {
 
     /// Decodes `Chart.yaml` or `requirements.yaml` over what is decoded already.
     fn decode(&self, path: &str, node: &Node, decoded: &mut Decoded) -> Result<(), Error> {
-        let result = decoded.decode(node);
+        let result = decoded.decode(node, self.dialect);
         result.map_err(|mistyped| self.mistyped(path, mistyped))
     }
 
     fn check_lock(&mut self, file: &ChartFile, name: &str) -> Result<(), Error> {
         let text = self.text(file, name);
         let node = self.read(&file.path, &text)?;
-        chart_yaml::check_lock(&node).map_err(|mistyped| self.mistyped(&file.path, mistyped))
+        let checked = chart_yaml::check_lock(&node, self.dialect);
+        checked.map_err(|mistyped| self.mistyped(&file.path, mistyped))
     }
 
     fn text(&mut self, file: &ChartFile, name: &str) -> Text {
@@ -308,14 +309,6 @@ impl<'l> Loader<'l> {
     }
 
     fn mistyped(&self, path: &str, mistyped: Mistyped) -> Error {
-        let mistyped = Mistyped {
-            message: match self.dialect {
-                Dialect::Helm4 => mistyped.message,
-                // The same types are in another package.
-                Dialect::Helm3 => mistyped.message.replace("v2.", "chart."),
-            },
-            ..mistyped
-        };
         let diagnostic = Diagnostic::error(
             "chart-metadata",
             format!(

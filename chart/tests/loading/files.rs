@@ -1,6 +1,6 @@
 //! Which file of a chart becomes what.
 
-use cairn_chart::{ChartFile, ChartType, ImportValues, load};
+use cairn_chart::{ChartFile, ChartType, Dialect, ImportValues, load, load_as};
 use cairn_spec::{Origins, SourceKind, Sources};
 
 use crate::{METADATA, load_files};
@@ -173,5 +173,22 @@ fn findings_point_at_the_place() {
     assert_eq!(
         finding("name: a\n\tversion: x\n"),
         ("chart-metadata", "web/Chart.yaml:2:1".to_owned())
+    );
+}
+
+#[test]
+fn helm_3_calls_the_types_otherwise_and_leaves_texts_alone() {
+    let error = |more: ChartFile| {
+        let files = vec![file("Chart.yaml", METADATA), more];
+        let (mut sources, mut origins) = (Sources::new(), Origins::new());
+        let loaded = load_as(Dialect::Helm3, files, "shown", &mut sources, &mut origins);
+        loaded.unwrap_err().to_string()
+    };
+    let types = error(file("Chart.lock", "dependencies: 1"));
+    assert!(types.ends_with("of type []*chart.Dependency"), "{types}");
+    let text = error(file("Chart.lock", "generated: v2.0"));
+    assert!(
+        text.ends_with("cannot parse \"v2.0\" as \"2006\""),
+        "{text}"
     );
 }
