@@ -61,9 +61,7 @@ pub fn seal<'k>(
 /// Adds a signature to an envelope, unless this key has signed already. Whoever signs should know
 /// what: nothing is checked here but that there is a payload.
 pub fn countersign(envelope: &mut Envelope, key: &PrivateKey) -> Result<(), EnvelopeError> {
-    let payload = STANDARD
-        .decode(&envelope.payload)
-        .map_err(|_| EnvelopeError::Malformed)?;
+    let payload = decoded(envelope)?;
     let new = signature(
         key,
         &pre_authentication_encoding(&envelope.payload_type, &payload),
@@ -83,9 +81,7 @@ pub fn unverified_payload(
     if envelope.payload.len() / 4 * 3 > limit_bytes.saturating_add(3) {
         return Err(EnvelopeError::TooLarge { limit_bytes });
     }
-    let payload = STANDARD
-        .decode(&envelope.payload)
-        .map_err(|_| EnvelopeError::Malformed)?;
+    let payload = decoded(envelope)?;
     if payload.len() > limit_bytes {
         return Err(EnvelopeError::TooLarge { limit_bytes });
     }
@@ -102,14 +98,12 @@ pub fn open(
     threshold: usize,
 ) -> Result<Vec<u8>, EnvelopeError> {
     if envelope.payload_type != payload_type {
-        return Err(EnvelopeError::Type {
-            found: envelope.payload_type.chars().take(100).collect(),
-            wanted: payload_type.to_owned(),
-        });
+        return Err(another_type(envelope, payload_type));
     }
     let payload = unverified_payload(envelope, limit_bytes)?;
-    let (_, signers) = signers(envelope, keys)?;
-    let ids: BTreeSet<&str> = signers.iter().map(|key| key.id()).collect();
+    let ids: BTreeSet<&str> = signers(envelope, &payload, keys)
+        .map(PublicKey::id)
+        .collect();
     let found = ids.len();
     if threshold == 0 || found < threshold {
         return Err(EnvelopeError::Signatures { found, threshold });
@@ -117,28 +111,38 @@ pub fn open(
     Ok(payload)
 }
 
-/// The payload, and those of `keys` that signed it.
+/// The payload, of whatever size and whoever signed it.
+pub(crate) fn decoded(envelope: &Envelope) -> Result<Vec<u8>, EnvelopeError> {
+    let payload = STANDARD.decode(&envelope.payload);
+    payload.map_err(|_| EnvelopeError::Malformed)
+}
+
+/// It does not hold what is wanted.
+pub(crate) fn another_type(envelope: &Envelope, wanted: &str) -> EnvelopeError {
+    EnvelopeError::Type {
+        found: envelope.payload_type.chars().take(100).collect(),
+        wanted: wanted.to_owned(),
+    }
+}
+
+/// Those of `keys` that signed the payload of an envelope.
 pub(crate) fn signers<'k>(
     envelope: &Envelope,
+    payload: &[u8],
     keys: &'k [PublicKey],
-) -> Result<(Vec<u8>, Vec<&'k PublicKey>), EnvelopeError> {
-    let payload = STANDARD
-        .decode(&envelope.payload)
-        .map_err(|_| EnvelopeError::Malformed)?;
-    let signed = pre_authentication_encoding(&envelope.payload_type, &payload);
+) -> impl Iterator<Item = &'k PublicKey> + use<'k> {
+    let signed = pre_authentication_encoding(&envelope.payload_type, payload);
     let signatures: Vec<Vec<u8>> = envelope
         .signatures
         .iter()
         .take(MAX_ENVELOPE_SIGNATURES)
         .filter_map(|signature| STANDARD.decode(&signature.sig).ok())
         .collect();
-    let has_signed = |key: &&PublicKey| {
+    keys.iter().filter(move |key| {
         signatures
             .iter()
             .any(|signature| key.verify(&signed, signature))
-    };
-    let signers = keys.iter().filter(has_signed).collect();
-    Ok((payload, signers))
+    })
 }
 
 fn signature(key: &PrivateKey, signed: &[u8]) -> EnvelopeSignature {

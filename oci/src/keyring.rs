@@ -120,8 +120,9 @@ impl TrustedKeys {
 
     /// The ids of its keys that have signed an envelope.
     pub fn signers(&self, envelope: &Envelope) -> Result<Vec<&str>, EnvelopeError> {
-        let (_, signers) = envelope::signers(envelope, &self.keys)?;
-        Ok(signers.into_iter().map(PublicKey::id).collect())
+        let payload = envelope::unverified_payload(envelope, limits::MAX_SIGNED_BYTES)?;
+        let signers = envelope::signers(envelope, &payload, &self.keys);
+        Ok(signers.map(PublicKey::id).collect())
     }
 
     fn open(&self, envelope: &Envelope, payload_type: &str) -> Result<Vec<u8>, EnvelopeError> {
@@ -154,10 +155,7 @@ pub fn unverified(envelope: &Envelope) -> Result<Statement, Refusal> {
         let state = DesiredState::read(&payload)?;
         return Ok(Statement::DesiredState(Box::new(state)));
     }
-    Err(Refusal::Envelope(EnvelopeError::Type {
-        found: envelope.payload_type.chars().take(100).collect(),
-        wanted: DESIRED_STATE_TYPE.to_owned(),
-    }))
+    Err(envelope::another_type(envelope, DESIRED_STATE_TYPE).into())
 }
 
 /// Signs a desired state.

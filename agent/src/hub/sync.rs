@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use cairn_oci::keyring;
+use cairn_oci::{envelope::unverified_payload, keyring};
 use cairn_runner::{
     cluster::Cluster,
     run::{RunError, store},
@@ -12,7 +12,7 @@ use cairn_spec::{
     Digest, Envelope,
     agent::{
         CommandKind, DesiredState, Keyring, Metrics, Phase, ProblemCode, Sync, SyncAnswer,
-        Transition,
+        Transition, limits::MAX_SIGNED_BYTES,
     },
 };
 use rand::RngExt as _;
@@ -156,7 +156,8 @@ impl HubFollower {
         else {
             return Ok(());
         };
-        let payload = payload_of(envelope);
+        let payload = unverified_payload(envelope, MAX_SIGNED_BYTES);
+        let payload = payload.map_err(keyring::Refusal::from)?;
         let desired = DesiredState::read(&payload).map_err(keyring::Refusal::from)?;
         let bundle = accepted.bundle.clone();
         let desired = Desired::new(bundle, state.generation, accepted.since, desired.policy)?;
@@ -611,10 +612,4 @@ fn refuse(session: &mut Session, generation: u64, refusal: &NotAccepted) {
     let reason = causes(refusal);
     tracing::warn!(generation, reason, "a desired state is not accepted");
     session.refuse(generation, &reason);
-}
-
-/// The payload of an envelope that was verified before it was kept.
-fn payload_of(envelope: &Envelope) -> Vec<u8> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-    BASE64.decode(&envelope.payload).unwrap_or_default()
 }

@@ -86,7 +86,8 @@ pub(super) fn open<'k>(
     if envelope.payload_type != media_type::IN_TOTO {
         return None;
     }
-    let (payload, signers) = envelope::signers(envelope, keys).ok()?;
+    let payload = envelope::decoded(envelope).ok()?;
+    let signers: Vec<_> = envelope::signers(envelope, &payload, keys).collect();
     if signers.is_empty() {
         return None;
     }
