@@ -2,6 +2,8 @@
 //! what was verified last goes on being enforced, nothing else is applied, and when all is well again the
 //! agent has what is wanted.
 
+use std::cell::Cell;
+
 use anyhow::{Context as _, Result, ensure};
 use cairn_agent::observed::Observed;
 use cairn_oci::keyring::seal_desired_state;
@@ -58,6 +60,31 @@ fn is_untouched(world: &World, observed: &Observed, bundle: &Digest, value: &str
     Ok(())
 }
 
+/// Brings two more bundles, as `offer` makes them known.
+async fn comes_in_pieces_and_slowly(
+    proxy: &Proxy,
+    observed: &Observed,
+    offer: &impl AsyncFn(&str) -> Result<Digest>,
+) -> Result<()> {
+    // No connection lasts for a whole blob, so each goes on where the one before ended.
+    let (struck, before) = (proxy.strikes(), proxy.from_server_bytes());
+    proxy.set(Fault::ResetAfter { bytes: 120_000 });
+    let next = offer("in-pieces").await?;
+    until(observed, "a bundle in pieces", runs(&next)).await?;
+    ensure!(proxy.strikes() >= struck + 2);
+    let came = proxy.from_server_bytes() - before;
+    ensure!(came < HEAVY_BYTES as u64, "{came} bytes came");
+    // A slow network is one to be patient with.
+    let struck = proxy.strikes();
+    proxy.set(Fault::Slow {
+        bytes_per_s: 400_000,
+    });
+    let next = offer("slow").await?;
+    until(observed, "a bundle over a slow network", runs(&next)).await?;
+    ensure!(proxy.strikes() > struck + 10);
+    Ok(())
+}
+
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]
 async fn a_bad_network_to_the_registry_changes_nothing_in_the_end() -> Result<()> {
@@ -104,22 +131,10 @@ async fn a_bad_network_to_the_registry_changes_nothing_in_the_end() -> Result<()
                     ensure!(world.value()? == name);
                     (last, value) = (next, name);
                 }
-                // No connection lasts for a whole blob, so each goes on where the one before ended.
-                let (struck, before) = (proxy.strikes(), proxy.from_server_bytes());
-                proxy.set(Fault::ResetAfter { bytes: 120_000 });
-                let next = publish(&world, "in-pieces").await?;
-                until(&observed, "a bundle in pieces", runs(&next)).await?;
-                ensure!(proxy.strikes() >= struck + 2);
-                let came = proxy.from_server_bytes() - before;
-                ensure!(came < HEAVY_BYTES as u64, "{came} bytes came");
-                // A slow network is one to be patient with.
-                let struck = proxy.strikes();
-                proxy.set(Fault::Slow {
-                    bytes_per_s: 400_000,
-                });
-                let next = publish(&world, "slow").await?;
-                until(&observed, "the bundle over a slow network", runs(&next)).await?;
-                ensure!(proxy.strikes() > struck + 10);
+                comes_in_pieces_and_slowly(&proxy, &observed, &async |name: &str| {
+                    publish(&world, name).await
+                })
+                .await?;
                 Ok(())
             })
             .await
@@ -153,21 +168,23 @@ async fn a_bad_network_to_the_hub_changes_nothing_in_the_end() -> Result<()> {
                 ensure!(served.agents(None, 2).await?.is_empty());
                 proxy.set(Fault::Healthy);
                 eventually_async(async || Ok(served.agents(None, 2).await?.len() == 1)).await?;
-                let offer = async |generation: u64, name: &str| {
+                let generation = Cell::new(0);
+                let offer = async |name: &str| {
+                    generation.set(generation.get() + 1);
                     let bundle = publish(world, name).await?;
-                    let state = hub.state(world, generation, &bundle)?;
+                    let state = hub.state(world, generation.get(), &bundle)?;
                     served
                         .offer(seal_desired_state(&state, [&hub.key])?)
                         .await?;
                     anyhow::Ok(bundle)
                 };
-                let mut last = offer(1, "first").await?;
+                let mut last = offer("first").await?;
                 until(&observed, "the first bundle", runs(&last)).await?;
                 let mut value = "first";
-                for (generation, (name, fault)) in (2..).zip(TO_THE_HUB) {
+                for (name, fault) in TO_THE_HUB {
                     let struck = proxy.strikes();
                     proxy.set(fault);
-                    let next = offer(generation, name).await?;
+                    let next = offer(name).await?;
                     eventually(&true, || Ok(proxy.strikes() > struck)).await?;
                     is_enforced(world, value).await?;
                     is_untouched(world, &observed, &last, value).context(name)?;
@@ -176,22 +193,7 @@ async fn a_bad_network_to_the_hub_changes_nothing_in_the_end() -> Result<()> {
                     ensure!(world.value()? == name);
                     (last, value) = (next, name);
                 }
-                // No connection lasts for a whole blob, so each goes on where the one before ended.
-                let (struck, before) = (proxy.strikes(), proxy.from_server_bytes());
-                proxy.set(Fault::ResetAfter { bytes: 120_000 });
-                let next = offer(100, "in-pieces").await?;
-                until(&observed, "a bundle in pieces", runs(&next)).await?;
-                ensure!(proxy.strikes() >= struck + 2);
-                let came = proxy.from_server_bytes() - before;
-                ensure!(came < HEAVY_BYTES as u64, "{came} bytes came");
-                // A slow network is one to be patient with.
-                let struck = proxy.strikes();
-                proxy.set(Fault::Slow {
-                    bytes_per_s: 400_000,
-                });
-                let next = offer(101, "slow").await?;
-                until(&observed, "a bundle over a slow network", runs(&next)).await?;
-                ensure!(proxy.strikes() > struck + 10);
+                comes_in_pieces_and_slowly(proxy, &observed, &offer).await?;
                 Ok(())
             })
             .await

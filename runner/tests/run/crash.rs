@@ -233,32 +233,51 @@ async fn expect(world: &World, version: Option<Version>, foreign: &BTreeSet<Stri
     Ok(())
 }
 
+/// Kills runs that live longer and longer, until they come to their end; `run` tells how many it has killed, and
+/// checks what was left each time.
+#[expect(
+    clippy::print_stdout,
+    reason = "how many points there are is worth knowing"
+)]
+async fn killed_at_each_point(
+    what: &str,
+    at_least: usize,
+    mut run: impl AsyncFnMut(usize) -> Result<usize>,
+) -> Result<()> {
+    let mut points = 0;
+    for lives_for in 0..MANY {
+        let at = format!("{what} that were killed after {lives_for} events");
+        let killed = run(lives_for).await.context(at)?;
+        points += killed;
+        if killed == 0 {
+            break;
+        }
+    }
+    println!("killed at {points} points of {what}");
+    ensure!(points > at_least, "only {points} points");
+    Ok(())
+}
+
 #[tokio::test]
 #[ignore = "needs kube, kubectl"]
 async fn installations_and_uninstallations_that_are_killed_are_done_again() -> Result<()> {
     let (world, foreign) = world().await?;
     let first = layers(Version::First);
-    let mut points = 0;
-    for lives_for in 0..MANY {
+    killed_at_each_point("installations and uninstallations", 20, async |lives_for| {
         let went = kill(&world, Run::Uninstall, lives_for)?;
-        let at = format!("an uninstallation that was killed after {lives_for} events");
-        world.uninstall().await.context(at.clone())?;
-        expect(&world, None, &foreign).await.context(at)?;
+        world.uninstall().await.context("uninstalling")?;
+        expect(&world, None, &foreign)
+            .await
+            .context("uninstalling")?;
 
         let came = kill(&world, Run::Apply(Version::First), lives_for)?;
-        let at = format!("an installation that was killed after {lives_for} events");
-        world.apply(&first).await.context(at.clone())?;
+        world.apply(&first).await.context("installing")?;
         expect(&world, Some(Version::First), &foreign)
             .await
-            .context(at)?;
-        points += usize::from(went) + usize::from(came);
-        if !went && !came {
-            break;
-        }
-    }
-    println!("killed at {points} points of installations and uninstallations");
-    ensure!(points > 20, "only {points} points");
-    Ok(())
+            .context("installing")?;
+        Ok(usize::from(went) + usize::from(came))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -266,25 +285,19 @@ async fn installations_and_uninstallations_that_are_killed_are_done_again() -> R
 async fn upgrades_that_are_killed_are_done_again() -> Result<()> {
     let (world, foreign) = world().await?;
     let moving = uids(&world, |name| name == "moving").await?;
-    let mut points = 0;
-    for lives_for in 0..MANY {
+    killed_at_each_point("upgrades", 20, async |lives_for| {
         let version = match lives_for % 2 {
             0 => Version::Second,
             _ => Version::First,
         };
         let was_killed = kill(&world, Run::Apply(version), lives_for)?;
-        let at = format!("an upgrade that was killed after {lives_for} events");
-        world.apply(&layers(version)).await.context(at.clone())?;
-        expect(&world, Some(version), &foreign).await.context(at)?;
-        points += usize::from(was_killed);
-        if !was_killed {
-            break;
-        }
-    }
+        world.apply(&layers(version)).await?;
+        expect(&world, Some(version), &foreign).await?;
+        Ok(usize::from(was_killed))
+    })
+    .await?;
     // It went to and fro between the layers.
     assert_eq!(uids(&world, |name| name == "moving").await?, moving);
-    println!("killed at {points} points of upgrades");
-    ensure!(points > 20, "only {points} points");
     Ok(())
 }
 
@@ -294,26 +307,20 @@ async fn rollbacks_that_somebody_asked_for_and_that_are_killed_are_done_again() 
     let (world, foreign) = world().await?;
     let moving = uids(&world, |name| name == "moving").await?;
     world.apply(&layers(Version::Second)).await?;
-    let mut points = 0;
-    for lives_for in 0..MANY {
+    killed_at_each_point("rollbacks by hand", 20, async |lives_for| {
         let version = match lives_for % 2 {
             0 => Version::First,
             _ => Version::Second,
         };
         let was_killed = kill(&world, Run::RollBack(version), lives_for)?;
-        let at = format!("a rollback by hand that was killed after {lives_for} events");
         let (_, digest) = layers(version).bundle()?;
-        let (went, _) = world.roll_back(Some(&digest)).await.context(at.clone())?;
-        ensure!(went == digest, "{at}: it went to {went}");
-        expect(&world, Some(version), &foreign).await.context(at)?;
-        points += usize::from(was_killed);
-        if !was_killed {
-            break;
-        }
-    }
+        let (went, _) = world.roll_back(Some(&digest)).await?;
+        ensure!(went == digest, "it went to {went}");
+        expect(&world, Some(version), &foreign).await?;
+        Ok(usize::from(was_killed))
+    })
+    .await?;
     assert_eq!(uids(&world, |name| name == "moving").await?, moving);
-    println!("killed at {points} points of rollbacks by hand");
-    ensure!(points > 20, "only {points} points");
     Ok(())
 }
 
@@ -322,25 +329,16 @@ async fn rollbacks_that_somebody_asked_for_and_that_are_killed_are_done_again() 
 async fn rollbacks_that_are_killed_are_done_again() -> Result<()> {
     let (world, foreign) = world().await?;
     let bad = layers(Version::Bad);
-    let mut points = 0;
-    for lives_for in 0..MANY {
+    killed_at_each_point("rollbacks", 15, async |lives_for| {
         let was_killed = kill(&world, Run::Apply(Version::Bad), lives_for)?;
-        let at = format!("a rollback that was killed after {lives_for} events");
         // It is taken up, or was done and not tried again.
-        let error = world.apply(&bad).await.err().context(at.clone())?;
+        let error = world.apply(&bad).await.err().context("it succeeds")?;
         let is_expected = matches!(error, RunError::RolledBack { .. } | RunError::Journal(_));
         if !is_expected {
-            return Err(anyhow::Error::new(error).context(at));
+            return Err(error.into());
         }
-        expect(&world, Some(Version::First), &foreign)
-            .await
-            .context(at)?;
-        points += usize::from(was_killed);
-        if !was_killed {
-            break;
-        }
-    }
-    println!("killed at {points} points of rollbacks");
-    ensure!(points > 15, "only {points} points");
-    Ok(())
+        expect(&world, Some(Version::First), &foreign).await?;
+        Ok(usize::from(was_killed))
+    })
+    .await
 }
