@@ -125,6 +125,9 @@ fn what_is_unusual_is_left_to_the_full_composer() {
         "{a, b}\n",
         "{a: }\n",
         "[a]: b\n",
+        // Within a block, a tab may not begin a line of a plain text.
+        "- [a\n\t]\n",
+        "- [a\n\tb]\n",
         "a: \u{85}\n",
     ] {
         assert_eq!(agree(text), Ok(false), "{text:?}");
@@ -155,6 +158,7 @@ proptest! {
                     "\"\\\"\"", "\"\\", "x\ty", "\t", "x\t", "\u{e9}", "\u{feff}", "a]", "a}", "a,b",
                     "$(x)", "{{x}}", "?x", ":x", "x'y\"z", "\"x\" y", "\"x\" # y", "\"x\"#y", "'x':",
                     "[x]: y", "[x]#c", "[x, # c", "x\r", "\u{2028}", "{? a: b}", "[a: b]", "{a: [},",
+                    "[x\n\t]", "{a: x\n \ty}", "['x'\n\t, y]",
                 ]),
             ),
             0..8,
