@@ -76,13 +76,9 @@ impl<'t> Composer<'t> {
                 Some((scalar, false))
             }
             _ if starts_plain(&self.scanner)? => {
-                let scalar = self.scanner.plain_text().ok()?;
+                let scalar = self.scanner_of_innermost().plain_text().ok()?;
                 let is_empty = scalar.end.offset == scalar.start.offset;
-                // Which tabs may begin a line depends on the blocks around, which are not known here.
-                let read = self.scanner.cursor.since(scalar.start.offset);
-                let has_tab =
-                    scalar.start.line != self.scanner.cursor.mark.line && read.contains('\t');
-                (!is_empty && !has_tab).then_some((scalar, true))
+                (!is_empty).then_some((scalar, true))
             }
             _ => None,
         }
