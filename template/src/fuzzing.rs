@@ -133,7 +133,9 @@ pub fn go_yaml(data: &[u8]) {
         return;
     };
     let breaks = ['\u{85}', '\u{2028}', '\u{2029}'];
-    if node.to_json().to_string().contains(breaks) {
+    let json = node.to_json().to_string();
+    // Go writes the key `<<` bare, and reads it as one that merges.
+    if json.contains(breaks) || json.contains(r#""<<":"#) {
         return;
     }
     let again = go_yaml::read(text.as_bytes(), &options, &mut Origins::new());
