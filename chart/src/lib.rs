@@ -45,6 +45,7 @@ mod strvals;
 pub mod values;
 
 pub use archive::read_archive;
+pub use cairn_template::{Beside, Queue};
 pub use capabilities::{Capabilities, HelmVersion};
 pub use chart::{Chart, ChartFile, ChartTemplate};
 pub use cluster_objects::ClusterObjects;

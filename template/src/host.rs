@@ -7,7 +7,10 @@ use cairn_spec::{Node, Span};
 
 /// Answers what a render may not find out by itself. [`NoHost`] has no answers, so that equal
 /// inputs give equal bytes.
-pub trait Host: Debug {
+///
+/// The answer to a question is the same however often, in which order and by which thread it is
+/// asked.
+pub trait Host: Debug + Sync {
     /// The object that `lookup` finds, or the list when `name` is empty; nothing where there is
     /// none.
     fn lookup(&self, _query: &LookupQuery<'_>) -> Option<Node> {

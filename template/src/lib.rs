@@ -13,7 +13,9 @@
 //! There is no clock, no randomness, no network and no file system in here: the same inputs
 //! give the same bytes, and every render has [`Limits`].
 
+mod beside;
 mod call;
+mod changes;
 mod functions;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -42,6 +44,7 @@ mod unicode;
 mod value;
 mod writer;
 
+pub use beside::{Beside, Queue};
 pub use host::{GeneratedCall, Generation, Host, LookupQuery, NoHost};
 pub use limits::{
     DEFAULT_GO_STEPS, DEFAULT_INCLUDE_DEPTH, DEFAULT_MEMORY_BYTES, DEFAULT_OUTPUT_BYTES,

@@ -135,6 +135,11 @@ impl<'a> State<'a> {
         }
     }
 
+    /// How much work was counted.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Counts work against the budget.
     pub(crate) fn step(&mut self, steps: usize) -> Outcome<()> {
         self.charge(steps);

@@ -10,7 +10,7 @@ mod sort;
 mod split;
 
 pub use document::{Document, Hook, HookEvent, RenderedFile};
-pub(crate) use reader::{Heads, Reader};
+pub(crate) use reader::{Heads, Reader, Slot};
 pub(crate) use show_only::show_only;
 pub(crate) use sort::{Sorted, Unsorted, sort};
 pub(crate) use split::{length_without_space, split};

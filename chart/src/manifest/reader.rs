@@ -1,15 +1,9 @@
 //! Reads what templates rendered while others are still rendered: where that is long, another
 //! thread does it.
 
-use std::{
-    ops::Range,
-    panic::resume_unwind,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread::{Builder, Scope, ScopedJoinHandle},
-};
+use std::{ops::Range, sync::OnceLock, thread::Scope};
+
+use cairn_template::Beside;
 
 use super::{
     head::{self, FullHead, HeadError},
@@ -43,120 +37,90 @@ fn read(text: &[u8], dialect: Dialect) -> Heads {
     documents.collect()
 }
 
+/// A place for a text, and for what is read of it.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    text: OnceLock<Vec<u8>>,
+    heads: OnceLock<Heads>,
+}
+
+impl Slot {
+    /// Reads the text, if there is one.
+    fn read(&self, dialect: Dialect) {
+        if let Some(text) = self.text.get() {
+            self.heads.get_or_init(|| read(text, dialect));
+        }
+    }
+
+    /// The text with what was read of it.
+    pub(crate) fn into_read(self) -> Option<(Vec<u8>, Heads)> {
+        self.text.into_inner().zip(self.heads.into_inner())
+    }
+}
+
 /// Texts that are shorter than this together are read sooner than a thread begins, in bytes.
 pub(super) const PARALLEL_BYTES: usize = 64 << 10;
 
 /// Reads texts as they come, each in a slot of its own.
 pub(crate) struct Reader<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    slots: &'env [OnceLock<Vec<u8>>],
+    slots: &'env [Slot],
     dialect: Dialect,
-    /// What nobody was told of yet.
+    bytes: usize,
+    /// What this thread will read, as long as there is no other.
     waiting: Vec<usize>,
-    waiting_bytes: usize,
     beside: Option<Beside<'scope>>,
-}
-
-/// The other thread. It and this one take what comes from one queue.
-struct Beside<'scope> {
-    sender: Sender<usize>,
-    queue: Arc<Mutex<Receiver<usize>>>,
-    thread: ScopedJoinHandle<'scope, Vec<(usize, Heads)>>,
 }
 
 impl<'scope, 'env> Reader<'scope, 'env> {
     pub(crate) fn new(
         scope: &'scope Scope<'scope, 'env>,
-        slots: &'env [OnceLock<Vec<u8>>],
+        slots: &'env [Slot],
         dialect: Dialect,
+        beside: Option<Beside<'scope>>,
     ) -> Self {
         Self {
             scope,
             slots,
             dialect,
+            bytes: 0,
             waiting: Vec::new(),
-            waiting_bytes: 0,
-            beside: None,
+            beside,
         }
+    }
+
+    /// The other thread.
+    pub(crate) fn beside(&self) -> Option<&Beside<'scope>> {
+        self.beside.as_ref()
     }
 
     /// Puts a text into an empty slot, to be read when there is time.
     pub(crate) fn add(&mut self, slot: usize, text: Vec<u8>) {
-        let length = text.len();
-        if self.slots[slot].set(text).is_err() {
+        self.bytes += text.len();
+        if self.slots[slot].text.set(text).is_err() {
             return;
         }
         self.waiting.push(slot);
-        self.waiting_bytes += length;
-        if self.waiting_bytes < PARALLEL_BYTES && self.beside.is_none() {
-            return;
-        }
-        if self.beside.is_none() {
-            self.beside = self.begin();
+        if self.bytes >= PARALLEL_BYTES && self.beside.is_none() {
+            self.beside = Some(Beside::begin(self.scope));
         }
         if let Some(beside) = &self.beside {
+            let (slots, dialect) = (self.slots, self.dialect);
             for slot in self.waiting.drain(..) {
-                // The receiver lives as long as the sender.
-                let _ = beside.sender.send(slot);
+                beside.give(move || slots[slot].read(dialect));
             }
         }
     }
 
-    /// Starts the other thread; without one, this one reads all.
-    fn begin(&self) -> Option<Beside<'scope>> {
-        let (sender, queue) = channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let (slots, dialect) = (self.slots, self.dialect);
-        let theirs = Arc::clone(&queue);
-        let read = move || read_queue(&theirs, slots, dialect);
-        let thread = Builder::new().spawn_scoped(self.scope, read).ok()?;
-        Some(Beside {
-            sender,
-            queue,
-            thread,
-        })
+    /// Reads what is left.
+    pub(crate) fn finish(self) {
+        for slot in self.waiting {
+            self.slots[slot].read(self.dialect);
+        }
+        if let Some(beside) = self.beside {
+            beside.catch_up();
+        }
     }
-
-    /// Reads what is left. Gives what was read with its slot, in any order.
-    pub(crate) fn finish(self) -> Vec<(usize, Heads)> {
-        let mut heads = match self.beside {
-            Some(Beside {
-                sender,
-                queue,
-                thread,
-            }) => {
-                drop(sender);
-                let mut heads = read_queue(&queue, self.slots, self.dialect);
-                heads.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-                heads
-            }
-            None => Vec::new(),
-        };
-        let waiting = self.waiting.into_iter();
-        heads.extend(waiting.filter_map(|slot| read_slot(self.slots, slot, self.dialect)));
-        heads
-    }
-}
-
-/// Reads what the queue tells until it ends.
-fn read_queue(
-    queue: &Mutex<Receiver<usize>>,
-    slots: &[OnceLock<Vec<u8>>],
-    dialect: Dialect,
-) -> Vec<(usize, Heads)> {
-    let mut heads = Vec::new();
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(slot) = next else {
-            return heads;
-        };
-        heads.extend(read_slot(slots, slot, dialect));
-    }
-}
-
-fn read_slot(slots: &[OnceLock<Vec<u8>>], slot: usize, dialect: Dialect) -> Option<(usize, Heads)> {
-    let text = slots.get(slot)?.get()?;
-    Some((slot, read(text, dialect)))
 }
 
 #[cfg(test)]
@@ -167,16 +131,16 @@ mod tests {
 
     /// The names of the kinds that are read, by slots.
     fn kinds(texts: &[String]) -> Vec<Vec<String>> {
-        let slots: Vec<_> = texts.iter().map(|_| OnceLock::new()).collect();
-        let mut heads = thread::scope(|scope| {
-            let mut reader = Reader::new(scope, &slots, Dialect::default());
+        let slots: Vec<_> = texts.iter().map(|_| Slot::default()).collect();
+        thread::scope(|scope| {
+            let mut reader = Reader::new(scope, &slots, Dialect::default(), None);
             for (slot, text) in texts.iter().enumerate() {
                 reader.add(slot, text.clone().into_bytes());
             }
-            reader.finish()
+            reader.finish();
         });
-        heads.sort_by_key(|(slot, _)| *slot);
-        let kinds = heads.into_iter().map(|(_, heads)| {
+        let kinds = slots.into_iter().map(|slot| {
+            let (_, heads) = slot.into_read().unwrap();
             let heads = heads.unwrap();
             heads.into_iter().map(|(_, head)| head.head.kind).collect()
         });

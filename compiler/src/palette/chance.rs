@@ -1,7 +1,10 @@
 //! What charts of a Palette pack take from chance or from the clock. Palette, as Helm, gives it at each
 //! installation anew; here somebody chooses (`spec/chart.md` §1).
 
-use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cairn_chart::{ChartHost, RenderOptions, UnnamedCalls, load_archive, render};
 use cairn_spec::{GeneratedValue, GeneratedValues, Node, PackManifest, Timestamp};
@@ -111,21 +114,25 @@ fn calls(
             now: Some(0),
             ..ChartHost::default()
         },
-        calls: RefCell::default(),
+        calls: Mutex::default(),
     };
     let options = RenderOptions {
         host: &host,
         ..RenderOptions::new(release)
     };
     let _ = render(chart, &helm_values(values), &options, sources, origins);
-    Some(host.calls.into_inner())
+    Some(
+        host.calls
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner),
+    )
 }
 
 /// Answers as another host does, and writes down what was asked.
 #[derive(Debug)]
 struct Recorder {
     inner: ChartHost,
-    calls: RefCell<BTreeSet<Call>>,
+    calls: Mutex<BTreeSet<Call>>,
 }
 
 impl Host for Recorder {
@@ -134,9 +141,10 @@ impl Host for Recorder {
     }
 
     fn generate(&self, call: &GeneratedCall<'_>) -> Generation {
-        if let Ok(mut calls) = self.calls.try_borrow_mut() {
-            calls.insert((call.function.to_owned(), call.template.to_owned()));
-        }
+        let calls = self.calls.lock();
+        calls
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((call.function.to_owned(), call.template.to_owned()));
         self.inner.generate(call)
     }
 }

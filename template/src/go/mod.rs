@@ -54,4 +54,4 @@ pub use names::{NamedPath, Names, Usage, names};
 #[cfg(any(test, fuzzing))]
 pub(crate) use promises::check_parsed;
 pub use render::{Output, Rendered, Renderer};
-pub use set::{MissingKey, Options, Templates, helm_order};
+pub use set::{MissingKey, Options, Parsed, Templates, helm_order};

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     MapType, Spans,
+    changes::{Rendering, changes},
     spans::{CauseId, CauseKind, OriginSet, Tracker},
     state::{Failure, Outcome, State},
     value::Value,
@@ -43,6 +44,8 @@ pub struct Renderer<'a> {
     /// How often each template is being included.
     pub(super) including: HashMap<Arc<str>, usize>,
     stack_start: usize,
+    /// How many changes of values were noticed before it.
+    changes_before: u64,
 }
 
 impl std::fmt::Debug for Renderer<'_> {
@@ -104,6 +107,7 @@ impl<'a> Renderer<'a> {
             arguments: Vec::new(),
             including: HashMap::new(),
             stack_start: 0,
+            changes_before: changes(),
         }
     }
 
@@ -156,6 +160,7 @@ impl<'a> Renderer<'a> {
         context: &Value,
         because: &[OriginId],
     ) -> Result<Output, Error> {
+        let _rendering = Rendering::begin();
         let here = 0_u8;
         self.stack_start = std::ptr::from_ref(&here).addr();
         self.variables.clear();
@@ -187,6 +192,18 @@ impl<'a> Renderer<'a> {
             out = out.without(NO_VALUE);
         }
         Ok(Output { text: out })
+    }
+
+    /// Whether a template changed a value that was there before it, such as a map of its context:
+    /// the templates that follow see that. What it changes of its own does not count.
+    pub fn has_changed_values(&self) -> bool {
+        changes() != self.changes_before
+    }
+
+    /// How many steps were taken so far, of as many as [`Limits::steps`](crate::Limits::steps)
+    /// allows.
+    pub fn steps(&self) -> u64 {
+        self.state.steps()
     }
 
     /// Ends the render: gives each output with where its bytes came from.

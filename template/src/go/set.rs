@@ -1,6 +1,6 @@
 //! The templates that are rendered together: all files, and all that they define.
 
-use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, sync::Arc, thread};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use cairn_spec::{Diagnostic, Origins, SourceId, Sources, Span};
 
@@ -24,6 +24,10 @@ pub struct Templates {
     /// Functions that no template knows.
     unknown: &'static [&'static str],
 }
+
+/// Texts that are parsed, but in no set yet.
+#[derive(Debug)]
+pub struct Parsed(Vec<Arc<Program>>);
 
 /// Where a template is defined.
 #[derive(Debug, Clone)]
@@ -114,36 +118,26 @@ impl Templates {
         Ok(())
     }
 
-    /// Adds many texts, one after the other. Where they are long, two are parsed at a time.
+    /// Parses texts for [`Self::add_parsed`]. Many threads can do that at the same time.
     ///
     /// # Errors
     ///
     /// The first mistake in the first text that has one, in Go's words.
-    pub fn add_all(&mut self, texts: &[(&str, SourceId)], sources: &Sources) -> Result<(), Error> {
-        let unknown = self.unknown;
-        let parse_all = |texts: &[(&str, SourceId)]| -> Result<Vec<Program>, Error> {
-            let mut tables = Tables::default();
-            let programs = texts
-                .iter()
-                .map(|&(name, source)| parsed(name, sources, source, unknown, &mut tables));
-            programs.collect()
-        };
-        let (first, second) = texts.split_at(half(texts, sources));
-        let (first, second) = thread::scope(|scope| {
-            let begun = (!second.is_empty())
-                .then(|| thread::Builder::new().spawn_scoped(scope, || parse_all(second)));
-            let first = parse_all(first);
-            let second = match begun {
-                Some(Ok(begun)) => begun.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Some(Err(_)) => parse_all(second),
-                None => Ok(Vec::new()),
-            };
-            (first, second)
+    pub fn parse(&self, texts: &[(&str, SourceId)], sources: &Sources) -> Result<Parsed, Error> {
+        let mut tables = Tables::default();
+        let programs = texts.iter().map(|&(name, source)| {
+            let program = parsed(name, sources, source, self.unknown, &mut tables)?;
+            Ok(Arc::new(program))
         });
-        for program in first?.into_iter().chain(second?) {
-            add_definitions(&mut self.by_name, &Arc::new(program), |_| false);
+        Ok(Parsed(programs.collect::<Result<_, _>>()?))
+    }
+
+    /// Adds what texts define that a set with the same functions has parsed, as [`Self::add`] does
+    /// one after the other.
+    pub fn add_parsed(&mut self, parsed: Parsed) {
+        for program in parsed.0 {
+            add_definitions(&mut self.by_name, &program, |_| false);
         }
-        Ok(())
     }
 
     /// Whether there is a template of that name.
@@ -192,28 +186,6 @@ fn parsed(
     })
 }
 
-/// Texts that are shorter than this together are parsed sooner than a thread begins, in bytes.
-const PARALLEL_BYTES: usize = 64 << 10;
-
-/// How many of the texts hold half of all bytes; all of them where that is not worth a thread.
-fn half(texts: &[(&str, SourceId)], sources: &Sources) -> usize {
-    let lengths = || {
-        texts
-            .iter()
-            .map(|(_, source)| sources.get(*source).text.len())
-    };
-    let total: usize = lengths().sum();
-    if total < PARALLEL_BYTES {
-        return texts.len();
-    }
-    let mut before = 0;
-    let in_first_half = lengths().take_while(|length| {
-        before += length;
-        before <= total / 2
-    });
-    in_first_half.count().max(1)
-}
-
 /// Adds what a program defines; `is_known` tells which names are defined elsewhere already.
 pub(super) fn add_definitions(
     by_name: &mut HashMap<Arc<str>, Defined>,
@@ -236,44 +208,4 @@ pub(super) fn add_definitions(
 /// and from Z to A. So a chart's definitions replace those of its subcharts.
 pub fn helm_order(names: &mut [&str]) {
     names.sort_by_cached_key(|name| Reverse((name.matches('/').count(), *name)));
-}
-
-#[cfg(test)]
-mod tests {
-    use cairn_spec::SourceKind;
-
-    use super::*;
-    use crate::Value;
-
-    /// Adds texts between which a long one stands, so that two threads parse them.
-    fn added(before: &str, after: &str) -> Result<Templates, Error> {
-        let long = "x".repeat(PARALLEL_BYTES);
-        let mut sources = Sources::new();
-        let texts = [("a", before), ("b", long.as_str()), ("c", after)]
-            .map(|(name, text)| (name, sources.add(name, text, SourceKind::Template)));
-        assert_eq!(half(&texts, &sources), 1);
-        let mut templates = Templates::new();
-        templates.add_all(&texts, &sources)?;
-        Ok(templates)
-    }
-
-    #[test]
-    fn long_texts_count_in_their_order() {
-        let templates = added(
-            r#"{{define "t"}}1{{end}}"#,
-            r#"{{define "t"}}2{{end}}{{template "t"}}"#,
-        );
-        let templates = templates.unwrap();
-        let origins = Origins::new();
-        let mut renderer = templates.renderer(&origins, &Options::go());
-        let output = renderer.render("c", &Value::missing()).unwrap();
-        assert_eq!(output.as_bytes(), b"2");
-    }
-
-    #[test]
-    fn the_first_mistake_of_long_texts_is_told() {
-        let told = |before, after| added(before, after).unwrap_err().to_string();
-        assert!(told("{{", "{{end}}").starts_with("template: a:1:"));
-        assert!(told("", "{{end}}").starts_with("template: c:1:"));
-    }
 }

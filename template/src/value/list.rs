@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use super::{Data, ElementType, Value};
-use crate::memory::Held;
+use crate::{changes::Owner, memory::Held};
 
 /// A list and what its items are declared to be.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub(crate) struct List {
     sorted: OnceCell<Vec<Value>>,
     pub(crate) of: ElementType,
     is_nil: bool,
+    owner: Owner,
     held: Held,
 }
 
@@ -24,6 +25,7 @@ impl List {
             sorted: OnceCell::new(),
             of,
             is_nil: false,
+            owner: Owner::now(),
             held,
         }
     }
@@ -35,6 +37,7 @@ impl List {
             sorted: OnceCell::new(),
             of,
             is_nil: true,
+            owner: Owner::now(),
             held: Held::default(),
         }
     }
@@ -50,6 +53,7 @@ impl List {
     /// Puts the items in order, for all that hold the list. Whoever goes through it at the moment
     /// goes on in the old order.
     pub(crate) fn sort(&self, sorted: Vec<Value>) {
+        self.owner.notice();
         let bytes = sorted.capacity().saturating_mul(size_of::<Value>());
         self.held.add(bytes);
         // Sorting again changes nothing.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 use cairn_spec::OriginId;
 
 use super::{MapType, Source, Value, list::drop_flat};
-use crate::memory::Held;
+use crate::{changes::Owner, memory::Held};
 
 /// The keys and values of a map, sorted by key, each key with where it came from. Keys are
 /// UTF-8: what else a template may use as a key is replaced by U+FFFD.
@@ -38,6 +38,7 @@ pub(crate) struct Map {
     deleted: Vec<(Arc<str>, OriginId)>,
     /// The map that this is under another type.
     alias: Option<Rc<Self>>,
+    owner: Owner,
     held: Held,
 }
 
@@ -64,6 +65,7 @@ impl Map {
             of,
             deleted: Vec::new(),
             alias: None,
+            owner: Owner::now(),
             held,
         }
     }
@@ -127,6 +129,7 @@ impl Map {
         let key = key.into();
         let key_bytes = key.len();
         let map = self.itself();
+        map.owner.notice();
         let mut entries = map.entries.borrow_mut();
         let replaced = Rc::make_mut(&mut entries).insert(key, entry);
         if replaced.is_none() {
@@ -140,7 +143,9 @@ impl Map {
     }
 
     pub(crate) fn remove(&self, key: &str) {
-        let removed = Rc::make_mut(&mut self.itself().entries.borrow_mut()).remove(key);
+        let map = self.itself();
+        map.owner.notice();
+        let removed = Rc::make_mut(&mut map.entries.borrow_mut()).remove(key);
         drop(removed);
     }
 

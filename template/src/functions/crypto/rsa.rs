@@ -1,6 +1,6 @@
 //! RSA keys: made from a seed, read as Go reads them, and signing with PKCS #1 v1.5.
 
-use std::{cmp::Ordering, num::NonZeroU64, thread};
+use std::{cmp::Ordering, num::NonZeroU64, sync::OnceLock, thread};
 
 use crypto_bigint::{
     BoxedUint, ConcatenatingMul as _, Gcd as _, Limb, NonZero, Odd, Resize as _,
@@ -13,7 +13,10 @@ use super::{
     go_asn1::{Elements, is_positive},
     prime::{first_prime, power_of_two, random, remainder},
 };
-use crate::functions::seed::{Stream, derive};
+use crate::{
+    beside::Beside,
+    functions::seed::{Stream, derive},
+};
 
 const EXPONENT: u64 = 65_537;
 /// The smallest key that signs, in bits, as in Go.
@@ -54,12 +57,13 @@ impl RsaKey {
                 KeySize::Bits4096 => half_prime(stream, 2048),
             }
         };
-        let (p, q) = thread::scope(|scope| {
-            let other = thread::Builder::new().spawn_scoped(scope, || half("rsa/q"));
-            let p = half("rsa/p");
-            let q = other.ok().and_then(|thread| thread.join().ok());
-            (p, q.unwrap_or_else(|| half("rsa/q")))
+        let q = OnceLock::new();
+        let p = thread::scope(|scope| {
+            let beside = Beside::begin(scope);
+            beside.give(|| drop(q.set(half("rsa/q"))));
+            half("rsa/p")
         });
+        let q = q.into_inner().unwrap_or_else(|| half("rsa/q"));
         Self::of_primes(&p, &q)
     }
 
