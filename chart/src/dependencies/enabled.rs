@@ -28,13 +28,9 @@ impl Processing<'_> {
         }
         let mut deciders = vec![Vec::new(); declared.len()];
         let values = self.switch(branch, values, path, (&mut declared, &mut deciders))?;
-        let is_off = |name: &str| {
-            let mut declared = declared.iter();
-            declared.any(|dependency| !dependency.enabled && dependency.name == name)
-        };
         branch
             .dependencies
-            .retain(|branch| !is_off(self.trunk.name(branch)));
+            .retain(|branch| !is_off(&declared, self.trunk.name(branch)));
         for (dependency, deciders) in declared.iter().zip(deciders) {
             let below = branch.dependencies.iter_mut();
             for below in below.filter(|below| self.trunk.name(below) == dependency.name) {
@@ -49,7 +45,7 @@ impl Processing<'_> {
         }
         let kept: Vec<Dependency> = declared
             .iter()
-            .filter(|dependency| !is_off(&dependency.name))
+            .filter(|dependency| !is_off(&declared, &dependency.name))
             .cloned()
             .collect();
         self.trunk.metadata_mut(branch).dependencies = (!kept.is_empty()).then_some(kept);
@@ -104,8 +100,8 @@ impl Processing<'_> {
         placed
     }
 
-    /// Switches dependencies on and off, and gives the values of the chart, if a chart in it
-    /// needs them.
+    /// Switches dependencies on and off, and gives the values of the chart, if a chart that stays in
+    /// it needs them.
     fn switch(
         &mut self,
         branch: &Branch,
@@ -124,11 +120,17 @@ impl Processing<'_> {
         switches.tags(declared, deciders);
         switches.conditions(declared, path, deciders);
         let mut below = branch.dependencies.iter();
-        if below.any(|branch| self.trunk.metadata(branch).dependencies.is_some()) {
-            return merge.node(table).map(Some);
-        }
-        Ok(None)
+        let is_needed = below.any(|branch| {
+            let metadata = self.trunk.metadata(branch);
+            metadata.dependencies.is_some() && !is_off(declared, &metadata.name)
+        });
+        is_needed.then(|| merge.node(table)).transpose()
     }
+}
+
+fn is_off(declared: &[Dependency], name: &str) -> bool {
+    let mut declared = declared.iter();
+    declared.any(|dependency| !dependency.enabled && dependency.name == name)
 }
 
 fn is_compatible(constraint: &str, version: &str) -> bool {

@@ -35,8 +35,13 @@ impl Processing<'_> {
         for dependency in &mut declared {
             import(dependency, values, imported, &mut merge)?;
         }
-        let values = merge.tables.deep_copy(values)?;
-        merge.table_into(values, imported, Nulls::Keep)?;
+        let values = if merge.tables.is_empty(imported) {
+            values
+        } else {
+            let values = merge.tables.deep_copy(values)?;
+            merge.table_into(values, imported, Nulls::Keep)?;
+            values
+        };
         branch.chart.values = merge.node(values)?;
         self.trunk.metadata_mut(branch).dependencies = Some(declared);
         Ok(())
