@@ -52,17 +52,17 @@ pub(super) fn read(top: &Path, ignore: Ignore, limits: &ChartLimits) -> Result<F
         read: Mutex::default(),
     };
     let listed = thread::scope(|scope| {
-        let mut count = 0;
         let mut beside = None::<Beside<'_>>;
-        let listed = list(top, ignore, limits, &mut |file| {
-            reader.queue.add((count, file));
-            count += 1;
-            if count == PARALLEL_FILES {
+        // Dropped before the thread that waits for more.
+        let filled = Filled(&reader.queue);
+        let listed = list(top, ignore, limits, &mut |index, file| {
+            filled.0.add((index, file));
+            if index + 1 == PARALLEL_FILES {
                 let thread = beside.insert(Beside::begin(scope));
                 thread.give(|| reader.run());
             }
         });
-        reader.queue.close();
+        drop(filled);
         reader.run();
         listed
     });
@@ -76,6 +76,15 @@ pub(super) fn read(top: &Path, ignore: Ignore, limits: &ChartLimits) -> Result<F
         files: files.collect(),
         listed,
     })
+}
+
+/// A queue that is being filled: when that ends, however it does, nobody waits for more.
+struct Filled<'q, T>(&'q Queue<T>);
+
+impl<T> Drop for Filled<'_, T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 struct Reader<'r> {

@@ -24,12 +24,12 @@ pub(super) struct Found {
     pub(super) real: Option<PathBuf>,
 }
 
-/// Finds the files, in their order.
+/// Finds the files, in their order, and numbers them.
 pub(super) fn list(
     top: &Path,
     ignore: Ignore,
     limits: &ChartLimits,
-    found: &mut dyn FnMut(Found),
+    found: &mut dyn FnMut(usize, Found),
 ) -> Result<(), Error> {
     let mut lister = Lister {
         ignore,
@@ -61,7 +61,7 @@ struct Entry<'a> {
 
 struct Lister<'l> {
     ignore: Ignore,
-    found: &'l mut dyn FnMut(Found),
+    found: &'l mut dyn FnMut(usize, Found),
     count: usize,
     /// The folders that are being read, without links.
     around: Vec<PathBuf>,
@@ -148,11 +148,9 @@ impl Lister<'_> {
         if self.count == self.limits.files {
             return Err(too_much(self.limits));
         }
+        let below = below.to_owned();
+        (self.found)(self.count, Found { below, real });
         self.count += 1;
-        (self.found)(Found {
-            below: below.to_owned(),
-            real,
-        });
         Ok(())
     }
 }
