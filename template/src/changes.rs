@@ -4,9 +4,14 @@
 use std::cell::Cell;
 
 thread_local! {
-    static IS_RENDERING: Cell<bool> = const { Cell::new(false) };
+    /// The number of the template's render that is going on, or [`NOBODY`].
+    static RENDERING: Cell<u32> = const { Cell::new(NOBODY) };
+    static LAST_RENDERING: Cell<u32> = const { Cell::new(NOBODY) };
     static CHANGES: Cell<u64> = const { Cell::new(0) };
 }
+
+/// No template is rendered.
+const NOBODY: u32 = 0;
 
 /// How many changes this thread has noticed.
 pub(crate) fn changes() -> u64 {
@@ -16,40 +21,43 @@ pub(crate) fn changes() -> u64 {
 /// While it lives, a template is rendered: what is made is the template's own.
 #[derive(Debug)]
 pub(crate) struct Rendering {
-    outer: bool,
+    outer: u32,
 }
 
 impl Rendering {
     pub(crate) fn begin() -> Self {
+        let number = LAST_RENDERING.get().wrapping_add(1).max(NOBODY + 1);
+        LAST_RENDERING.set(number);
         Self {
-            outer: IS_RENDERING.replace(true),
+            outer: RENDERING.replace(number),
         }
     }
 }
 
 impl Drop for Rendering {
     fn drop(&mut self) {
-        IS_RENDERING.set(self.outer);
+        RENDERING.set(self.outer);
     }
 }
 
-/// Whose a value is: a template's, or everybody's.
+/// Whose a value is: that of the render that made it, until another template sees it; or everybody's.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Owner {
-    is_template: bool,
+    rendering: u32,
 }
 
 impl Owner {
     /// Whose a value is that is made now.
     pub(crate) fn now() -> Self {
         Self {
-            is_template: IS_RENDERING.get(),
+            rendering: RENDERING.get(),
         }
     }
 
     /// The value is changed.
     pub(crate) fn notice(self) {
-        if !self.is_template && IS_RENDERING.get() {
+        let rendering = RENDERING.get();
+        if rendering != NOBODY && rendering != self.rendering {
             CHANGES.set(CHANGES.get().wrapping_add(1));
         }
     }
@@ -66,12 +74,16 @@ mod tests {
         everybodys.notice();
         assert_eq!(changes(), before, "no template is rendered");
         let rendering = Rendering::begin();
-        Owner::now().notice();
+        let own = Owner::now();
+        own.notice();
         assert_eq!(changes(), before, "it is the template's own");
         everybodys.notice();
         assert_eq!(changes(), before + 1);
         drop(rendering);
         everybodys.notice();
         assert_eq!(changes(), before + 1);
+        let _next = Rendering::begin();
+        own.notice();
+        assert_eq!(changes(), before + 2, "another template left it behind");
     }
 }

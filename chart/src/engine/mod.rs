@@ -92,7 +92,7 @@ fn run(
     let places: Vec<_> = names.iter().map(|_| Slot::default()).collect();
     let (parsing, division) = (
         Parsing::new(&texts, sources, options.dialect),
-        Division::default(),
+        Division::new(names.len()),
     );
     let (templates, job) = (OnceLock::new(), OnceLock::new());
     let mut spans = thread::scope(|scope| {
@@ -162,8 +162,8 @@ fn render<'scope>(
                 note(error, &mut tried)?;
             }
         }
-        if worker.renderer.has_changed_values() {
-            second.dismiss();
+        if worker.takes_changes() {
+            second.follow(slot);
         }
     }
     if let Some(tried) = tried {

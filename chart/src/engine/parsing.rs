@@ -1,6 +1,6 @@
 //! Parses the templates of a chart: where they are long, two threads do it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cairn_spec::{SourceId, Sources};
 use cairn_template::{
@@ -94,7 +94,7 @@ impl<'p> Parsing<'p> {
         Ok(templates)
     }
 
-    fn of_second(&self) -> std::sync::MutexGuard<'_, Option<Result<Parsed, go::Error>>> {
+    fn of_second(&self) -> MutexGuard<'_, Option<Result<Parsed, go::Error>>> {
         self.of_second
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,5 +1,7 @@
 //! One thread's way through the templates of a chart.
 
+use std::mem::replace;
+
 use cairn_spec::{Node, Origins};
 use cairn_template::{
     Limits, Value,
@@ -14,6 +16,8 @@ use crate::{Chart, Error, RenderOptions, go_path::base, release_object::ReleaseO
 
 /// Notes are rendered like all else, and so may fail, but they are no manifests.
 const NOTES_SUFFIX: &str = "NOTES.txt";
+/// What says in a context which template is rendered.
+const TEMPLATE: &str = "Template";
 
 /// The templates of a chart, and what they are rendered with.
 pub(super) struct Job<'j> {
@@ -50,6 +54,8 @@ pub(super) struct Worker<'j> {
     /// `.Values` of the root chart.
     pub(super) values: Value,
     contexts: Vec<Value>,
+    /// The changes of values that are known to whoever asks.
+    known_changes: u64,
 }
 
 impl<'j> Worker<'j> {
@@ -75,6 +81,7 @@ impl<'j> Worker<'j> {
             renderer,
             values,
             contexts,
+            known_changes: 0,
         }
     }
 
@@ -84,18 +91,45 @@ impl<'j> Worker<'j> {
         limit.saturating_sub(self.renderer.steps())
     }
 
-    /// Renders what is in a slot.
-    pub(super) fn render(&mut self, slot: usize) -> Result<Output, Error> {
+    /// Whether templates changed what those see that are rendered after them, since this was last
+    /// asked.
+    pub(super) fn takes_changes(&mut self) -> bool {
+        let changes = self.renderer.changes();
+        replace(&mut self.known_changes, changes) != changes
+    }
+
+    /// Has all templates see that what is in a slot is rendered: others see it in `.Subcharts`.
+    pub(super) fn enter(&mut self, slot: usize) {
         let job = self.job;
         let name = job.names[slot];
         let file = &job.files.by_path[name];
-        let context = &self.contexts[file.chart];
         let template = [
             ("Name", Value::from(name)),
             ("BasePath", Value::from(file.base_path.as_str())),
         ];
         let of = values_type(job.options.dialect);
-        context.insert("Template", Value::typed_map(template, of));
+        self.contexts[file.chart].insert(TEMPLATE, Value::typed_map(template, of));
+    }
+
+    /// Has all templates see that what is in a slot, and all after it, was never rendered.
+    pub(super) fn leave(&mut self, slot: usize) {
+        let job = self.job;
+        let chart = |slot: usize| job.files.by_path[job.names[slot]].chart;
+        let number = chart(slot);
+        let mut before = (0..slot).rev();
+        match before.find(|&other| chart(other) == number && job.is_rendered(other)) {
+            Some(other) => self.enter(other),
+            None => self.contexts[number].remove(TEMPLATE),
+        }
+    }
+
+    /// Renders what is in a slot.
+    pub(super) fn render(&mut self, slot: usize) -> Result<Output, Error> {
+        self.enter(slot);
+        let job = self.job;
+        let name = job.names[slot];
+        let file = &job.files.by_path[name];
+        let context = &self.contexts[file.chart];
         let output = self.renderer.render_because(name, context, &file.because);
         output.map_err(|error| Error::of_template(error, job.options.dialect))
     }

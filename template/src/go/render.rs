@@ -194,10 +194,10 @@ impl<'a> Renderer<'a> {
         Ok(Output { text: out })
     }
 
-    /// Whether a template changed a value that was there before it, such as a map of its context:
-    /// the templates that follow see that. What it changes of its own does not count.
-    pub fn has_changed_values(&self) -> bool {
-        changes() != self.changes_before
+    /// How often templates changed a value that was there before them, such as a map of their
+    /// context: the templates that follow see that. What one changes of its own does not count.
+    pub fn changes(&self) -> u64 {
+        changes().wrapping_sub(self.changes_before)
     }
 
     /// How many steps were taken so far, of as many as [`Limits::steps`](crate::Limits::steps)

@@ -210,6 +210,13 @@ impl Value {
         }
     }
 
+    /// Removes a key from a map, for all that hold the map.
+    pub fn remove(&self, key: &str) {
+        if let Data::Map(map) = &self.data {
+            map.remove(key);
+        }
+    }
+
     /// Takes over the maps that another map has where this one has maps, too, `depth` maps below:
     /// what is changed in one is then changed in both.
     pub fn share_maps(&self, with: &Self, depth: usize) {
