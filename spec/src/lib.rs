@@ -28,6 +28,7 @@ mod name;
 mod pack_artifact;
 mod patch;
 mod reference;
+mod renumber;
 mod schema;
 mod size;
 mod source;
@@ -69,6 +70,7 @@ pub use pack_artifact::{
 };
 pub use patch::{PatchExpect, PatchSpec, PatchTarget, PatchType};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Tag};
+pub use renumber::Renumbered;
 pub use schema::{decode_json, schema_of};
 pub use size::human_bytes;
 pub use source::{Position, Source, SourceId, SourceKind, Sources, Span};

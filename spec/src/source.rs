@@ -38,6 +38,13 @@ pub enum SourceKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
 
+impl SourceId {
+    /// The number of a text that comes so many later.
+    pub(crate) const fn after(self, texts: u32) -> Self {
+        Self(self.0 + texts)
+    }
+}
+
 /// A byte range of one source text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -163,6 +170,13 @@ impl Sources {
             line_starts: OnceLock::new(),
         });
         id
+    }
+
+    /// Adds texts after those that are there. Gives how many these are.
+    pub(crate) fn append(&mut self, texts: Self) -> u32 {
+        let count = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.extend(texts.all);
+        count
     }
 
     /// One text.

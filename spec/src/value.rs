@@ -20,6 +20,11 @@ impl OriginId {
         self.0 as usize
     }
 
+    /// The number of an origin that comes so many later.
+    pub(crate) const fn after(self, origins: u32) -> Self {
+        Self(self.0 + origins)
+    }
+
     /// The origin of a number that [`Self::index`] gave.
     pub const fn from_index(index: u32) -> Self {
         Self(index)
@@ -62,9 +67,19 @@ impl Origins {
 
     /// Adds an origin.
     pub fn add(&mut self, origin: Origin) -> OriginId {
-        let id = OriginId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        let id = OriginId(self.next_index());
         self.all.push(origin);
         id
+    }
+
+    /// The number of the origin that is added next.
+    pub(crate) fn next_index(&self) -> u32 {
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
+    }
+
+    /// All that were added.
+    pub(crate) fn into_added(self) -> impl Iterator<Item = Origin> {
+        self.all.into_iter().skip(1)
     }
 
     /// Adds an origin that is only a place.
@@ -228,6 +243,14 @@ impl Map {
     /// Keys and fields, sorted by key.
     pub fn fields(&self) -> impl Iterator<Item = (&Arc<str>, &Field)> {
         self.fields.iter()
+    }
+
+    pub(crate) fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
+        self.fields.values_mut()
+    }
+
+    pub(crate) fn tombstones_mut(&mut self) -> impl Iterator<Item = &mut OriginId> {
+        self.tombstones.values_mut()
     }
 
     /// Keys and fields, taken out.

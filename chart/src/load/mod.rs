@@ -1,5 +1,6 @@
 //! Makes a chart of its files, as Helm does.
 
+mod ahead;
 mod chart_yaml;
 mod subcharts;
 mod validate;
