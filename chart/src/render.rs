@@ -1,5 +1,7 @@
 //! The whole of `helm template`, from a chart and values to manifests.
 
+use std::sync::OnceLock;
+
 use cairn_spec::{Diagnostic, Node, Origins, SourceKind, Sources, Span};
 use cairn_template::{
     Host, Limits, NoHost,
@@ -7,7 +9,8 @@ use cairn_template::{
 };
 
 use crate::{
-    Capabilities, Chart, ChartType, Dialect, Error, Release, dependencies, engine,
+    Capabilities, Chart, ChartType, Dialect, Error, Release, dependencies,
+    engine::{self, Check},
     manifest::{self, Sorted, Unsorted},
     release_name,
     release_object::ReleaseObject,
@@ -102,12 +105,19 @@ pub fn render(
     dependencies::process(&mut chart, values, dialect, origins, &mut warnings)
         .map_err(|error| error.within_helm_4("chart dependencies processing failed", dialect))?;
     let values = values::coalesce(&chart, values, dialect, origins, &mut warnings)?;
-    if !options.skips_schema {
-        schema::validate(&chart, &values, origins)?;
-    }
-    check_kube_version(&chart, &options.capabilities, dialect)?;
     let object = ReleaseObject::new(options, sources, origins);
-    let mut sorted = manifests(&chart, &values, &object, options, (sources, origins));
+    let checked = OnceLock::new();
+    let check = || {
+        let checked = checked.get_or_init(|| {
+            if !options.skips_schema {
+                schema::validate(&chart, &values, origins)?;
+            }
+            check_kube_version(&chart, &options.capabilities, dialect)
+        });
+        checked.clone()
+    };
+    let seen = (&values, &object);
+    let mut sorted = manifests(&chart, seen, options, (sources, origins), &check);
     if let Err(error) = &sorted
         && !options.provenance
         && error.diagnostic().code != LIMIT
@@ -117,19 +127,19 @@ pub fn render(
             provenance: true,
             ..options.clone()
         };
-        sorted = manifests(&chart, &values, &object, &options, (sources, origins));
+        sorted = manifests(&chart, seen, &options, (sources, origins), &check);
     }
     Ok(Release::new(&chart, sorted?, dialect, warnings))
 }
 
 fn manifests(
     chart: &Chart,
-    values: &Node,
-    release: &ReleaseObject,
+    seen: (&Node, &ReleaseObject),
     options: &RenderOptions<'_>,
     (sources, origins): (&mut Sources, &Origins),
+    check: Check<'_>,
 ) -> Result<Sorted, Error> {
-    let files = engine::execute(chart, (values, release), options, (sources, origins))?;
+    let files = engine::execute(chart, seen, options, (sources, origins), check)?;
     manifest::sort(files, options.dialect).map_err(|unsorted| invalid(unsorted, sources))
 }
 

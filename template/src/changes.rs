@@ -56,8 +56,13 @@ impl Owner {
 
     /// The value is changed.
     pub(crate) fn notice(self) {
+        self.notice_unless(|| false);
+    }
+
+    /// The value is changed, unless it is the same afterwards.
+    pub(crate) fn notice_unless(self, is_same: impl FnOnce() -> bool) {
         let rendering = RENDERING.get();
-        if rendering != NOBODY && rendering != self.rendering {
+        if rendering != NOBODY && rendering != self.rendering && !is_same() {
             CHANGES.set(CHANGES.get().wrapping_add(1));
         }
     }
@@ -78,6 +83,7 @@ mod tests {
         own.notice();
         assert_eq!(changes(), before, "it is the template's own");
         everybodys.notice();
+        everybodys.notice_unless(|| true);
         assert_eq!(changes(), before + 1);
         drop(rendering);
         everybodys.notice();

@@ -28,15 +28,20 @@ use crate::{
     release_object::ReleaseObject,
 };
 
+/// What must hold before templates are parsed and rendered. It is asked more than once.
+pub(crate) type Check<'c> = &'c (dyn Fn() -> Result<(), Error> + Sync);
+
 /// What all templates of a chart rendered, in the order of their paths. `seen` is what they find in
-/// `.Values` and `.Release`.
+/// `.Values` and `.Release`. If `check` fails, its error comes before all others; where there are two
+/// threads, one checks while the other already parses.
 pub(crate) fn execute(
     chart: &Chart,
     seen: (&Node, &ReleaseObject),
     options: &RenderOptions<'_>,
     (sources, origins): (&Sources, &Origins),
+    check: Check<'_>,
 ) -> Result<Vec<(RenderedFile, Heads)>, Error> {
-    run(chart, seen, options, (sources, origins), None)
+    run(chart, seen, options, (sources, origins), (check, None))
 }
 
 /// What comes of all templates when those that fail are passed over.
@@ -57,7 +62,9 @@ pub(crate) fn execute_all(
 ) -> Tried {
     let mut tried = Tried::default();
     // What ends the render is among the failures.
-    let files = run(chart, seen, options, (sources, origins), Some(&mut tried));
+    let unchecked = || Ok(());
+    let how = (&unchecked as Check<'_>, Some(&mut tried));
+    let files = run(chart, seen, options, (sources, origins), how);
     let files = files.unwrap_or_default().into_iter();
     tried.files = files.map(|(file, _)| file).collect();
     tried
@@ -79,7 +86,7 @@ fn run(
     (values, release): (&Node, &ReleaseObject),
     options: &RenderOptions<'_>,
     (sources, origins): (&Sources, &Origins),
-    mut tried: Option<&mut Tried>,
+    (check, mut tried): (Check<'_>, Option<&mut Tried>),
 ) -> Result<Vec<(RenderedFile, Heads)>, Error> {
     let mut files = TemplateFiles::default();
     files.add(chart, chart.name(), &[]);
@@ -98,10 +105,16 @@ fn run(
     let mut spans = thread::scope(|scope| {
         let beside = parsing.is_long().then(|| Beside::begin(scope));
         let reader = Reader::new(scope, &places, options.dialect, beside);
+        match reader.beside() {
+            Some(beside) => beside.give(|| drop(check())),
+            None => check()?,
+        }
         let parsed = match &mut tried {
-            None => parsing.all(reader.beside())?,
-            Some(_) => parsing.each(|error| note(error, &mut tried))?,
+            None => parsing.all(reader.beside()),
+            Some(_) => parsing.each(|error| note(error, &mut tried)),
         };
+        check()?;
+        let parsed = parsed?;
         let job = job.get_or_init(|| Job {
             chart,
             values,

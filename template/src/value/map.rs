@@ -129,7 +129,10 @@ impl Map {
         let key = key.into();
         let key_bytes = key.len();
         let map = self.itself();
-        map.owner.notice();
+        map.owner.notice_unless(|| {
+            let old = map.get(&key);
+            old.is_some_and(|old| old.is_same_scalar(&entry.value))
+        });
         let mut entries = map.entries.borrow_mut();
         let replaced = Rc::make_mut(&mut entries).insert(key, entry);
         if replaced.is_none() {
@@ -144,7 +147,7 @@ impl Map {
 
     pub(crate) fn remove(&self, key: &str) {
         let map = self.itself();
-        map.owner.notice();
+        map.owner.notice_unless(|| !map.contains_key(key));
         let removed = Rc::make_mut(&mut map.entries.borrow_mut()).remove(key);
         drop(removed);
     }
@@ -184,6 +187,7 @@ impl Drop for Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::changes::{Rendering, changes};
     use crate::value::Data;
 
     #[test]
@@ -205,5 +209,35 @@ mod tests {
         assert!(map.take_values().is_empty(), "they are being read");
         assert_eq!(before.len(), 1);
         assert!(map.is_empty());
+    }
+
+    #[test]
+    fn setting_the_same_is_no_change() {
+        let map = Map::new(Entries::new(), MapType::default());
+        let entry = |value: Value| Entry {
+            key: Source::TEMPLATE,
+            value,
+        };
+        let scalars = || [Value::from("text"), Value::from(true), Value::from("other")];
+        map.insert("key", entry(Value::from(1)));
+        let _rendering = Rendering::begin();
+        let mut before = changes();
+        for scalar in scalars() {
+            map.insert("key", entry(scalar.clone()));
+            assert_eq!(changes(), before + 1);
+            map.insert("key", entry(scalar));
+            assert_eq!(changes(), before + 1);
+            before += 1;
+        }
+        for _ in 0..2 {
+            // Whoever changes one of two equal maps does not change the other.
+            map.insert("map", entry(Value::map::<&str>([])));
+            before += 1;
+            assert_eq!(changes(), before);
+        }
+        map.remove("none");
+        assert_eq!(changes(), before);
+        map.remove("key");
+        assert_eq!(changes(), before + 1);
     }
 }

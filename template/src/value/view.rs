@@ -75,6 +75,21 @@ impl Value {
         self.as_bytes().map(String::from_utf8_lossy)
     }
 
+    /// Whether both are the same boolean, number, text or nil of the same type, wherever it came
+    /// from.
+    pub(crate) fn is_same_scalar(&self, other: &Self) -> bool {
+        match (&self.data, &other.data) {
+            (Data::Nil, Data::Nil) => true,
+            (Data::Bool(left), Data::Bool(right)) => left == right,
+            (Data::Int(left, kind), Data::Int(right, other)) => (left, kind) == (right, other),
+            (Data::Float(left), Data::Float(right)) => left.to_bits() == right.to_bits(),
+            _ => match (self.as_bytes(), other.as_bytes()) {
+                (Some(left), Some(right)) => left == right,
+                _ => false,
+            },
+        }
+    }
+
     /// The value under a key of a map or at an index of a list.
     pub(crate) fn child(&self, key: &str) -> Option<Self> {
         match &self.data {

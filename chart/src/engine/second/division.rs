@@ -83,12 +83,18 @@ impl Division {
         slots.untaken = slot + 1..slots.count;
     }
 
+    /// The second thread took nothing.
+    pub(super) fn give_back(&self) {
+        let mut slots = self.slots();
+        slots.untaken.end = slots.count;
+    }
+
     /// The second thread takes nothing any more.
     pub(super) fn close(&self) {
         self.slots().is_closed = true;
     }
 
-    pub(super) fn give(&self, share: Share) {
+    pub(super) fn hand_in(&self, share: Share) {
         *self.share.lock().unwrap_or_else(PoisonError::into_inner) = Some(share);
     }
 
@@ -96,6 +102,6 @@ impl Division {
     pub(super) fn share(&self) -> Option<Share> {
         let share = self.share.lock();
         let share = share.unwrap_or_else(PoisonError::into_inner).take();
-        share.filter(|share| share.followed == self.slots().changed)
+        share.filter(|share| share.followed >= self.slots().changed)
     }
 }

@@ -125,6 +125,21 @@ fn all_may_change_what_those_after_them_see() {
 }
 
 #[test]
+fn all_may_set_the_same() {
+    let set = r#"{{ $_ := set .Values "mode" "ha" }}{{ $_ := set . "count" 3 }}"#;
+    let see = "mode: {{ .Values.mode }}\nof: {{ .count }}\n";
+    for number in [0, 1, TEMPLATES - 1] {
+        let mut templates = plain();
+        for template in &mut templates {
+            *template = format!("{set}{see}{template}");
+        }
+        templates[number].push_str(r#"{{ $_ := set .Values "mode" "one" }}"#);
+        let manifest = assert_same(&templates, &options());
+        assert_eq!(manifest.matches("mode: ha\nof: 3\n").count(), TEMPLATES);
+    }
+}
+
+#[test]
 fn it_is_seen_which_template_of_a_chart_was_rendered_last() {
     let see = "a: {{ .Template.Name }}\ns: {{ .Subcharts.sub.Template }}\n";
     let busy = "{{ range until 300 }}{{ $_ := add . 1 }}{{ end }}";
@@ -148,6 +163,19 @@ fn it_is_seen_which_template_of_a_chart_was_rendered_last() {
     assert_eq!(manifest.matches("s: map[").count(), TEMPLATES, "{manifest}");
     let last = "s: map[BasePath:web/charts/sub/templates Name:web/charts/sub/templates/a.yaml]";
     assert_eq!(manifest.matches(last).count(), TEMPLATES, "{manifest}");
+}
+
+#[test]
+fn values_that_do_not_fit_are_told_before_all_else() {
+    let mut templates = plain();
+    templates[0].push_str("{{");
+    let mut files = chart_of(&templates);
+    let told = assert_same_chart(&files, &options());
+    assert!(told.contains("unclosed action"), "{told}");
+    let schema = r#"{"properties": {"count": {"type": "string"}}}"#;
+    files.push(ChartFile::new("values.schema.json", schema));
+    let told = assert_same_chart(&files, &options());
+    assert!(told.contains("got number, want string"), "{told}");
 }
 
 #[test]

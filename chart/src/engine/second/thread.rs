@@ -1,6 +1,6 @@
 //! The second thread's way through the templates: from the last one on.
 
-use std::ops::Range;
+use std::{mem::replace, ops::Range};
 
 use cairn_template::{DEFAULT_STACK_BYTES, Limits, go::Output};
 
@@ -21,7 +21,10 @@ pub(super) fn render(job: &Job<'_>, division: &Division) {
     };
     let mut thread = Thread {
         job,
+        division,
+        limits,
         worker: Worker::new(job, limits),
+        has_begun_anew: false,
         followed: 0,
         from: job.names.len(),
         outputs: Vec::new(),
@@ -38,12 +41,16 @@ pub(super) fn render(job: &Job<'_>, division: &Division) {
             break;
         }
     }
-    division.give(thread.share());
+    division.hand_in(thread.share());
 }
 
 struct Thread<'j> {
     job: &'j Job<'j>,
+    division: &'j Division,
+    limits: Limits,
     worker: Worker<'j>,
+    has_begun_anew: bool,
+    /// How many slots it rendered for what they change.
     followed: usize,
     from: usize,
     outputs: Vec<(usize, Output)>,
@@ -78,14 +85,26 @@ impl Thread<'_> {
         Some(())
     }
 
+    /// A template changed what those were to see that this thread rendered before it. Often all
+    /// of a chart set the same: once the first has done so, the others change nothing.
+    fn begin_anew(&mut self) -> Option<()> {
+        self.forget();
+        if replace(&mut self.has_begun_anew, true) {
+            return None;
+        }
+        self.division.give_back();
+        self.worker = Worker::new(self.job, self.limits);
+        let mut slots = 0..self.job.names.len();
+        let first = slots.find(|slot| self.job.is_rendered(*slot))?;
+        self.follow(0..self.followed.max(first + 1))
+    }
+
     fn take(&mut self, slot: usize) -> Option<()> {
         if self.job.is_rendered(slot) {
             let before = self.worker.renderer.steps();
             let output = self.worker.render(slot).ok()?;
             if self.worker.takes_changes() {
-                // Those were to see that which this thread rendered before it.
-                self.forget();
-                return None;
+                return self.begin_anew();
             }
             self.worker.leave(slot);
             self.steps += self.worker.renderer.steps() - before;
