@@ -84,6 +84,8 @@ impl Renumbered {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::SourceKind;
 
@@ -121,7 +123,7 @@ mod tests {
         let names = |sources: &Sources| -> Vec<_> {
             sources
                 .iter()
-                .map(|(_, source)| source.name.clone())
+                .map(|(_, source)| Arc::clone(&source.name))
                 .collect()
         };
         assert_eq!(names(&tables.0), names(&alone.0));
