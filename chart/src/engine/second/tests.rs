@@ -1,3 +1,6 @@
+//! Two threads make of a chart what one does: templates that change values for those after them, fail,
+//! or need much.
+
 use cairn_spec::{Node, Origins, Sources};
 
 use crate::{ChartFile, ManifestOptions, RenderOptions, load, render, values::Overrides};
