@@ -100,6 +100,10 @@ impl Thread<'_> {
     }
 
     fn take(&mut self, slot: usize) -> Option<()> {
+        if slot >= self.from {
+            // It was given back: the first thread changed what this one had followed already.
+            self.begin();
+        }
         if self.job.is_rendered(slot) {
             let before = self.worker.renderer.steps();
             let output = self.worker.render(slot).ok()?;
