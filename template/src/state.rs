@@ -20,7 +20,7 @@ use crate::{
     memory::held_bytes,
     rereading::Rereading,
     spans::{CauseId, CauseKind, Class, Mark, OriginSet, Tracker},
-    value::{Data, Value},
+    value::{Data, Standing, Value},
     writer::Text,
 };
 
@@ -278,13 +278,13 @@ impl<'a> State<'a> {
 
     /// The number of a further node of a context.
     pub(crate) fn next_node(&mut self) -> u32 {
-        self.nodes = self.nodes.saturating_add(1);
+        self.nodes = (self.nodes + 1).min(Standing::MAX_NODE);
         self.nodes
     }
 
     /// Remembers that a value of the context was read with all that is in it.
     pub(crate) fn read_whole(&mut self, value: &Value) {
-        let number = value.node.0 as usize;
+        let number = value.standing.node() as usize;
         if number == 0 {
             return;
         }
@@ -310,7 +310,7 @@ impl<'a> State<'a> {
     /// The JSON Pointers of everything that was read in `context`, which was thawed as `value`.
     pub(crate) fn read_paths(&self, context: &Node, value: &Value) -> BTreeSet<String> {
         let mut paths = BTreeSet::new();
-        let mut number = value.node.0;
+        let mut number = value.standing.node();
         self.collect_read(context, &mut number, &mut String::new(), &mut paths);
         paths
     }

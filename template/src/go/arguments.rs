@@ -40,7 +40,7 @@ impl From<&Method> for Signature {
 
 impl Signature {
     /// Refuses a call with the wrong number of arguments.
-    pub(super) fn check_count(&self, frame: &Frame, calling: &Calling<'_>) -> Outcome<()> {
+    pub(super) fn check_count(&self, frame: &Frame<'_>, calling: &Calling<'_>) -> Outcome<()> {
         let words = calling.arguments.length as usize;
         let given = words + usize::from(calling.last.is_some());
         let wanted = self.fixed.len();
@@ -136,7 +136,7 @@ impl Renderer<'_> {
     /// Evaluates the arguments one after the other and puts them on the renderer's list.
     pub(super) fn evaluate_arguments(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         signature: &Signature,
         calling: Calling<'_>,
     ) -> Outcome<()> {
@@ -156,7 +156,7 @@ impl Renderer<'_> {
     /// Evaluates one argument.
     pub(super) fn argument(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         id: NodeId,
         parameter: Parameter,
     ) -> Outcome<Value> {
@@ -190,7 +190,7 @@ impl Renderer<'_> {
     /// A literal, which takes the type of the parameter.
     fn literal_argument(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         id: NodeId,
         parameter: Parameter,
     ) -> Outcome<Value> {
@@ -241,7 +241,7 @@ impl Renderer<'_> {
     }
 
     /// The value, if the parameter takes it.
-    fn checked(&mut self, frame: &Frame, value: Value, parameter: Parameter) -> Outcome<Value> {
+    fn checked(&mut self, frame: &Frame<'_>, value: Value, parameter: Parameter) -> Outcome<Value> {
         if matches!(value.data, Data::Missing) {
             if parameter.can_be_nil() {
                 return Ok(value);

@@ -45,7 +45,7 @@ struct Prepared {
 }
 
 impl Renderer<'_> {
-    pub(super) fn pipeline(&mut self, frame: &mut Frame, id: NodeId) -> Outcome<Value> {
+    pub(super) fn pipeline(&mut self, frame: &mut Frame<'_>, id: NodeId) -> Outcome<Value> {
         frame.at = id;
         let pipe = frame.program.pipe_of(id);
         let mut value = None;
@@ -64,7 +64,7 @@ impl Renderer<'_> {
 
     pub(super) fn set_variable(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         id: NodeId,
         value: Value,
     ) -> Outcome<()> {
@@ -77,7 +77,12 @@ impl Renderer<'_> {
         }
     }
 
-    fn command(&mut self, frame: &mut Frame, id: NodeId, last: Option<Value>) -> Outcome<Value> {
+    fn command(
+        &mut self,
+        frame: &mut Frame<'_>,
+        id: NodeId,
+        last: Option<Value>,
+    ) -> Outcome<Value> {
         let Kind::Command(words) = frame.program.node(id).kind else {
             return Ok(Value::missing());
         };
@@ -115,7 +120,7 @@ impl Renderer<'_> {
     }
 
     /// A pipeline in parentheses.
-    pub(super) fn nested_pipeline(&mut self, frame: &mut Frame, id: NodeId) -> Outcome<Value> {
+    pub(super) fn nested_pipeline(&mut self, frame: &mut Frame<'_>, id: NodeId) -> Outcome<Value> {
         if !self.has_stack_for_blocks() {
             return Err(too_deep(frame));
         }
@@ -123,7 +128,7 @@ impl Renderer<'_> {
     }
 
     /// A word that is neither a function nor a path.
-    pub(super) fn constant(&mut self, frame: &mut Frame, id: NodeId) -> Outcome<Value> {
+    pub(super) fn constant(&mut self, frame: &mut Frame<'_>, id: NodeId) -> Outcome<Value> {
         Ok(match frame.program.node(id).kind {
             Kind::Dot => frame.dot.clone(),
             Kind::Nil => return Err(frame.failure("nil is not a command")),
@@ -160,7 +165,7 @@ impl Renderer<'_> {
     /// Calls a function.
     pub(super) fn call(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         function: &'static Function,
         calling: Calling<'_>,
     ) -> Outcome<Value> {
@@ -188,7 +193,7 @@ impl Renderer<'_> {
 
     fn run(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         function: &'static Function,
         prepared: &Prepared,
     ) -> Outcome<Value> {
@@ -217,7 +222,12 @@ impl Renderer<'_> {
     }
 
     /// `and` and `or`: the first argument of that truth, else the last.
-    fn until(&mut self, frame: &mut Frame, truth: bool, calling: Calling<'_>) -> Outcome<Value> {
+    fn until(
+        &mut self,
+        frame: &mut Frame<'_>,
+        truth: bool,
+        calling: Calling<'_>,
+    ) -> Outcome<Value> {
         let mut because = OriginSet::EMPTY;
         let mut value = Value::missing();
         let count = calling.arguments.length as usize;
@@ -247,14 +257,15 @@ impl Renderer<'_> {
 
     /// Renders a template by name into a text of its own.
     fn include(&mut self, place: Span, name: &str, context: Value) -> Outcome<Text> {
-        let key: Arc<str> = name.into();
-        let count = self.including.entry(Arc::clone(&key)).or_insert(0);
-        if *count > self.state.limits.partial_depth {
-            return Err(nested_reference(name, place));
+        match self.including.get_mut(name) {
+            Some(count) if *count > self.state.limits.partial_depth => {
+                return Err(nested_reference(name, place));
+            }
+            Some(count) => *count += 1,
+            None => drop(self.including.insert(name.into(), 1)),
         }
-        *count += 1;
         let result = self.include_once(place, name, context);
-        if let Some(count) = self.including.get_mut(&key) {
+        if let Some(count) = self.including.get_mut(name) {
             *count -= 1;
         }
         result
@@ -319,13 +330,13 @@ impl Renderer<'_> {
         let outer = self.state.enter(CauseKind::Text, place, origins);
         let count = self.state.tracker.cause_count();
         let mut frame = Frame {
-            name: SET_NAME.into(),
+            name: SET_NAME,
             variables: self.variables.len(),
             dot: Value::missing(),
             at: NodeId(0),
             called: place,
             literal: (source.len() == literal.len()).then_some(literal),
-            program,
+            program: &program,
         };
         let main = frame.program.templates.len() - 1;
         let main = frame
@@ -354,21 +365,21 @@ impl Renderer<'_> {
 
 /// A value as a pipeline passes it on: nil is no value, and what held it is forgotten.
 pub(super) fn unboxed(mut value: Value) -> Value {
-    value.boxed = false;
+    value.standing.set_boxed(false);
     if matches!(value.data, Data::Nil) {
         value.data = Data::Missing;
     }
     value
 }
 
-fn undefined_variable(frame: &Frame, id: NodeId) -> Failure {
+fn undefined_variable(frame: &Frame<'_>, id: NodeId) -> Failure {
     let shown = frame.program.shown(id);
     let name = shown.split('.').next().unwrap_or_default();
     frame.failure(format!("undefined variable: {name}"))
 }
 
 fn not_a_function(
-    frame: &Frame,
+    frame: &Frame<'_>,
     word: NodeId,
     arguments: List,
     last: Option<&Value>,
@@ -399,9 +410,9 @@ fn unparsable(source: &str, place: Span, problem: super::parse::ParseError) -> F
 }
 
 /// The arguments of one call, which are evaluated already.
-struct GoCaller<'r, 'a> {
+struct GoCaller<'r, 'a, 'p> {
     renderer: &'r mut Renderer<'a>,
-    frame: &'r mut Frame,
+    frame: &'r mut Frame<'p>,
     node: NodeId,
     words: List,
     /// Where the arguments begin in the renderer's list.
@@ -409,7 +420,7 @@ struct GoCaller<'r, 'a> {
     span: Span,
 }
 
-impl<'a> Caller<'a> for GoCaller<'_, 'a> {
+impl<'a> Caller<'a> for GoCaller<'_, 'a, '_> {
     fn argument(&mut self, index: usize) -> Outcome<Value> {
         Ok(self.renderer.arguments[self.base + index].clone())
     }

@@ -22,7 +22,12 @@ pub(super) enum Flow {
 }
 
 impl Renderer<'_> {
-    pub(super) fn list(&mut self, frame: &mut Frame, list: List, out: &mut Text) -> Outcome<Flow> {
+    pub(super) fn list(
+        &mut self,
+        frame: &mut Frame<'_>,
+        list: List,
+        out: &mut Text,
+    ) -> Outcome<Flow> {
         if !self.has_stack_for_blocks() {
             return Err(too_deep(frame));
         }
@@ -36,7 +41,7 @@ impl Renderer<'_> {
         Ok(Flow::On)
     }
 
-    fn statement(&mut self, frame: &mut Frame, id: NodeId, out: &mut Text) -> Outcome<Flow> {
+    fn statement(&mut self, frame: &mut Frame<'_>, id: NodeId, out: &mut Text) -> Outcome<Flow> {
         frame.at = id;
         self.count(frame, 1)?;
         match frame.program.node(id).kind {
@@ -52,8 +57,8 @@ impl Renderer<'_> {
             Kind::With(control) => return self.choose(frame, control, true, out),
             Kind::Range(control) => return self.range(frame, control, out),
             Kind::Template { name, pipe } => {
-                let name = std::sync::Arc::clone(frame.program.string(name));
-                self.template(frame, &name, pipe, out)?;
+                let name = frame.program.string(name);
+                self.template(frame, name, pipe, out)?;
             }
             Kind::Break => return Ok(Flow::Break),
             Kind::Continue => return Ok(Flow::Continue),
@@ -63,14 +68,14 @@ impl Renderer<'_> {
     }
 
     /// Counts work, and says where there was too much of it.
-    pub(super) fn count(&mut self, frame: &Frame, steps: usize) -> Outcome<()> {
+    pub(super) fn count(&mut self, frame: &Frame<'_>, steps: usize) -> Outcome<()> {
         match self.state.step(steps) {
             Ok(()) => Ok(()),
             Err(failure) => Err(frame.wrap(failure, "")),
         }
     }
 
-    fn literal(&mut self, frame: &Frame, id: NodeId, out: &mut Text) -> Outcome<()> {
+    fn literal(&mut self, frame: &Frame<'_>, id: NodeId, out: &mut Text) -> Outcome<()> {
         let node = frame.program.node(id);
         let range = node.start as usize..node.end as usize;
         match &frame.literal {
@@ -90,7 +95,7 @@ impl Renderer<'_> {
         self.check_output(frame, out)
     }
 
-    fn check_output(&mut self, frame: &Frame, out: &Text) -> Outcome<()> {
+    fn check_output(&mut self, frame: &Frame<'_>, out: &Text) -> Outcome<()> {
         let checked = if out.len() <= self.state.limits.output_bytes {
             self.state.check_runs(out)
         } else {
@@ -102,7 +107,13 @@ impl Renderer<'_> {
         }
     }
 
-    fn print(&mut self, frame: &Frame, pipe: NodeId, value: &Value, out: &mut Text) -> Outcome<()> {
+    fn print(
+        &mut self,
+        frame: &Frame<'_>,
+        pipe: NodeId,
+        value: &Value,
+        out: &mut Text,
+    ) -> Outcome<()> {
         let place = frame.span(pipe);
         match &value.data {
             Data::Text(text) => {
@@ -151,7 +162,7 @@ impl Renderer<'_> {
     /// `if` and `with`, whole chains of them without recursion.
     fn choose(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         mut id: ControlId,
         is_with: bool,
         out: &mut Text,
@@ -188,7 +199,7 @@ impl Renderer<'_> {
             }
         };
         if out.len() == start && conditions != OriginSet::EMPTY {
-            let is_of_lines = begins_line(&frame.program, first.body, 0);
+            let is_of_lines = begins_line(frame.program, first.body, 0);
             out.add_gap(self.state.cause, is_of_lines);
         }
         self.leave(frame, &first, outer, conditions);
@@ -196,7 +207,13 @@ impl Renderer<'_> {
     }
 
     /// Remembers that what follows is there because of a value.
-    fn decide(&mut self, frame: &Frame, pipe: NodeId, kind: CauseKind, value: &Value) -> OriginSet {
+    fn decide(
+        &mut self,
+        frame: &Frame<'_>,
+        pipe: NodeId,
+        kind: CauseKind,
+        value: &Value,
+    ) -> OriginSet {
         self.state.read_shallow(value);
         if self.state.tracker.is_off() {
             return OriginSet::EMPTY;
@@ -208,7 +225,13 @@ impl Renderer<'_> {
 
     /// Leaves a control structure. Whether the variables of outside were assigned to in it
     /// followed from its condition, and so does all that comes after a `break` in it.
-    fn leave(&mut self, frame: &Frame, control: &Control, outer: CauseId, conditions: OriginSet) {
+    fn leave(
+        &mut self,
+        frame: &Frame<'_>,
+        control: &Control,
+        outer: CauseId,
+        conditions: OriginSet,
+    ) {
         if !control.jumps {
             self.state.cause = outer;
         }
@@ -222,7 +245,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn range(&mut self, frame: &mut Frame, id: ControlId, out: &mut Text) -> Outcome<Flow> {
+    fn range(&mut self, frame: &mut Frame<'_>, id: ControlId, out: &mut Text) -> Outcome<Flow> {
         let control = frame.program.control(id);
         let outer = self.state.cause;
         let value = self.pipeline(frame, control.pipe)?;
@@ -246,7 +269,7 @@ impl Renderer<'_> {
             },
         };
         if out.len() == start && origins != OriginSet::EMPTY {
-            let is_of_lines = begins_line(&frame.program, control.body, 0);
+            let is_of_lines = begins_line(frame.program, control.body, 0);
             out.add_gap(decided, is_of_lines);
         }
         // What jumps in the loop stays in it, but an `else` may jump further out.
@@ -260,7 +283,7 @@ impl Renderer<'_> {
 
     fn rounds(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         looping: Looping,
         value: &Value,
         out: &mut Text,
@@ -285,10 +308,7 @@ impl Renderer<'_> {
             }
             Data::List(list) => {
                 for (index, item) in list.items().iter().enumerate() {
-                    let item = Value {
-                        boxed: list.of.holds_anything(),
-                        ..item.clone()
-                    };
+                    let item = item.clone().boxed(list.of.holds_anything());
                     let index = position(index, source);
                     if self.round(frame, looping, (index, item), out)? {
                         break;
@@ -310,10 +330,7 @@ impl Renderer<'_> {
                 let entries = map.entries();
                 for (key, entry) in entries.iter() {
                     let key = entry.key_value(key);
-                    let item = Value {
-                        boxed: map.of.holds_anything(),
-                        ..entry.value.clone()
-                    };
+                    let item = entry.value.clone().boxed(map.of.holds_anything());
                     if self.round(frame, looping, (key, item), out)? {
                         break;
                     }
@@ -344,7 +361,7 @@ impl Renderer<'_> {
     /// Renders one round; gives whether the loop ends.
     fn round(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         looping: Looping,
         (key, item): (Value, Value),
         out: &mut Text,
@@ -379,7 +396,7 @@ impl Renderer<'_> {
 
     fn template(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         name: &[u8],
         pipe: Option<NodeId>,
         out: &mut Text,
@@ -433,7 +450,7 @@ struct Looping {
 }
 
 /// The only thing in an `else` is another of its kind.
-fn next_in_chain(frame: &Frame, otherwise: List, is_with: bool) -> Option<ControlId> {
+fn next_in_chain(frame: &Frame<'_>, otherwise: List, is_with: bool) -> Option<ControlId> {
     let [only] = frame.program.children(otherwise) else {
         return None;
     };
@@ -484,7 +501,7 @@ fn calls(program: &Program, command: NodeId, name: &str) -> bool {
     })
 }
 
-fn may_break(frame: &Frame, control: &Control) -> bool {
+fn may_break(frame: &Frame<'_>, control: &Control) -> bool {
     let program = &frame.program;
     program
         .children(control.body)
@@ -499,7 +516,7 @@ fn position(index: usize, source: Source) -> Value {
     Value::scalar(i64::try_from(index).unwrap_or(i64::MAX), source)
 }
 
-pub(super) fn too_deep(frame: &Frame) -> Failure {
+pub(super) fn too_deep(frame: &Frame<'_>) -> Failure {
     let mut failure = frame.failure("exceeded maximum template depth (100000)");
     failure.fatal = true;
     failure.hint("a template may be including itself")

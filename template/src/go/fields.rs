@@ -36,7 +36,12 @@ fn made_steps(value: &Value) -> usize {
 }
 
 impl Renderer<'_> {
-    pub(super) fn path(&mut self, frame: &mut Frame, id: NodeId, given: Given) -> Outcome<Value> {
+    pub(super) fn path(
+        &mut self,
+        frame: &mut Frame<'_>,
+        id: NodeId,
+        given: Given,
+    ) -> Outcome<Value> {
         frame.at = id;
         let (mut receiver, names) = match frame.program.node(id).kind {
             Kind::Field(names) => (frame.dot.clone(), names),
@@ -62,7 +67,7 @@ impl Renderer<'_> {
         };
         let count = names.length as usize;
         let mut given = given;
-        let program = std::sync::Arc::clone(&frame.program);
+        let program = frame.program;
         for (index, name) in program.names(names).enumerate() {
             let (arguments, last) = if index + 1 == count {
                 given.take().unwrap_or_default()
@@ -81,7 +86,7 @@ impl Renderer<'_> {
     }
 
     /// What stands before the first name of a chain.
-    fn chain_start(&mut self, frame: &mut Frame, of: NodeId) -> Outcome<Value> {
+    fn chain_start(&mut self, frame: &mut Frame<'_>, of: NodeId) -> Outcome<Value> {
         if matches!(frame.program.node(of).kind, Kind::Pipe(_)) {
             return self.nested_pipeline(frame, of);
         }
@@ -90,7 +95,7 @@ impl Renderer<'_> {
 
     fn field(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         receiver: &Value,
         calling: Calling<'_>,
     ) -> Outcome<Value> {
@@ -175,8 +180,8 @@ impl Renderer<'_> {
         Ok(self.inherited(value, receiver))
     }
 
-    fn no_field(&self, frame: &Frame, receiver: &Value, name: &str) -> crate::state::Failure {
-        let type_name = if receiver.boxed {
+    fn no_field(&self, frame: &Frame<'_>, receiver: &Value, name: &str) -> crate::state::Failure {
+        let type_name = if receiver.standing.is_boxed() {
             "interface {}".into()
         } else {
             receiver.type_name()
@@ -210,9 +215,9 @@ impl Renderer<'_> {
         value
     }
 
-    fn entry(&mut self, frame: &Frame, map: &Map, name: &str) -> Outcome<Value> {
+    fn entry(&mut self, frame: &Frame<'_>, map: &Map, name: &str) -> Outcome<Value> {
         if let Some(mut value) = map.get(name) {
-            value.boxed = map.of.holds_anything();
+            value.standing.set_boxed(map.of.holds_anything());
             if matches!(value.data, Data::Missing) {
                 value.data = Data::Nil;
             }
@@ -221,10 +226,7 @@ impl Renderer<'_> {
         let mut value = match (self.missing_key, map.of) {
             (MissingKey::Default, _) => Value::missing(),
             (MissingKey::Zero, MapType::String) => Value::from(""),
-            (MissingKey::Zero, _) => Value {
-                boxed: true,
-                ..Value::nil()
-            },
+            (MissingKey::Zero, _) => Value::nil().boxed(true),
             (MissingKey::Error, _) => {
                 let key = quote(name.as_bytes());
                 return Err(frame.failure(format!("map has no entry for key {key}")));
@@ -239,7 +241,7 @@ impl Renderer<'_> {
 
     fn method(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         method: &crate::Method,
         calling: Calling<'_>,
         run: impl FnOnce(&[Value]) -> Result<Value, String>,

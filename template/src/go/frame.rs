@@ -1,6 +1,6 @@
 //! What is known while one template is rendered: its program, its variables, where it is.
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use cairn_spec::{Diagnostic, Label, Span};
 
@@ -11,10 +11,11 @@ use super::{
 use crate::{state::Failure, value::Value, writer::Text};
 
 /// One template that is being rendered.
-pub(super) struct Frame {
-    pub(super) program: Arc<Program>,
+pub(super) struct Frame<'p> {
+    /// Borrowed, as is the name: where two threads render, each count of holders is a wait.
+    pub(super) program: &'p Program,
     /// The name of the template.
-    pub(super) name: Arc<str>,
+    pub(super) name: &'p str,
     /// Where its variables begin.
     pub(super) variables: usize,
     /// What `.` is.
@@ -30,7 +31,7 @@ pub(super) struct Frame {
 /// More places than this would not be read.
 const MAX_LABELS: usize = 16;
 
-impl Frame {
+impl Frame<'_> {
     pub(super) fn span(&self, id: NodeId) -> Span {
         self.program.span(id, self.called)
     }

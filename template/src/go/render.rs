@@ -1,6 +1,7 @@
 //! One render of a set of templates: values, the state that all templates share, the output.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     rc::Rc,
     sync::Arc,
@@ -169,7 +170,7 @@ impl<'a> Renderer<'a> {
         self.layers.clear();
         self.state.rendering = name.into();
         let found = self.find(name);
-        let mut out = Text::with_room(found.as_ref().map_or(0, room_for));
+        let mut out = Text::with_room(found.as_deref().map_or(0, room_for));
         let result = match found {
             Some(defined) => {
                 if let Some(start) = defined.program.start() {
@@ -222,13 +223,12 @@ impl<'a> Renderer<'a> {
     }
 
     /// The template of a name: what `tpl` defined last, else what the files define.
-    pub(super) fn find(&self, name: &str) -> Option<Defined> {
-        self.layers
-            .iter()
-            .rev()
-            .find_map(|layer| layer.get(name))
-            .or_else(|| self.templates.get(name))
-            .cloned()
+    pub(super) fn find(&self, name: &str) -> Option<Cow<'a, Defined>> {
+        let mut layers = self.layers.iter().rev();
+        match layers.find_map(|layer| layer.get(name)) {
+            Some(defined) => Some(Cow::Owned(defined.clone())),
+            None => self.templates.get(name).map(Cow::Borrowed),
+        }
     }
 
     /// Renders a template into `out`.
@@ -239,8 +239,8 @@ impl<'a> Renderer<'a> {
         out: &mut Text,
     ) -> Outcome<()> {
         let mut frame = Frame {
-            program: Arc::clone(&defined.program),
-            name: Arc::clone(&defined.template().name),
+            program: &defined.program,
+            name: &defined.template().name,
             variables: self.variables.len(),
             dot: Value::missing(),
             at: NodeId(0),
@@ -252,7 +252,7 @@ impl<'a> Renderer<'a> {
 
     pub(super) fn execute_frame(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut Frame<'_>,
         index: usize,
         context: Value,
         out: &mut Text,

@@ -39,14 +39,13 @@ pub struct Value {
     pub(crate) source: Source,
     /// Origins of what a function such as `default` looked at to choose this value.
     pub(crate) because: OriginSet,
-    /// Which node of the context it is.
-    pub(crate) node: NodeNumber,
-    /// It is an item of what holds anything (`interface {}`), which is how Go's messages then
-    /// call its type.
-    pub(crate) boxed: bool,
+    pub(crate) standing: Standing,
 }
 
+// With a tag of one byte, what lies beside it is moved in unaligned pieces, each of which waits for
+// the ones before.
 #[derive(Debug, Clone)]
+#[repr(u64)]
 pub(crate) enum Data {
     /// No value at all: what a missing key gives.
     Missing,
@@ -66,9 +65,34 @@ pub(crate) enum Data {
     Object(Rc<dyn Object>),
 }
 
-/// The number of a node of the context, counted from 1 as the nodes were thawed; 0 is no node.
+/// Which node of the context a value is, and whether it is boxed: an item of what holds anything
+/// (`interface {}`), which is how Go's messages then call its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct NodeNumber(pub(crate) u32);
+pub(crate) struct Standing(u32);
+
+impl Standing {
+    /// The highest number of a node.
+    pub(crate) const MAX_NODE: u32 = u32::MAX >> 1;
+    const BOXED: Self = Self(1);
+
+    /// That of a node of the context, which are counted from 1 as they are thawed.
+    pub(crate) const fn of_node(number: u32) -> Self {
+        Self(number << 1)
+    }
+
+    /// The number of the node; 0 is no node.
+    pub(crate) const fn node(self) -> u32 {
+        self.0 >> 1
+    }
+
+    pub(crate) const fn is_boxed(self) -> bool {
+        self.0 & Self::BOXED.0 != 0
+    }
+
+    pub(crate) fn set_boxed(&mut self, is_boxed: bool) {
+        self.0 = self.0 & !Self::BOXED.0 | u32::from(is_boxed);
+    }
+}
 
 /// Where a value or a key came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,9 +167,14 @@ impl Value {
             data,
             source,
             because: OriginSet::EMPTY,
-            node: NodeNumber::default(),
-            boxed: false,
+            standing: Standing::default(),
         }
+    }
+
+    /// The same, as an item of what holds anything, or not.
+    pub(crate) fn boxed(mut self, is_boxed: bool) -> Self {
+        self.standing.set_boxed(is_boxed);
+        self
     }
 
     /// A value that is there and is nil.

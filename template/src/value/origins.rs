@@ -175,7 +175,7 @@ impl Value {
                 .try_for_each(|item| item.collect_origins(depth + 1, all, state)),
             Data::Map(map) => map.entries().values().try_for_each(|entry| {
                 // That a key of the context is there goes without saying once it is read.
-                if self.node.0 == 0 {
+                if self.standing.node() == 0 {
                     all.extend_from_slice(state.tracker.origins(entry.key.origins));
                 }
                 entry.value.collect_origins(depth + 1, all, state)
@@ -186,7 +186,7 @@ impl Value {
 
     /// Where a value of the context was written.
     pub(crate) fn written_at(&self, state: &State<'_>) -> Option<Span> {
-        if self.node.0 == 0 {
+        if self.standing.node() == 0 {
             return None;
         }
         let origins = state.tracker.origins(self.source.origins);

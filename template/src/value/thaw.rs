@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use cairn_spec::{Node, Value as Tree};
 
-use super::{Data, Entry, IntKind, List, Map, MapType, NodeNumber, Source, Value};
+use super::{Data, Entry, IntKind, List, Map, MapType, Source, Standing, Value};
 use crate::{spans::OriginSet, state::State};
 
 impl State<'_> {
@@ -42,8 +42,7 @@ impl State<'_> {
             data,
             source: Source::exact(node.origin, self),
             because: OriginSet::EMPTY,
-            node: NodeNumber(number),
-            boxed: false,
+            standing: Standing::of_node(number),
         }
     }
 }
