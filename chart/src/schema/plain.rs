@@ -60,13 +60,14 @@ fn is_plain_keyword(keyword: &str, value: &Json, draft: Draft) -> bool {
             _ => is_schema(value),
         },
         "$ref" => value.as_str().is_some_and(is_local_reference),
+        "$id" => value.as_str().is_some_and(is_usual_address),
         "$schema" => value
             .as_str()
             .is_some_and(|url| Draft::from_url(url).is_some()),
         // These are rare, and what they hold has rules of its own.
-        "$anchor" | "$dynamicAnchor" | "$dynamicRef" | "$id" | "$recursiveAnchor"
-        | "$recursiveRef" | "$vocabulary" | "dependencies" | "dependentRequired" | "id"
-        | "maxContains" | "minContains" => false,
+        "$anchor" | "$dynamicAnchor" | "$dynamicRef" | "$recursiveAnchor" | "$recursiveRef"
+        | "$vocabulary" | "dependencies" | "dependentRequired" | "id" | "maxContains"
+        | "minContains" => false,
         // Any value may be a constant or a default, and what else there is no draft knows.
         _ => true,
     }
@@ -116,6 +117,15 @@ fn is_local_reference(text: &str) -> bool {
         .is_some_and(|pointer| pointer.bytes().all(is_usual))
 }
 
+/// Whether it is the address of a page, with nothing in it that is encoded.
+fn is_usual_address(text: &str) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .is_some_and(|rest| rest.starts_with(char::is_alphanumeric) && rest.bytes().all(is_usual))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::metaschema::violations, Draft, Json, is_plain};
@@ -135,7 +145,7 @@ mod tests {
         maxProperties maximum minContains minItems minLength minProperties minimum multipleOf not \
         oneOf pattern patternProperties prefixItems properties propertyNames readOnly required then \
         title type unevaluatedItems unevaluatedProperties uniqueItems writeOnly x-mine";
-    const VALUES: [&str; 24] = [
+    const VALUES: [&str; 26] = [
         "null",
         "true",
         "0",
@@ -149,6 +159,8 @@ mod tests {
         r#""(""#,
         r#""http://json-schema.org/schema#""#,
         r#""http://[""#,
+        r#""https://example.com/a-b/c.json""#,
+        r#""https://-""#,
         "[]",
         "[[]]",
         "[true]",
