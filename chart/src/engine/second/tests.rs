@@ -1,13 +1,22 @@
 //! Two threads make of a chart what one does: templates that change values for those after them, fail,
 //! or need much.
 
+use std::{
+    sync::{Condvar, Mutex},
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
 use cairn_spec::{Node, Origins, Sources};
+use cairn_template::{GeneratedCall, Generation, Host};
 
 use crate::{ChartFile, ManifestOptions, RenderOptions, load, render, values::Overrides};
 
 /// Which thread renders what is another matter each time.
 const ROUNDS: usize = 5;
 const TEMPLATES: usize = 12;
+/// Within this the other thread does what a test waits for, or never.
+const MOST_WAIT: Duration = Duration::from_mins(1);
 
 /// The files of a chart whose templates are rendered in this order.
 fn chart_of(templates: &[String]) -> Vec<ChartFile> {
@@ -139,6 +148,59 @@ fn all_may_set_the_same() {
         templates[number].push_str(r#"{{ $_ := set .Values "mode" "one" }}"#);
         let manifest = assert_same(&templates, &options());
         assert_eq!(manifest.matches("mode: ha\nof: 3\n").count(), TEMPLATES);
+    }
+}
+
+/// Gives the same text each time; the first thread gets it for its first template only once the
+/// second one is ahead of it.
+#[derive(Debug)]
+struct HoldsFirst {
+    first: ThreadId,
+    is_ahead: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Host for HoldsFirst {
+    fn generate(&self, call: &GeneratedCall<'_>) -> Generation {
+        let is_first = thread::current().id() == self.first;
+        let mut is_ahead = self.is_ahead.lock().unwrap();
+        if is_first && call.rendering == "web/templates/12.yaml" {
+            while !*is_ahead {
+                let waited = self.changed.wait_timeout(is_ahead, MOST_WAIT).unwrap();
+                assert!(
+                    !waited.1.timed_out(),
+                    "the second thread never got that far"
+                );
+                is_ahead = waited.0;
+            }
+        } else if !is_first && call.rendering == "web/templates/02.yaml" {
+            *is_ahead = true;
+            self.changed.notify_all();
+        }
+        Generation::Fixed(Node::generated("text"))
+    }
+}
+
+#[test]
+fn the_second_may_know_of_a_change_before_the_first_tells() {
+    let set = r#"{{ $_ := set .Values "mode" "ha" }}{{ $text := uuidv4 }}"#;
+    let templates = plain().into_iter().map(|text| set.to_owned() + &text);
+    let files = chart_of(&templates.collect::<Vec<_>>());
+    for _ in 0..ROUNDS {
+        let host = HoldsFirst {
+            first: thread::current().id(),
+            is_ahead: Mutex::new(false),
+            changed: Condvar::new(),
+        };
+        let held = RenderOptions {
+            host: &host,
+            ..options()
+        };
+        let together = outcome(&files, &held);
+        // Nobody is held any more.
+        assert!(*host.is_ahead.lock().unwrap());
+        assert_eq!(assert_same_chart(&files, &held), together);
+        assert_eq!(together.matches("n: 0").count(), TEMPLATES, "{together}");
     }
 }
 
