@@ -5,32 +5,77 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use cairn_spec::{Node, OriginId, SourceId};
 
-use crate::Metadata;
-
-const UTF8_BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+use crate::{
+    Error, Metadata,
+    content::{Content, ReadLate},
+};
 
 /// A file of a chart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ChartFile {
     /// Its path below the chart's folder, with `/` between its parts.
     pub path: Arc<str>,
-    /// Its content, without a byte order mark; files of an archive share the archive's bytes.
-    pub bytes: Bytes,
+    content: Content,
 }
 
 impl ChartFile {
     /// A file with this content, from which a byte order mark is taken off.
     pub fn new(path: impl Into<Arc<str>>, bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        let start = if bytes.starts_with(UTF8_BYTE_ORDER_MARK) {
-            UTF8_BYTE_ORDER_MARK.len()
-        } else {
-            0
-        };
         Self {
             path: path.into(),
-            bytes: bytes.slice(start..),
+            content: Content::new(bytes.into()),
         }
+    }
+
+    /// As [`Self::new`], with a text, which is kept as it is: it can be a source text without a
+    /// copy.
+    pub fn text(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self {
+            path: path.into(),
+            content: Content::text(text.into()),
+        }
+    }
+
+    /// A file that is `length` bytes long, and read when its content is first needed, if ever:
+    /// [`loads`](crate::loads) says of which that pays. `read` gets `path`.
+    pub fn late(path: impl Into<Arc<str>>, length: u64, read: Arc<ReadLate>) -> Self {
+        let path = path.into();
+        Self {
+            path: Arc::clone(&path),
+            content: Content::late(path, length, read),
+        }
+    }
+
+    /// The same file, under another path.
+    pub(crate) fn at(&self, path: impl Into<Arc<str>>) -> Self {
+        Self {
+            path: path.into(),
+            content: self.content.clone(),
+        }
+    }
+
+    /// Its content, without a byte order mark; files of an archive share the archive's bytes.
+    ///
+    /// # Errors
+    ///
+    /// A file that is read late cannot be read.
+    pub fn bytes(&self) -> Result<&[u8], Error> {
+        self.content.get()
+    }
+
+    /// How long it is, in bytes.
+    pub fn length(&self) -> u64 {
+        self.content.length()
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// As [`Self::bytes`], nothing where it cannot be read: whoever hands on what was made of it
+    /// asks [`Chart::check_files`] first.
+    pub(crate) fn bytes_or_nothing(&self) -> &[u8] {
+        self.content.get_or_nothing()
     }
 }
 
@@ -72,5 +117,14 @@ impl Chart {
     /// Its name; that of the alias once [`crate::Dependency::alias`] gave it one.
     pub fn name(&self) -> &str {
         &self.metadata.name
+    }
+
+    /// Whether all files could be read that somebody wanted to read, also of the charts in it.
+    pub(crate) fn check_files(&self) -> Result<(), Error> {
+        let failure = self.files.iter().find_map(|file| file.content().failure());
+        match failure {
+            Some(error) => Err(error.clone()),
+            None => self.dependencies.iter().try_for_each(Self::check_files),
+        }
     }
 }

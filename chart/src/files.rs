@@ -3,24 +3,24 @@
 use std::{any::Any, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use cairn_template::{
     ElementType, MapType, Method, Object, Parameter, Value, go::print_bytes, go_yaml,
 };
 
-use crate::{ChartFile, Dialect, glob::Pattern};
+use crate::{ChartFile, Dialect, content::Content, glob::Pattern};
 
-/// Files by their paths.
+/// Files by their paths. One that cannot be read is an empty one here; what is rendered then nobody
+/// gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
-    by_path: Rc<BTreeMap<Arc<str>, Bytes>>,
+    by_path: Rc<BTreeMap<Arc<str>, Content>>,
     dialect: Dialect,
 }
 
 impl Files {
     pub(crate) fn new(files: &[ChartFile], dialect: Dialect) -> Self {
         let files = files.iter();
-        let by_path = files.map(|file| (Arc::clone(&file.path), file.bytes.clone()));
+        let by_path = files.map(|file| (Arc::clone(&file.path), file.content().clone()));
         Self {
             by_path: Rc::new(by_path.collect()),
             dialect,
@@ -28,7 +28,7 @@ impl Files {
     }
 
     fn get(&self, path: &str) -> &[u8] {
-        self.by_path.get(path).map_or(&[], |bytes| bytes)
+        self.by_path.get(path).map_or(&[], Content::get_or_nothing)
     }
 
     /// The files whose paths match; where the pattern is none, all of them.
@@ -39,7 +39,7 @@ impl Files {
         let files = self.by_path.iter();
         let matching = files
             .filter(|(path, _)| pattern.is_match(path))
-            .map(|(path, bytes)| (Arc::clone(path), bytes.clone()));
+            .map(|(path, content)| (Arc::clone(path), content.clone()));
         Self {
             by_path: Rc::new(matching.collect()),
             dialect: self.dialect,
@@ -49,9 +49,9 @@ impl Files {
     /// The files' names without their folders, and what `encode` makes of their content, as YAML.
     fn as_yaml(&self, encode: impl Fn(&[u8]) -> Value) -> Value {
         let files = self.by_path.iter();
-        let entries = files.map(|(path, bytes)| {
+        let entries = files.map(|(path, content)| {
             let name = path.rsplit('/').next().unwrap_or_default();
-            (name, encode(bytes))
+            (name, encode(content.get_or_nothing()))
         });
         let map = Value::typed_map(entries, MapType::String);
         let mut yaml = go_yaml::write(&map, &mut ()).unwrap_or_default();
@@ -63,9 +63,10 @@ impl Files {
 
     /// The lines of a file.
     fn lines(&self, path: &str) -> Result<Value, String> {
-        let Some(bytes) = self.by_path.get(path) else {
+        let Some(content) = self.by_path.get(path) else {
             return Ok(Value::typed_list([], ElementType::String));
         };
+        let bytes = content.get_or_nothing();
         if bytes.is_empty() && self.dialect == Dialect::Helm3 {
             return Ok(Value::typed_list([], ElementType::String));
         }
@@ -130,9 +131,9 @@ impl Object for Files {
 
     fn entries(&self) -> Option<Vec<(Value, Value)>> {
         let files = self.by_path.iter();
-        let entries = files.map(|(path, bytes)| {
+        let entries = files.map(|(path, content)| {
             let path = Value::from(Arc::clone(path));
-            (path, Value::bytes(&**bytes))
+            (path, Value::bytes(content.get_or_nothing()))
         });
         Some(entries.collect())
     }
@@ -145,20 +146,23 @@ impl Object for Files {
 
     fn print_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"map[");
-        for (index, (path, bytes)) in self.by_path.iter().enumerate() {
+        for (index, (path, content)) in self.by_path.iter().enumerate() {
             if index > 0 {
                 out.push(b' ');
             }
             out.extend_from_slice(path.as_bytes());
             out.push(b':');
-            print_bytes(bytes, out);
+            print_bytes(content.get_or_nothing(), out);
         }
         out.push(b']');
     }
 
     fn to_value(&self) -> Value {
         let files = self.by_path.iter();
-        Value::map(files.map(|(path, bytes)| (Arc::clone(path), Value::bytes(&**bytes))))
+        Value::map(files.map(|(path, content)| {
+            let bytes = Value::bytes(content.get_or_nothing());
+            (Arc::clone(path), bytes)
+        }))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -52,7 +52,7 @@ fn archive(packed: &[u8]) {
             let path = &*file.path;
             assert!(!path.is_empty() && !path.starts_with('/') && !path.starts_with(".."));
             assert!(path.split('/').all(|part| !matches!(part, "" | "." | "..")));
-            assert!(file.bytes.len() as u64 <= LIMITS.file_bytes);
+            assert!(file.length() <= LIMITS.file_bytes);
         }
     }
     let (mut sources, mut origins) = (Sources::new(), Origins::new());
@@ -76,7 +76,7 @@ fn patterns(files: &[ChartFile]) {
     let Some(rules) = files.iter().find(|file| &*file.path == ".helmignore") else {
         return;
     };
-    let rules = Ignore::parse(&rules.bytes);
+    let rules = Ignore::parse(rules.bytes_or_nothing());
     for file in files {
         if let Ok(rules) = &rules {
             rules.is_ignored(&file.path, false);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use cairn_spec::Diagnostic;
 
 use crate::{
     Chart, Dialect, Document, Error, Hook, RenderedFile,
+    content::Content,
     manifest::{Sorted, length_without_space, show_only},
 };
 
@@ -31,8 +31,23 @@ pub struct Release {
 pub struct Crd {
     /// Its path from the root chart.
     pub path: Arc<str>,
+    content: Content,
+}
+
+impl Crd {
     /// Its content.
-    pub bytes: Bytes,
+    ///
+    /// # Errors
+    ///
+    /// A file that is read late cannot be read.
+    pub fn bytes(&self) -> Result<&[u8], Error> {
+        self.content.get()
+    }
+
+    /// As [`Self::bytes`], nothing where it cannot be read.
+    pub(crate) fn bytes_or_nothing(&self) -> &[u8] {
+        self.content.get_or_nothing()
+    }
 }
 
 /// What is printed of a release.
@@ -82,7 +97,8 @@ impl Release {
     ///
     /// # Errors
     ///
-    /// [`ManifestOptions::show_only`] names a template of which there is no document.
+    /// [`ManifestOptions::show_only`] names a template of which there is no document, or a file in
+    /// `crds/` cannot be read.
     pub fn manifest(&self, options: &ManifestOptions) -> Result<Vec<u8>, Error> {
         let mut printed = Vec::new();
         self.print(options, &mut |piece| printed.extend_from_slice(piece))?;
@@ -100,6 +116,9 @@ impl Release {
         options: &ManifestOptions,
         print: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Error> {
+        for crd in self.printed_crds(options) {
+            crd.bytes()?;
+        }
         if options.show_only.is_empty() {
             self.print_all(options, print);
             return Ok(());
@@ -112,7 +131,7 @@ impl Release {
 
     fn print_all(&self, options: &ManifestOptions, print: &mut dyn FnMut(&[u8])) {
         let crds = self.printed_crds(options);
-        let crds = crds.map(|crd| (&crd.path, &*crd.bytes));
+        let crds = crds.map(|crd| (&crd.path, crd.bytes_or_nothing()));
         let documents = self.documents.iter();
         let documents = documents.map(|document| (document.path(), document.bytes()));
         let mut before_hooks = crds.chain(documents).peekable();
@@ -183,7 +202,7 @@ pub(crate) fn add_crds(chart: &Chart, chart_path: &str, crds: &mut Vec<Crd>) {
         if file.path.starts_with("crds/") && is_manifest(&file.path) {
             crds.push(Crd {
                 path: format!("{chart_path}/{}", file.path).into(),
-                bytes: file.bytes.clone(),
+                content: file.content().clone(),
             });
         }
     }

@@ -129,6 +129,8 @@ pub fn render(
         };
         sorted = manifests(&chart, seen, &options, (sources, origins), &check);
     }
+    // What templates made of a file that could not be read is worth nothing.
+    chart.check_files()?;
     Ok(Release::new(&chart, sorted?, dialect, warnings))
 }
 

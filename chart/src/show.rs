@@ -3,7 +3,7 @@
 use cairn_spec::Sources;
 use cairn_template::{Value, go_yaml};
 
-use crate::{Chart, chart_object::metadata_struct, release::add_crds};
+use crate::{Chart, Error, chart_object::metadata_struct, release::add_crds};
 
 /// A part of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,11 @@ pub enum ChartPart {
 const READMES: [&str; 3] = ["readme.md", "readme.txt", "readme"];
 
 /// What `helm show` prints of a part of a chart; nothing where the chart has none.
-pub fn show(chart: &Chart, part: ChartPart, sources: &Sources) -> Vec<u8> {
+///
+/// # Errors
+///
+/// A file that is read late cannot be read.
+pub fn show(chart: &Chart, part: ChartPart, sources: &Sources) -> Result<Vec<u8>, Error> {
     let mut shown = Vec::new();
     let mut line = |bytes: &[u8]| {
         shown.extend_from_slice(bytes);
@@ -47,19 +51,20 @@ pub fn show(chart: &Chart, part: ChartPart, sources: &Sources) -> Vec<u8> {
                     .any(|readme| readme.eq_ignore_ascii_case(path))
             };
             if let Some(readme) = files.find(|file| is_readme(&file.path)) {
-                line(&readme.bytes);
+                line(readme.bytes()?);
             }
         }
         ChartPart::Crds => {
             let mut crds = Vec::new();
             add_crds(chart, chart.name(), &mut crds);
             for crd in crds {
-                if !crd.bytes.starts_with(b"---") {
+                let bytes = crd.bytes()?;
+                if !bytes.starts_with(b"---") {
                     line(b"---");
                 }
-                line(&crd.bytes);
+                line(bytes);
             }
         }
     }
-    shown
+    Ok(shown)
 }

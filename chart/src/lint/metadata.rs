@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use cairn_spec::{Diagnostic, Map, Node, Origins, SourceKind, Sources, Span, Value, nearest};
 use cairn_template::{
     go_semver::{Constraint, Version},
@@ -57,7 +56,7 @@ pub(super) fn check(
     if let Some(file) = files.iter().find(|file| &*file.path == "Chart.yaml") {
         let mut origins = Origins::new();
         if let Some(root) = read(
-            &file.bytes,
+            file.bytes_or_nothing(),
             &format!("{name}/Chart.yaml"),
             sources,
             &mut origins,
@@ -78,7 +77,7 @@ pub(super) fn check(
     findings
 }
 
-fn read(bytes: &Bytes, name: &str, sources: &mut Sources, origins: &mut Origins) -> Option<Node> {
+fn read(bytes: &[u8], name: &str, sources: &mut Sources, origins: &mut Origins) -> Option<Node> {
     let text = str::from_utf8(bytes).ok()?;
     let source = sources
         .find(name)
@@ -409,11 +408,12 @@ pub(super) fn check_crds(chart: &Chart, name: &str, sources: &mut Sources) -> Ve
     crate::release::add_crds(&own, name, &mut crds);
     let mut findings = Vec::new();
     for crd in crds {
-        let Ok(text) = str::from_utf8(&crd.bytes) else {
+        let bytes = crd.bytes_or_nothing();
+        let Ok(text) = str::from_utf8(bytes) else {
             continue;
         };
         let source = sources.add(crd.path.to_string(), text, SourceKind::Other);
-        for document in crate::manifest::split(&crd.bytes, crate::Dialect::Helm4) {
+        for document in crate::manifest::split(bytes, crate::Dialect::Helm4) {
             let at = |offset: usize| {
                 let at = u32::try_from(document.start + offset).unwrap_or(u32::MAX);
                 Span {
@@ -426,7 +426,7 @@ pub(super) fn check_crds(chart: &Chart, name: &str, sources: &mut Sources) -> Ve
                 source: None,
                 numbers: Numbers::AsWritten,
             };
-            let bytes = crd.bytes.get(document.clone()).unwrap_or_default();
+            let bytes = bytes.get(document.clone()).unwrap_or_default();
             let node = match go_yaml::read(bytes, &options, &mut Origins::new()) {
                 Ok(node) => node,
                 Err(error) => {

@@ -128,6 +128,8 @@ pub fn lint(
         };
         linter.renders(values, files, (sources, origins));
     }
+    let unread = files.iter().find_map(|file| file.content().failure());
+    findings.extend(unread.map(|error| error.clone().into_explained()));
     findings.all
 }
 

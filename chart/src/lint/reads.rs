@@ -57,7 +57,8 @@ impl<'c> ChartReads<'c> {
         }
         // What `tpl` may get: files and values.
         for file in &chart.files {
-            let bytes = file.bytes.get(..MAX_FILE_BYTES).unwrap_or(&file.bytes);
+            let bytes = file.bytes_or_nothing();
+            let bytes = bytes.get(..MAX_FILE_BYTES).unwrap_or(bytes);
             if let Ok(text) = str::from_utf8(bytes) {
                 found.add_text(text);
             }

@@ -132,7 +132,10 @@ fn read_values(
         .filter(|file| is_yaml(&file.path) && is_wanted(&file.path));
     files
         .take(MAX_EXAMPLES)
-        .filter_map(|file| go_yaml::read_map(&file.bytes, &ReadOptions::default(), origins).ok())
+        .filter_map(|file| {
+            let bytes = file.bytes_or_nothing();
+            go_yaml::read_map(bytes, &ReadOptions::default(), origins).ok()
+        })
         .filter(|node| matches!(node.value, Value::Map(_)))
         .collect()
 }

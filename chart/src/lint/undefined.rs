@@ -132,7 +132,8 @@ impl<'r> Guards<'r> {
         let readme = files.find(|file| file.path.eq_ignore_ascii_case(README));
         Self {
             readme: readme.map_or_else(String::new, |file| {
-                let bytes = file.bytes.get(..MAX_TEXT_BYTES).unwrap_or(&file.bytes);
+                let bytes = file.bytes_or_nothing();
+                let bytes = bytes.get(..MAX_TEXT_BYTES).unwrap_or(bytes);
                 String::from_utf8_lossy(bytes).into_owned()
             }),
             tested,

@@ -8,12 +8,12 @@ use std::{
 
 use cairn_spec::{Origins, Renumbered, Sources};
 
-use super::{Loader, subcharts::Folder};
-use crate::{Chart, Dialect};
+use super::{Loader, loads_below_charts, subcharts::Folder};
+use crate::{Chart, ChartFile, Dialect};
 
 /// Charts whose files are shorter than this together are loaded sooner than a thread begins, in
 /// bytes.
-const PARALLEL_BYTES: usize = 128 << 10;
+const PARALLEL_BYTES: u64 = 128 << 10;
 
 /// The charts that are loaded by two threads.
 pub(super) struct Ahead<'a> {
@@ -60,7 +60,8 @@ impl<'a> Ahead<'a> {
     /// Whether they are worth another thread.
     pub(super) fn is_long(&self) -> bool {
         let files = self.folders.iter().flat_map(|folder| &folder.files);
-        let bytes: usize = files.map(|file| file.bytes.len()).sum();
+        let looked_into = files.filter(|file| loads_below_charts(&file.path));
+        let bytes: u64 = looked_into.map(ChartFile::length).sum();
         self.folders.len() > 1 && bytes >= PARALLEL_BYTES
     }
 
@@ -156,7 +157,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::{ChartFile, Error, MAX_LOADED_FILES};
+    use crate::{Error, MAX_LOADED_FILES};
 
     /// A chart of so many, in each of which there is another one, and what is wrong in the values of
     /// some.
@@ -183,7 +184,7 @@ mod tests {
             files.push(ChartFile::new(format!("{name}templates/a.yaml"), "a: 1"));
             files.push(ChartFile::new(
                 format!("{name}README.md"),
-                "x".repeat(PARALLEL_BYTES),
+                "x".repeat(128 << 10),
             ));
             files.push(metadata(inner.clone()));
             files.push(values(inner, ""));

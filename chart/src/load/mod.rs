@@ -103,6 +103,49 @@ pub fn load_archive_as(
     load_as(dialect, files, name, sources, origins)
 }
 
+/// Whether loading a chart looks into its file at `path`; of all others it wants to know that they
+/// are there and how long they are.
+///
+/// ```
+/// use cairn_chart::loads;
+///
+/// assert!(loads("charts/cache/values.yaml") && loads("charts/queue-1.2.3.tgz"));
+/// assert!(!loads("crds/web.yaml") && !loads("charts/cache/README.md"));
+/// ```
+pub fn loads(path: &str) -> bool {
+    match path.strip_prefix("charts/") {
+        Some(below) => loads_below_charts(below),
+        None => loads_own(path),
+    }
+}
+
+/// As [`loads`], of a path below `charts/`.
+fn loads_below_charts(mut path: &str) -> bool {
+    loop {
+        let Some((_, below)) = path.split_once('/') else {
+            return extension(path) == Some("tgz");
+        };
+        match below.strip_prefix("charts/") {
+            Some(deeper) => path = deeper,
+            None => return loads_own(below),
+        }
+    }
+}
+
+/// As [`loads`], of a path that is not below `charts/`.
+fn loads_own(path: &str) -> bool {
+    path.starts_with("templates/")
+        || matches!(
+            path,
+            "Chart.yaml"
+                | "Chart.lock"
+                | "requirements.yaml"
+                | "requirements.lock"
+                | "values.yaml"
+                | "values.schema.json"
+        )
+}
+
 /// What is shared while a chart and the charts in it are loaded.
 struct Loader<'l> {
     dialect: Dialect,
@@ -127,7 +170,7 @@ impl<'l> Loader<'l> {
 
     /// Counts files against the limits of the whole chart.
     fn take(&mut self, files: &[ChartFile]) -> Result<(), Error> {
-        let bytes: u64 = files.iter().map(|file| file.bytes.len() as u64).sum();
+        let bytes: u64 = files.iter().map(ChartFile::length).sum();
         let (Some(bytes_left), Some(files_left)) = (
             self.bytes_left.checked_sub(bytes),
             self.files_left.checked_sub(files.len()),
@@ -168,7 +211,7 @@ impl<'l> Loader<'l> {
         let mut metadata = None;
         let mut root = None;
         for file in files.iter().filter(|file| &*file.path == "Chart.yaml") {
-            let text = self.text(file, name);
+            let text = self.text(file, name)?;
             let node = self.read(&file.path, &text)?;
             if self.dialect == Dialect::Helm4 && self.depth == 0 && metadata.is_none() {
                 self.check_api_version(&node)?;
@@ -228,14 +271,14 @@ impl<'l> Loader<'l> {
             "Chart.yaml" => {}
             "Chart.lock" => self.check_lock(&file, name)?,
             "values.yaml" => {
-                let text = self.text_of_kind(&file, name, SourceKind::ChartDefaults);
+                let text = self.text_of_kind(&file, name, SourceKind::ChartDefaults)?;
                 parts.values_source = Some(text.source);
                 parts.values = Some(self.values(&text)?);
             }
-            "values.schema.json" => parts.schema = Some(file.bytes),
+            "values.schema.json" => parts.schema = Some(file.content().to_bytes()?),
             "requirements.yaml" => {
                 let decoded = metadata.get_or_insert_default();
-                let text = self.text(&file, name);
+                let text = self.text(&file, name)?;
                 let node = self.read(&file.path, &text)?;
                 self.decode(&file.path, &node, decoded)?;
                 if decoded.metadata.api_version == "v1" {
@@ -249,20 +292,17 @@ impl<'l> Loader<'l> {
                 }
             }
             path if path.starts_with("templates/") => {
-                let text = self.text_of_kind(&file, name, SourceKind::Template);
+                let source = self.text_of_kind(&file, name, SourceKind::Template)?.source;
                 parts.templates.push(ChartTemplate {
                     path: file.path,
-                    source: text.source,
+                    source,
                 });
             }
             path => match path.strip_prefix("charts/") {
                 Some(below) if extension(path) != Some("prov") => {
                     let folder = below.split('/').next().unwrap_or_default();
                     let files = parts.subcharts.entry(folder.into()).or_default();
-                    files.push(ChartFile {
-                        path: below.into(),
-                        bytes: file.bytes,
-                    });
+                    files.push(file.at(below));
                 }
                 _ => parts.files.push(file),
             },
@@ -277,34 +317,36 @@ impl<'l> Loader<'l> {
     }
 
     fn check_lock(&mut self, file: &ChartFile, name: &str) -> Result<(), Error> {
-        let text = self.text(file, name);
+        let text = self.text(file, name)?;
         let node = self.read(&file.path, &text)?;
         let checked = chart_yaml::check_lock(&node, self.dialect);
         checked.map_err(|mistyped| self.mistyped(&file.path, mistyped))
     }
 
-    fn text(&mut self, file: &ChartFile, name: &str) -> Text {
+    fn text<'f>(&mut self, file: &'f ChartFile, name: &str) -> Result<Text<'f>, Error> {
         self.text_of_kind(file, name, SourceKind::Other)
     }
 
-    fn text_of_kind(&mut self, file: &ChartFile, name: &str, kind: SourceKind) -> Text {
-        let shown: Arc<str> = match str::from_utf8(&file.bytes) {
-            Ok(text) => text.into(),
-            Err(_) => String::from_utf8_lossy(&file.bytes).into(),
-        };
+    fn text_of_kind<'f>(
+        &mut self,
+        file: &'f ChartFile,
+        name: &str,
+        kind: SourceKind,
+    ) -> Result<Text<'f>, Error> {
         let title = format!("{name}/{}", file.path);
-        Text {
+        let shown = file.content().to_text()?;
+        Ok(Text {
             source: self.sources.add(title, shown, kind),
-            bytes: file.bytes.clone(),
-        }
+            bytes: file.bytes()?,
+        })
     }
 
-    fn read(&mut self, path: &str, text: &Text) -> Result<Node, Error> {
+    fn read(&mut self, path: &str, text: &Text<'_>) -> Result<Node, Error> {
         let options = ReadOptions {
             source: Some(text.source),
             numbers: Numbers::AsWritten,
         };
-        go_yaml::read(&text.bytes, &options, self.origins).map_err(|error| {
+        go_yaml::read(text.bytes, &options, self.origins).map_err(|error| {
             unreadable(&error, text.source, "chart-metadata").within(format!("cannot load {path}"))
         })
     }
@@ -338,9 +380,9 @@ fn places(root: &Node) -> BTreeMap<Arc<str>, OriginId> {
 }
 
 /// A text that is being read, and where messages find it.
-struct Text {
+struct Text<'f> {
     source: SourceId,
-    bytes: Bytes,
+    bytes: &'f [u8],
 }
 
 /// What the files of a chart are.

@@ -84,10 +84,7 @@ impl Loader<'_> {
         } else {
             let files = files.iter().filter_map(|file| {
                 let (_, below) = file.path.split_once('/')?;
-                Some(ChartFile {
-                    path: below.into(),
-                    bytes: file.bytes.clone(),
-                })
+                Some(file.at(below))
             });
             self.nested(files.collect(), &path)
         };
@@ -117,7 +114,7 @@ impl Loader<'_> {
             bytes: self.bytes_left.min(ChartLimits::HELM.bytes),
             ..ChartLimits::HELM
         };
-        let read = archive::read(&file.bytes, &limits).map_err(|failure| {
+        let read = archive::read(file.bytes()?, &limits).map_err(|failure| {
             let message = match self.dialect {
                 Dialect::Helm4 => failure.to_string(),
                 Dialect::Helm3 => failure.helm_3_message(),

@@ -12,15 +12,15 @@ pub(super) fn empty() -> Node {
 }
 
 impl Loader<'_> {
-    pub(super) fn values(&mut self, text: &Text) -> Result<Node, Error> {
+    pub(super) fn values(&mut self, text: &Text<'_>) -> Result<Node, Error> {
         let options = ReadOptions {
             source: Some(text.source),
             numbers: Numbers::Floats,
         };
         let documents = match self.dialect {
-            Dialect::Helm4 => go_yaml::read_values(&text.bytes, &options, self.origins),
+            Dialect::Helm4 => go_yaml::read_values(text.bytes, &options, self.origins),
             Dialect::Helm3 => {
-                go_yaml::read_map(&text.bytes, &options, self.origins).map(|first| vec![first])
+                go_yaml::read_map(text.bytes, &options, self.origins).map(|first| vec![first])
             }
         };
         let documents = documents.map_err(|error| {

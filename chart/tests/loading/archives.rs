@@ -13,7 +13,7 @@ fn read(packed: &[u8]) -> String {
     match read_archive(packed, &ChartLimits::HELM) {
         Ok(files) => {
             let files = files.iter();
-            let files = files.map(|file| format!("{}:{}", file.path, file.bytes.len()));
+            let files = files.map(|file| format!("{}:{}", file.path, file.length()));
             files.collect::<Vec<_>>().join(" ")
         }
         Err(error) => format!("! {}", error.helm_message()),

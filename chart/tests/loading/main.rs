@@ -4,6 +4,7 @@ mod archives;
 mod files;
 mod hostile;
 mod hostile_schemas;
+mod late;
 mod patterns;
 mod schemas;
 mod tars;

@@ -16,20 +16,12 @@ use crate::files::tidy;
 /// How deep folders may nest. A link to a folder around it is found before.
 pub(super) const MAX_FOLDER_DEPTH: usize = 64;
 
-/// A file of a chart.
-pub(super) struct Found {
-    /// Its path below the chart.
-    pub(super) below: String,
-    /// Where it is, if there is a link to it.
-    pub(super) real: Option<PathBuf>,
-}
-
-/// Finds the files, in their order, and numbers them.
+/// Finds the paths of the files below the chart, in their order, and numbers them.
 pub(super) fn list(
     top: &Path,
     ignore: Ignore,
     limits: &ChartLimits,
-    found: &mut dyn FnMut(usize, Found),
+    found: &mut dyn FnMut(usize, String),
 ) -> Result<(), Error> {
     let mut lister = Lister {
         ignore,
@@ -61,7 +53,7 @@ struct Entry<'a> {
 
 struct Lister<'l> {
     ignore: Ignore,
-    found: &'l mut dyn FnMut(usize, Found),
+    found: &'l mut dyn FnMut(usize, String),
     count: usize,
     /// The folders that are being read, without links.
     around: Vec<PathBuf>,
@@ -127,11 +119,10 @@ impl Lister<'_> {
         if self.ignore.is_ignored(below, kind.is_dir()) {
             return Ok(());
         }
-        let real = link.map(|(real, _)| real);
         if kind.is_dir() {
             // What is no link lies where its folder does: nobody need ask for each part of the path.
-            let real = match (real, self.around.last()) {
-                (Some(real), _) => real,
+            let real = match (link, self.around.last()) {
+                (Some((real, _)), _) => real,
                 (None, Some(around)) => around.join(entry.name),
                 (None, None) => path.to_owned(),
             };
@@ -148,8 +139,7 @@ impl Lister<'_> {
         if self.count == self.limits.files {
             return Err(too_much(self.limits));
         }
-        let below = below.to_owned();
-        (self.found)(self.count, Found { below, real });
+        (self.found)(self.count, below.to_owned());
         self.count += 1;
         Ok(())
     }

@@ -4,12 +4,12 @@
 mod content;
 mod list;
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, sync::Arc};
 
-use cairn_chart::{ChartFile, ChartLimits, Error, Ignore};
+use cairn_chart::{ChartFile, ChartLimits, Error, Ignore, ReadLate};
 use cairn_spec::Diagnostic;
 
-use self::list::Found;
+use self::content::Content;
 use crate::files::tidy;
 
 pub(crate) const IGNORE_FILE: &str = ".helmignore";
@@ -40,22 +40,40 @@ pub(crate) fn read_chart_folder(
         Error::new(message, diagnostic)
     })?;
     let folder = content::read(&top, ignore_rules(&top)?, limits)?;
+    let late: Arc<ReadLate> = {
+        let (top, limits) = (top.clone(), *limits);
+        Arc::new(move |below: &str| read_late(&top, below, &limits))
+    };
     let mut files = Vec::with_capacity(folder.files.len());
     let mut bytes = 0;
-    for (file, content) in folder.files {
-        let content = content.map_err(|error| unreadable(&top, &file, &error))?;
-        let length = content.len() as u64;
+    for (below, content) in folder.files {
+        let content = content.map_err(|error| unreadable(&top, &below, &error))?;
+        let length = content.length();
         if length > limits.file_bytes {
-            return Err(too_large(&top, &file, limits));
+            return Err(too_large(&top, &below, limits));
         }
         bytes += length;
         if bytes > limits.bytes {
             return Err(too_much(limits));
         }
-        files.push(ChartFile::new(file.below, content));
+        files.push(match content {
+            Content::Text(text) => ChartFile::text(below, text),
+            Content::Bytes(bytes) => ChartFile::new(below, bytes),
+            Content::Unread(length) => ChartFile::late(below, length, Arc::clone(&late)),
+        });
     }
     // What comes first in the folder is told first.
     folder.listed.map(|()| files)
+}
+
+/// What a file holds that was left unread when the folder was.
+fn read_late(top: &Path, below: &str, limits: &ChartLimits) -> Result<Vec<u8>, Error> {
+    let bytes = content::read_late(&top.join(below), limits);
+    let bytes = bytes.map_err(|error| unreadable(top, below, &error))?;
+    if bytes.len() as u64 > limits.file_bytes {
+        return Err(too_large(top, below, limits));
+    }
+    Ok(bytes)
 }
 
 fn ignore_rules(top: &Path) -> Result<Ignore, Error> {
@@ -67,21 +85,22 @@ fn ignore_rules(top: &Path) -> Result<Ignore, Error> {
     }
 }
 
-fn unreadable(top: &Path, file: &Found, error: &io::Error) -> Error {
-    let path = top.join(&file.below);
+fn unreadable(top: &Path, below: &str, error: &io::Error) -> Error {
+    let path = top.join(below);
     if let Err(error) = fs::symlink_metadata(&path) {
         return go_error("lstat", &path, &error);
     }
     let reason = go_text("open", &path, error);
-    let message = format!("error reading {}: {reason}", file.below);
+    let message = format!("error reading {below}: {reason}");
     let diagnostic = Diagnostic::error(CODE, format!("`{}` cannot be read", path.display()));
     Error::new(message, diagnostic.hint("make it readable for you"))
 }
 
-fn too_large(top: &Path, file: &Found, limits: &ChartLimits) -> Error {
-    let path = top.join(&file.below);
+fn too_large(top: &Path, below: &str, limits: &ChartLimits) -> Error {
+    let path = top.join(below);
     let limit = limits.file_bytes;
-    let real = file.real.as_deref().unwrap_or(&path);
+    let real = fs::canonicalize(&path);
+    let real = real.as_ref().unwrap_or(&path);
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let message = format!("chart file {name:?} is larger than the maximum file size {limit}");
     let shown = format!("`{}` is larger than {} MiB", path.display(), limit >> 20);
@@ -201,6 +220,44 @@ mod tests {
         assert!(read(&chart, &limits(50, 100, 10)).starts_with(too_much));
         assert!(read(&chart, &limits(1000, 100, 1)).starts_with(too_much));
         assert_eq!(read(&chart, &limits(1000, 100, 2)), "Chart.yaml big");
+    }
+
+    #[test]
+    fn what_loading_needs_not_is_read_when_it_is_asked_for() {
+        let long = "text ".repeat(100_000);
+        let marked = format!("\u{feff}{long}");
+        let chart = folder(&[
+            ("a", long.as_str()),
+            ("b", "\u{feff}b"),
+            ("gone", "1"),
+            ("grown", "1"),
+            ("templates/long", &marked),
+            ("templates/short", "\u{feff}short"),
+        ]);
+        fs::write(chart.path().join("templates/bytes"), b"\xff").unwrap();
+        let files = read_chart_folder(chart.path(), &ChartLimits::HELM).unwrap();
+        let content = |path: &str| {
+            let file = files.iter().find(|file| &*file.path == path).unwrap();
+            let bytes = file.bytes().map(<[u8]>::to_vec);
+            bytes.map_err(|error| error.helm_message().to_owned())
+        };
+        let at = |path: &str| chart.path().join(path);
+        fs::remove_file(at("gone")).unwrap();
+        fs::write(at("grown"), vec![0; 5 << 20 | 1]).unwrap();
+        assert!(content("a").unwrap() == long.as_bytes());
+        assert_eq!(content("b").unwrap(), b"b");
+        assert!(content("templates/long").unwrap() == long.as_bytes());
+        assert_eq!(content("templates/short").unwrap(), b"short");
+        assert_eq!(content("templates/bytes").unwrap(), b"\xff");
+        let gone = at("gone").display().to_string();
+        assert_eq!(
+            content("gone").unwrap_err(),
+            format!("lstat {gone}: no such file or directory")
+        );
+        assert_eq!(
+            content("grown").unwrap_err(),
+            "chart file \"grown\" is larger than the maximum file size 5242880"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use cairn_chart::{ChartPart, show};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    charts::{Texts, load_chart},
+    charts::{Failed, Texts, load_chart},
     exit::Outcome,
     output::Output,
 };
@@ -46,7 +46,9 @@ impl ChartShow {
             PartArg::Readme => ChartPart::Readme,
             PartArg::Crds => ChartPart::Crds,
         };
-        output.bytes(&show(&chart, part, &texts.sources));
+        let shown = show(&chart, part, &texts.sources)
+            .map_err(|error| Failed::from(error).report(&texts, output))?;
+        output.bytes(&shown);
         Ok(())
     }
 }

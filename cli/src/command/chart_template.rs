@@ -217,7 +217,7 @@ impl PrintedArgs {
             written: HashSet::new(),
         };
         for crd in release.printed_crds(&options) {
-            writer.write(&folder, &crd.path, &crd.bytes, false)?;
+            writer.write(&folder, &crd.path, crd.bytes()?, false)?;
         }
         for document in &release.documents {
             writer.write(&release_folder, document.path(), document.bytes(), false)?;

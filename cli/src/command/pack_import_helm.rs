@@ -151,9 +151,10 @@ fn folder(path: &Path) -> Result<FileTree, Failure> {
         read_chart_folder(path, &ChartLimits::HELM).map_err(|error| refuse(error.into()))?;
     let mut tree = FileTree::new();
     for file in files {
+        let bytes = file.bytes().map_err(|error| refuse(error.into()))?;
         let added = file.path.parse().and_then(|path| {
             let file = File {
-                bytes: file.bytes.to_vec().into(),
+                bytes: bytes.to_vec().into(),
                 executable: false,
             };
             tree.insert(path, file)

@@ -125,9 +125,16 @@ pub(crate) fn render_chart(
 /// Adds definitions, objects and hooks of a release.
 fn add_objects(release: &Release, output: &mut LayerOutput, session: &mut Session) {
     for crd in &release.crds {
+        let bytes = match crd.bytes() {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                session.report(error.into_explained());
+                continue;
+            }
+        };
         let text = RenderedText {
             title: &crd.path,
-            bytes: &crd.bytes,
+            bytes,
             document: None,
             is_of_release: false,
         };

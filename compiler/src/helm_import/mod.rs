@@ -137,7 +137,7 @@ fn defaults(request: &HelmImportRequest) -> Option<String> {
             let file = files
                 .into_iter()
                 .find(|file| &*file.path == "values.yaml")?;
-            file.bytes.to_vec()
+            file.bytes().ok()?.to_vec()
         }
     };
     String::from_utf8(bytes).ok()
