@@ -13,7 +13,7 @@ use crate::{Chart, ChartFile, Dialect};
 
 /// Charts whose files are shorter than this together are loaded sooner than a thread begins, in
 /// bytes.
-const PARALLEL_BYTES: u64 = 128 << 10;
+const PARALLEL_BYTES: usize = 128 << 10;
 
 /// The charts that are loaded by two threads.
 pub(super) struct Ahead<'a> {
@@ -62,7 +62,7 @@ impl<'a> Ahead<'a> {
         let files = self.folders.iter().flat_map(|folder| &folder.files);
         let looked_into = files.filter(|file| loads_below_charts(&file.path));
         let bytes: u64 = looked_into.map(ChartFile::length).sum();
-        self.folders.len() > 1 && bytes >= PARALLEL_BYTES
+        self.folders.len() > 1 && bytes >= PARALLEL_BYTES as u64
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -183,8 +183,8 @@ mod tests {
             files.push(metadata(name.clone()));
             files.push(ChartFile::new(format!("{name}templates/a.yaml"), "a: 1"));
             files.push(ChartFile::new(
-                format!("{name}README.md"),
-                "x".repeat(128 << 10),
+                format!("{name}templates/long.tpl"),
+                "x".repeat(PARALLEL_BYTES),
             ));
             files.push(metadata(inner.clone()));
             files.push(values(inner, ""));
@@ -211,6 +211,11 @@ mod tests {
     }
 
     fn assert_same(files: &[ChartFile], files_left: usize) -> Result<(), String> {
+        let below = files.iter().filter_map(|file| {
+            let path = file.path.strip_prefix("charts/")?;
+            loads_below_charts(path).then(|| file.length())
+        });
+        assert!(below.sum::<u64>() >= PARALLEL_BYTES as u64);
         let alone = outcome(files, 1, files_left);
         for _ in 0..5 {
             assert_eq!(outcome(files, 0, files_left), alone);

@@ -262,7 +262,9 @@ mod tests {
 
     #[test]
     fn many_files_come_in_their_order_too() {
-        let names: Vec<String> = (0..400).map(|number| format!("f/{number:03}")).collect();
+        let names: Vec<String> = (0..400)
+            .map(|number| format!("templates/{number:03}"))
+            .collect();
         let files: Vec<_> = names.iter().map(|name| (name.as_str(), "text")).collect();
         let chart = folder(&files);
         let expected = format!("Chart.yaml {}", names.join(" "));
