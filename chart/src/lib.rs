@@ -60,7 +60,7 @@ pub use limits::{ChartLimits, MAX_CHART_DEPTH, MAX_LOADED_BYTES, MAX_LOADED_FILE
 pub use load::{load, load_archive, load_archive_as, load_as, loads};
 pub use manifest::{Document, Hook, HookEvent, RenderedFile};
 pub use metadata::{ChartType, Dependency, ImportValues, Maintainer, Metadata};
-pub use release::{Crd, ManifestOptions, PrintedHooks, Release, print_document};
+pub use release::{ManifestOptions, PrintedHooks, Release, print_document};
 pub use render::{RenderOptions, render};
 pub use show::{ChartPart, show};
 pub use stack::{DEEP_STACK_BYTES, DEEP_TEMPLATE_BYTES, on_deep_stack};

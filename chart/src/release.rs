@@ -5,16 +5,16 @@ use std::sync::Arc;
 use cairn_spec::Diagnostic;
 
 use crate::{
-    Chart, Dialect, Document, Error, Hook, RenderedFile,
-    content::Content,
+    Chart, ChartFile, Dialect, Document, Error, Hook, RenderedFile,
     manifest::{Sorted, length_without_space, show_only},
 };
 
 /// All that a chart rendered.
 #[derive(Debug)]
 pub struct Release {
-    /// The files in `crds/` of the chart and of those in it, which are no templates.
-    pub crds: Vec<Crd>,
+    /// The files in `crds/` of the chart and of those in it, which are no templates, with their
+    /// paths from the root chart.
+    pub crds: Vec<ChartFile>,
     /// The documents in the order in which Helm installs them.
     pub documents: Vec<Document>,
     /// What Helm runs beside them, in the order in which it prints it.
@@ -24,30 +24,6 @@ pub struct Release {
     /// What is probably not what was meant.
     pub warnings: Vec<Diagnostic>,
     dialect: Dialect,
-}
-
-/// A file in `crds/`.
-#[derive(Debug, Clone)]
-pub struct Crd {
-    /// Its path from the root chart.
-    pub path: Arc<str>,
-    content: Content,
-}
-
-impl Crd {
-    /// Its content.
-    ///
-    /// # Errors
-    ///
-    /// A file that is read late cannot be read.
-    pub fn bytes(&self) -> Result<&[u8], Error> {
-        self.content.get()
-    }
-
-    /// As [`Self::bytes`], nothing where it cannot be read.
-    pub(crate) fn bytes_or_nothing(&self) -> &[u8] {
-        self.content.get_or_nothing()
-    }
 }
 
 /// What is printed of a release.
@@ -150,7 +126,7 @@ impl Release {
     }
 
     /// The files in `crds/` that are printed.
-    pub fn printed_crds(&self, options: &ManifestOptions) -> impl Iterator<Item = &Crd> {
+    pub fn printed_crds(&self, options: &ManifestOptions) -> impl Iterator<Item = &ChartFile> {
         self.crds.iter().filter(|_| options.includes_crds)
     }
 
@@ -191,7 +167,7 @@ fn print_trimmed(path: &str, bytes: &[u8], print: &mut dyn FnMut(&[u8])) {
 }
 
 /// The files in `crds/` of a chart and of those in it.
-pub(crate) fn add_crds(chart: &Chart, chart_path: &str, crds: &mut Vec<Crd>) {
+pub(crate) fn add_crds(chart: &Chart, chart_path: &str, crds: &mut Vec<ChartFile>) {
     let is_manifest = |path: &str| {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         ["yaml", "yml", "json"]
@@ -200,10 +176,7 @@ pub(crate) fn add_crds(chart: &Chart, chart_path: &str, crds: &mut Vec<Crd>) {
     };
     for file in &chart.files {
         if file.path.starts_with("crds/") && is_manifest(&file.path) {
-            crds.push(Crd {
-                path: format!("{chart_path}/{}", file.path).into(),
-                content: file.content().clone(),
-            });
+            crds.push(file.at(format!("{chart_path}/{}", file.path)));
         }
     }
     for child in &chart.dependencies {

@@ -152,13 +152,7 @@ impl Reader<'_> {
             }
         }
         // There is more: now it pays to ask how much.
-        let most = self.limits.file_bytes.saturating_add(1);
-        let length = length(&opened)?.min(most);
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        bytes.extend_from_slice(buffer);
-        let more = most.saturating_sub(count as u64);
-        fs::File::from(opened).take(more).read_to_end(&mut bytes)?;
-        Ok(Content::Bytes(bytes))
+        read_on(opened.into(), buffer, self.limits).map(Content::Bytes)
     }
 }
 
@@ -169,10 +163,16 @@ fn length(file: impl AsFd) -> io::Result<u64> {
 
 /// What a file holds that was left unread, up to a byte more than it may.
 pub(super) fn read_late(path: &Path, limits: &ChartLimits) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
-    let length = length(&file)?.min(limits.file_bytes.saturating_add(1));
+    read_on(fs::File::open(path)?, &[], limits)
+}
+
+/// What a file holds of which the beginning was read, up to a byte more than it may.
+fn read_on(file: fs::File, begun: &[u8], limits: &ChartLimits) -> io::Result<Vec<u8>> {
+    let most = limits.file_bytes.saturating_add(1);
+    let length = length(&file)?.min(most);
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(limits.file_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    bytes.extend_from_slice(begun);
+    let more = most.saturating_sub(begun.len() as u64);
+    file.take(more).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

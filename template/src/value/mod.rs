@@ -73,7 +73,7 @@ pub(crate) struct Standing(u32);
 impl Standing {
     /// The highest number of a node.
     pub(crate) const MAX_NODE: u32 = u32::MAX >> 1;
-    const BOXED: Self = Self(1);
+    const BOXED: u32 = 1;
 
     /// That of a node of the context, which are counted from 1 as they are thawed.
     pub(crate) const fn of_node(number: u32) -> Self {
@@ -86,11 +86,11 @@ impl Standing {
     }
 
     pub(crate) const fn is_boxed(self) -> bool {
-        self.0 & Self::BOXED.0 != 0
+        self.0 & Self::BOXED != 0
     }
 
     pub(crate) fn set_boxed(&mut self, is_boxed: bool) {
-        self.0 = self.0 & !Self::BOXED.0 | u32::from(is_boxed);
+        self.0 = self.0 & !Self::BOXED | u32::from(is_boxed);
     }
 }
 
