@@ -193,8 +193,7 @@ async fn what_a_hub_forgot_when_it_stopped_is_not_good_after_its_start() -> Resu
     read(response).await?;
     world.clock.advance_s(5);
     let world = world.restart().await?;
-    agent.hub = world.client.clone();
-    agent.disconnect();
+    agent.turn_to(&world.client);
     let response = agent
         .send((Method::POST, SYNC), body, Some(token), &[])
         .await?;

@@ -58,7 +58,7 @@ async fn a_hub_that_was_down_for_a_day_knows_how_old_its_knowledge_is() -> Resul
         }
     );
     // The agent has the same boot and goes on counting; what it spooled meanwhile comes with it.
-    agent.hub = world.client.clone();
+    agent.turn_to(&world.client);
     let answer = agent.sync(quick(0)).await?;
     assert!(answer.is_ok(), "{answer:?}");
     let seen = Timestamp::from_unix_s(START_S + 86_400);

@@ -105,7 +105,7 @@ async fn hundreds_of_agents_are_told_at_once_and_come_back() -> Result<()> {
         .await?;
     world.client.tls = Some(connector);
     let agents = agents.into_iter().map(|mut agent| {
-        agent.hub = world.client.clone();
+        agent.turn_to(&world.client);
         agent
     });
     let (_, answers) = all(agents.collect(), quick(1)).await?;

@@ -51,8 +51,7 @@ async fn a_cluster_that_was_off_for_long_comes_back_by_itself() -> Result<()> {
     // A hub that ran all the time has forgotten nothing, and one that was restarted neither.
     world.clock.advance_s((90 + 364) * DAY_S);
     let world = world.restart().await?;
-    agent.hub = world.client.clone();
-    agent.disconnect();
+    agent.turn_to(&world.client);
     assert_eq!(
         agent.sync(quick(0)).await?.unwrap_err().code,
         ProblemCode::CertificateExpired

@@ -14,8 +14,7 @@ async fn what_one_hub_is_told_another_one_passes_on() -> Result<()> {
     let second = first.beside(|config| config.settings.poll_ms = 10).await?;
     let mut agent = first.joined("cluster-1").await?;
     let id = agent.id.clone();
-    agent.hub = second.client.clone();
-    agent.disconnect();
+    agent.turn_to(&second.client);
     let waiting = TaskTracker::new().spawn(async move {
         let answer = agent.sync(held(0)).await;
         (agent, answer)

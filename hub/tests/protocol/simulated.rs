@@ -263,6 +263,13 @@ impl Agent {
         Ok(response)
     }
 
+    /// Speaks to this hub from now on, and no longer to the one before: what is left of a connection to
+    /// that one would take a request and break, if word of its end is still on the way.
+    pub(crate) fn turn_to(&mut self, hub: &Hub) {
+        self.hub = hub.clone();
+        self.disconnect();
+    }
+
     /// Ends the connection, and with it the request that is held.
     pub(crate) fn disconnect(&mut self) {
         self.connection = None;

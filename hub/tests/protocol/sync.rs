@@ -147,7 +147,7 @@ async fn agents_that_wait_are_answered_when_the_hub_stops() -> Result<()> {
         // One a second, and none at once.
         let next = answer?.unwrap().next;
         assert_eq!((next.min_s, next.max_s), (1, 3));
-        agent.hub = world.client.clone();
+        agent.turn_to(&world.client);
         assert!(agent.sync(quick(0)).await?.is_ok());
     }
     world.stop().await
@@ -225,7 +225,7 @@ async fn a_status_is_whole_first_and_then_what_changed() -> Result<()> {
     // It survives a restart of the hub.
     agent.boot_id = "boot1".to_owned();
     let world = world.restart().await?;
-    agent.hub = world.client.clone();
+    agent.turn_to(&world.client);
     assert!(
         !agent
             .sync(with(3, None, None, None))
