@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr_iter};
+
 use crate::{
     memory::Held,
     spans::{CauseId, Class, Mark, OriginSet, Tracker},
@@ -338,7 +340,7 @@ impl Text {
         let mut moved = Moved::new(self);
         let mut at_line_start = true;
         for (piece, mark) in self.pieces() {
-            for line in piece.split_inclusive(|&byte| byte == b'\n') {
+            for line in lines(piece) {
                 moved.before(line, &mut indented);
                 if at_line_start && !matches!(line, b"\n" | b"\r\n") {
                     indented.push(padding, mark);
@@ -374,7 +376,7 @@ impl Text {
         let mut moved = Moved::new(self);
         let mut pads = true;
         for (piece, mark) in self.pieces() {
-            for line in piece.split_inclusive(|&byte| byte == b'\n') {
+            for line in lines(piece) {
                 moved.before(line, &mut padded);
                 if pads {
                     padded.push(padding, mark);
@@ -443,7 +445,7 @@ fn end(length: usize) -> u32 {
 pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     let first = *wanted.first()?;
     let mut at = 0;
-    while let Some(found) = position(&bytes[at..], first) {
+    while let Some(found) = memchr(first, &bytes[at..]) {
         if bytes[at + found..].starts_with(wanted) {
             return Some(at + found);
         }
@@ -452,19 +454,14 @@ pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     None
 }
 
-/// Where a byte occurs first. To compare many bytes at once, and only then to ask whether one is
-/// it, is many times faster than what the standard library does.
-fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
-    const CHUNK_BYTES: usize = 64;
-    let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
-    let is_in = |chunk: &[u8; CHUNK_BYTES]| {
-        let found = chunk.iter().map(|&byte| byte == wanted);
-        found.fold(false, |any, found| any | found)
-    };
-    let whole = chunks.iter().take_while(|chunk| !is_in(chunk)).count();
-    let start = whole * CHUNK_BYTES;
-    let within = bytes[start..].iter().position(|&byte| byte == wanted)?;
-    Some(start + within)
+/// The lines of some bytes, each with the break at its end.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', bytes).map(|at| at + 1);
+    ends.chain([bytes.len()]).filter_map(move |end| {
+        let line = &bytes[std::mem::replace(&mut start, end)..end];
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 /// The bytes as text, up to the first that is not UTF-8.

@@ -49,7 +49,7 @@ fn indented(call: &mut Call<'_, '_>) -> Outcome<Text> {
         return Err(call.failure("strings: negative Repeat count"));
     };
     let text = call.text(1)?;
-    let lines = text.as_bytes().split(|&byte| byte == b'\n').count();
+    let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
     let length = width.saturating_mul(lines).saturating_add(text.len());
     call.state().check_length(length)?;
     let padding = " ".repeat(width);

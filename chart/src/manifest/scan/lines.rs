@@ -51,7 +51,8 @@ impl<'t> Lines<'t> {
         if self.rest.is_empty() {
             return None;
         }
-        self.rest.split('\n').next()
+        let end = memchr::memchr(b'\n', self.rest.as_bytes());
+        Some(end.map_or(self.rest, |end| &self.rest[..end]))
     }
 
     fn skip(&mut self, line: &str) {

@@ -17,7 +17,7 @@ impl<'t> Composer<'t> {
             (Content::Sequence, b']')
         };
         let id = self.add(content, start, start)?;
-        self.scanner.cursor.skip_bytes(1);
+        self.scanner.cursor.skip_ascii(1);
         self.scanner.flow_level += 1;
         self.skip_to_content()?;
         while self.scanner.cursor.byte(0) != close {
@@ -28,14 +28,14 @@ impl<'t> Composer<'t> {
             self.skip_to_content()?;
             match self.scanner.cursor.byte(0) {
                 b',' => {
-                    self.scanner.cursor.skip_bytes(1);
+                    self.scanner.cursor.skip_ascii(1);
                     self.skip_to_content()?;
                 }
                 byte if byte == close => {}
                 _ => return None,
             }
         }
-        self.scanner.cursor.skip_bytes(1);
+        self.scanner.cursor.skip_ascii(1);
         self.scanner.flow_level -= 1;
         let end = self.scanner.cursor.mark.offset;
         let past = self.nodes.len();
@@ -55,7 +55,7 @@ impl<'t> Composer<'t> {
         if !is_short || self.scanner.cursor.byte(0) != b':' {
             return None;
         }
-        self.scanner.cursor.skip_bytes(1);
+        self.scanner.cursor.skip_ascii(1);
         self.add_flow_scalar(key, implicit)
     }
 

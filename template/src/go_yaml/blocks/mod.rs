@@ -24,6 +24,9 @@ const MAX_DEPTH: usize = 100;
 /// How long a key may be here, in bytes: less than what the full composer takes.
 const MAX_KEY_BYTES: usize = 1000;
 
+/// A text has about one node for so many bytes, unless most of it is comments.
+const BYTES_PER_NODE: usize = 32;
+
 /// The nodes of a text, where they are plain to see.
 pub(super) fn compose<'t>(input: &'t Input<'_>) -> Option<Document<'t>> {
     if input.broken.is_some() || input.other_breaks {
@@ -31,7 +34,7 @@ pub(super) fn compose<'t>(input: &'t Input<'_>) -> Option<Document<'t>> {
     }
     let mut composer = Composer {
         scanner: Scanner::new(input),
-        nodes: Vec::new(),
+        nodes: Vec::with_capacity(input.text.len() / BYTES_PER_NODE),
         open: Vec::new(),
     };
     composer.skip_document_start()?;
@@ -74,7 +77,7 @@ impl<'t> Composer<'t> {
         self.skip_to_content()?;
         let cursor = &mut self.scanner.cursor;
         if cursor.at_document_indicator() && cursor.byte(0) == b'-' {
-            cursor.skip_bytes(3);
+            cursor.skip_ascii(3);
             cursor.skip_spaces();
             return matches!(cursor.byte(0), b'\n' | b'#').then_some(());
         }
@@ -105,7 +108,7 @@ impl<'t> Composer<'t> {
         }
         while self.scanner.cursor.byte(0) == b'-' && self.scanner.cursor.is_blankz(1) {
             self.entry(false)?;
-            self.scanner.cursor.skip_bytes(1);
+            self.scanner.cursor.skip_ascii(1);
             self.await_value()?;
             if self.ends_line()? {
                 return Some(());
@@ -163,7 +166,7 @@ impl<'t> Composer<'t> {
         }
         self.entry_at(column, key.start.offset, true)?;
         self.add_scalar(key, implicit)?;
-        self.scanner.cursor.skip_bytes(1);
+        self.scanner.cursor.skip_ascii(1);
         self.await_value()?;
         if self.ends_line()? {
             return Some(());
@@ -361,6 +364,7 @@ impl<'t> Composer<'t> {
 fn starts_plain(scanner: &Scanner<'_>) -> Option<bool> {
     match scanner.cursor.byte(0) {
         b'-' => (!scanner.cursor.is_blankz(1)).then_some(true),
+        b'?' | b':' if scanner.flow_level == 0 && !scanner.cursor.is_blankz(1) => Some(true),
         b'[' | b'{' | b'|' | b'>' => Some(false),
         b'?' | b':' | b',' | b']' | b'}' | b'#' | b'&' | b'*' | b'!' | b'\'' | b'"' | b'%'
         | b'@' | b'`' | b'\t' | 0xef => None,

@@ -92,6 +92,10 @@ fn usual_documents_are_composed() {
         "'a'",
         "|\n  a\n",
         "a:\n- b\n- c:\n  - d\ne: f",
+        ":80\n",
+        "a: :80\nb: ?c",
+        "- :a\n- ?b\n- ::\n- :a:b\n",
+        ":a: 1\n?b: 2\nc: :d # comment\n",
     ] {
         assert_eq!(agree(text), Ok(true), "{text:?}");
     }
@@ -110,6 +114,9 @@ fn what_is_unusual_is_left_to_the_full_composer() {
         "a: &x 1\n",
         "a: !t 1\n",
         "? a\n: b\n",
+        "a: :\n",
+        "a: ?\n",
+        "[:a]\n",
         "a: b: c\n",
         "a: - b\n",
         "a:\nb\n",

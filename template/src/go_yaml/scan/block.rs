@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Kind, Mark, Scan, ScannedText, Scanner, cursor::line_length};
+use super::{Kind, Mark, Scan, ScannedText, Scanner};
 
 /// What becomes of the line breaks at the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,7 @@ impl<'t> Scanner<'t> {
             more_breaks.clear();
             after_blank = starts_blank;
             let from = self.cursor.mark.offset;
-            let length = line_length(self.cursor.rest());
-            self.cursor.skip_bytes(length);
+            self.cursor.skip_line();
             text.push_str(self.cursor.since(from));
             first_break = self.cursor.take_break();
             self.block_breaks(&mut indent, &mut more_breaks, start, &mut end)?;

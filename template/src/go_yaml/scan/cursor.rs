@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr2, memchr2_iter};
+
 use crate::go_yaml::{
     error::Failure,
     input::{Input, InputError},
@@ -88,14 +90,13 @@ impl<'t> Cursor<'t> {
 
     /// Goes one character on.
     pub(in crate::go_yaml) fn skip(&mut self) {
-        self.mark.offset += match self.byte(0) {
+        let bytes = match self.byte(0) {
             0..=0x7f => 1,
             0x80..=0xdf => 2,
             0xe0..=0xef => 3,
             _ => 4,
         };
-        self.mark.index += 1;
-        self.mark.column += 1;
+        self.advance(bytes, 1);
     }
 
     /// Goes `bytes` on within the line.
@@ -106,9 +107,31 @@ impl<'t> Cursor<'t> {
         } else {
             skipped.chars().count()
         };
+        self.advance(bytes, characters);
+    }
+
+    /// Goes `bytes` on within the line, all of them ASCII.
+    pub(in crate::go_yaml) fn skip_ascii(&mut self, bytes: usize) {
+        self.advance(bytes, bytes);
+    }
+
+    fn advance(&mut self, bytes: usize, characters: usize) {
         self.mark.offset += bytes;
         self.mark.index += characters;
         self.mark.column += characters;
+    }
+
+    /// Goes to the end of the line.
+    pub(in crate::go_yaml) fn skip_line(&mut self) {
+        let rest = self.rest();
+        let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let line = &rest[..length];
+        if line.is_ascii() {
+            return self.skip_ascii(length);
+        }
+        let mut others = memchr2_iter(0xc2, 0xe2, line);
+        let other = others.find(|&at| break_length(&line[at..]) > 0);
+        self.skip_bytes(other.unwrap_or(length));
     }
 
     /// Goes over all spaces that stand here, or else over one character.
@@ -127,9 +150,7 @@ impl<'t> Cursor<'t> {
     pub(super) fn skip_spaces_up_to(&mut self, most: usize) -> usize {
         let rest = self.rest().iter().take(most);
         let spaces = rest.take_while(|byte| **byte == b' ').count();
-        self.mark.offset += spaces;
-        self.mark.index += spaces;
-        self.mark.column += spaces;
+        self.skip_ascii(spaces);
         spaces
     }
 
@@ -142,21 +163,21 @@ impl<'t> Cursor<'t> {
     /// Goes to the end of the line if a comment stands here.
     pub(in crate::go_yaml) fn skip_comment(&mut self) {
         if self.byte(0) == b'#' {
-            let length = line_length(self.rest());
-            self.skip_bytes(length);
+            self.skip_line();
         }
     }
 
     /// Goes over the line break that stands here, and gives what it is read as.
     pub(in crate::go_yaml) fn take_break(&mut self) -> &'static str {
-        let length = self.break_length(0);
-        let read_as = match self.rest() {
-            [0xe2, 0x80, 0xa8, ..] => "\u{2028}",
-            [0xe2, 0x80, 0xa9, ..] => "\u{2029}",
-            _ if length > 0 => "\n",
+        let (read_as, length, characters) = match self.rest() {
+            [b'\r', b'\n', ..] => ("\n", 2, 2),
+            [b'\n' | b'\r', ..] => ("\n", 1, 1),
+            [0xc2, 0x85, ..] => ("\n", 2, 1),
+            [0xe2, 0x80, 0xa8, ..] => ("\u{2028}", 3, 1),
+            [0xe2, 0x80, 0xa9, ..] => ("\u{2029}", 3, 1),
             _ => return "",
         };
-        self.mark.index += if self.byte(0) == b'\r' { length } else { 1 };
+        self.mark.index += characters;
         self.mark.offset += length;
         self.mark.column = 0;
         self.mark.line += 1;
@@ -188,17 +209,4 @@ pub(in crate::go_yaml) fn break_length(bytes: &[u8]) -> usize {
         [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
         _ => 0,
     }
-}
-
-/// How many bytes stand before the next line break or the end.
-pub(super) fn line_length(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\n' | b'\r' => break,
-            0xc2 | 0xe2 if break_length(&bytes[at..]) > 0 => break,
-            _ => at += 1,
-        }
-    }
-    at
 }
