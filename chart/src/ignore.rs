@@ -104,13 +104,14 @@ impl Ignore {
         if matches!(path, "" | "." | "./") {
             return false;
         }
+        let name = base(path);
         for rule in &self.rules {
             let is_other_kind = rule.folders_only && !is_folder;
             if rule.negated {
-                if is_other_kind || !rule.matches(path) {
+                if is_other_kind || !rule.matches(path, name) {
                     return true;
                 }
-            } else if !is_other_kind && rule.matches(path) {
+            } else if !is_other_kind && rule.matches(path, name) {
                 return true;
             }
         }
@@ -149,8 +150,8 @@ impl Rule {
         }))
     }
 
-    fn matches(&self, path: &str) -> bool {
-        let name = if self.whole_path { path } else { base(path) };
+    fn matches(&self, path: &str, name: &str) -> bool {
+        let name = if self.whole_path { path } else { name };
         match self.form {
             Form::Name => self.pattern == name,
             Form::Ending => name

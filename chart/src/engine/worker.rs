@@ -40,6 +40,12 @@ impl Job<'_> {
         !base(name).starts_with('_') && self.templates.contains(name)
     }
 
+    /// How many templates are to be rendered.
+    pub(super) fn rendered_count(&self) -> usize {
+        let slots = 0..self.names.len();
+        slots.filter(|slot| self.is_rendered(*slot)).count()
+    }
+
     /// Whether what is rendered in a slot is a manifest.
     pub(super) fn is_manifest(&self, slot: usize) -> bool {
         !self.names[slot].ends_with(NOTES_SUFFIX)

@@ -19,6 +19,9 @@ use super::worker::{Job, Worker};
 /// So many templates may change values before the first thread goes on alone.
 const MAX_CHANGES: usize = 8;
 
+/// Fewer templates than these are rendered before another thread has seen the values.
+const FEWEST_TEMPLATES: usize = 4;
+
 /// What the thread that takes the templates in their order has of the other one.
 pub(super) enum Second<'j> {
     /// There is none, or nothing that it renders counts.
@@ -33,8 +36,9 @@ pub(super) enum Second<'j> {
 impl<'j> Second<'j> {
     /// Has the other thread render templates.
     pub(super) fn begin(job: &'j Job<'j>, division: &'j Division, beside: &Beside<'j>) -> Self {
+        let is_worth_it = || job.rendered_count() >= FEWEST_TEMPLATES;
         // Where all comes from is known to one thread only.
-        if job.options.provenance {
+        if job.options.provenance || !is_worth_it() {
             return Self::Absent;
         }
         beside.give(|| thread::render(job, division));
