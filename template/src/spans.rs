@@ -4,9 +4,10 @@
 //! While a template renders, origin sets and causes are interned in a [`Tracker`], so that a
 //! mark is a few integers; the tracker then becomes part of the finished [`Spans`].
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use cairn_spec::{OriginId, Span};
+use foldhash::HashMap;
 
 use crate::writer::{Gap, Run};
 

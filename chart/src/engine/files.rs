@@ -1,8 +1,9 @@
 //! Which templates a chart and all charts in it have.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use cairn_spec::{OriginId, SourceId};
+use foldhash::HashMap;
 
 use crate::{Chart, ChartType, go_path::base};
 

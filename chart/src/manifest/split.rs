@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
 use crate::Dialect;
 
 const SEPARATOR: &[u8] = b"---";
@@ -21,35 +23,15 @@ pub(crate) fn split(text: &[u8], dialect: Dialect) -> Vec<Range<usize>> {
     if text[start..].starts_with(SEPARATOR) {
         start = after_separator(text, start);
     }
-    let mut search = start;
-    while let Some(line) = next_separator(text, search) {
+    let line_of_separator = Finder::new(b"\n---");
+    while let Some(length) = line_of_separator.find(&text[start..]) {
+        let line = start + length;
         let piece_end = start + trimmed_length(&text[start..line]);
         push(start..piece_end);
         start = after_separator(text, line + 1);
-        search = start;
     }
     push(start..text.len());
     documents
-}
-
-/// Where the next line break stands that `---` follows.
-///
-/// Whichever of its three bytes is looked at, one in three is enough to come by all.
-fn next_separator(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from + SEPARATOR.len();
-    while let Some(byte) = text.get(at) {
-        if *byte == b'-' {
-            let lines = at - SEPARATOR.len()..at;
-            let found = lines
-                .rev()
-                .find(|&line| text[line] == b'\n' && text[line + 1..].starts_with(SEPARATOR));
-            if found.is_some() {
-                return found;
-            }
-        }
-        at += SEPARATOR.len();
-    }
-    None
 }
 
 /// Where the space behind a separator ends.

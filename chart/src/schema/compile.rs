@@ -1,9 +1,8 @@
 //! Makes schemas ready for use.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
+
+use foldhash::HashMap;
 
 use super::{
     address::{Address, Fragment, join, quoted},

@@ -3,6 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use cairn_spec::Span;
+use foldhash::HashMap;
 
 use super::{
     arguments::Signature,
@@ -298,7 +299,10 @@ impl Renderer<'_> {
             // No action: the text is what it renders.
             return Ok(Text::clone(&literal).without(NO_VALUE));
         }
-        let source: Arc<str> = String::from_utf8_lossy(literal.as_bytes()).into();
+        let source: Arc<str> = match str::from_utf8(literal.as_bytes()) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(literal.as_bytes()).into(),
+        };
         self.state.check_length(source.len())?;
         let known = self.parsed.get(&source).map(Arc::clone);
         let program = if let Some(program) = known {
@@ -323,7 +327,7 @@ impl Renderer<'_> {
         }
         let layered = program.templates.len() > 1;
         if layered {
-            let mut layer = std::collections::HashMap::new();
+            let mut layer = HashMap::default();
             add_definitions(&mut layer, &program, |name| self.find(name).is_some());
             self.layers.push(Rc::new(layer));
         }

@@ -1,13 +1,9 @@
 //! One render of a set of templates: values, the state that all templates share, the output.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashMap},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use cairn_spec::{Diagnostic, Node, OriginId, Origins, SourceKind, Sources, Span};
+use foldhash::HashMap;
 
 use super::{
     ast::{NodeId, Program},
@@ -102,11 +98,11 @@ impl<'a> Renderer<'a> {
             missing_key: options.missing_key,
             removes_no_value: options.removes_no_value,
             layers: Vec::new(),
-            parsed: HashMap::new(),
+            parsed: HashMap::default(),
             tables: Tables::default(),
             variables: Vec::new(),
             arguments: Vec::new(),
-            including: HashMap::new(),
+            including: HashMap::default(),
             stack_start: 0,
             changes_before: changes(),
         }

@@ -1,8 +1,9 @@
 //! The templates that are rendered together: all files, and all that they define.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::{cmp::Reverse, sync::Arc};
 
 use cairn_spec::{Diagnostic, Origins, SourceId, Sources, Span};
+use foldhash::HashMap;
 
 use super::{
     ast::Program,

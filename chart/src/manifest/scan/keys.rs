@@ -1,5 +1,7 @@
 //! Keys of block maps that are plainly valid.
 
+use memchr::{memchr_iter, memchr2_iter};
+
 use super::scalar::{self, Quoted};
 
 /// What stands at the start of a line.
@@ -49,14 +51,15 @@ pub(super) fn start(text: &str) -> Option<Start<'_>> {
 /// Where the `:` stands that ends a plain key.
 fn plain_key_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    (0..bytes.len()).find(|at| matches!(bytes[*at..], [b':'] | [b':', b' ', ..]))
+    memchr_iter(b':', bytes).find(|at| matches!(bytes.get(at + 1), None | Some(b' ')))
 }
 
 /// A key that is a text, or a number that JSON can show, but not null.
 fn is_plain_key(key: &str) -> bool {
     let bytes = key.as_bytes();
-    let has_comment = bytes.windows(2).any(|pair| pair == b" #");
-    if has_comment || key.contains('\t') || key.eq_ignore_ascii_case("null") {
+    let mut odd = memchr2_iter(b'#', b'\t', bytes);
+    let is_odd = odd.any(|at| bytes[at] == b'\t' || key[..at].ends_with(' '));
+    if is_odd || key.eq_ignore_ascii_case("null") {
         return false;
     }
     match bytes {

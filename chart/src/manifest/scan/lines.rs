@@ -137,12 +137,10 @@ impl<'t> Lines<'t> {
 
     /// Whether a plain scalar that fills its line goes on in the next one.
     fn is_continued(&self, indent: usize) -> bool {
-        let mut lines = self.rest.split('\n');
-        let next = lines.find(|line| !scalar::without_spaces(line).is_empty());
-        next.is_some_and(|line| {
-            let text = scalar::without_spaces(line);
-            line.len() - text.len() > indent && !text.starts_with('#')
-        })
+        let text = self.rest.trim_start_matches([' ', '\n']);
+        let before = &self.rest.as_bytes()[..self.rest.len() - text.len()];
+        let spaces = before.iter().rev().take_while(|byte| **byte == b' ');
+        !text.is_empty() && spaces.count() > indent && !text.starts_with('#')
     }
 
     fn continue_plain(&mut self, indent: usize) -> Option<()> {

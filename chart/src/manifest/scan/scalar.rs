@@ -1,5 +1,7 @@
 //! Scalars that are plainly valid.
 
+use memchr::memchr3_iter;
+
 /// The text of a plain scalar in a line, without a comment behind it; nothing where it needs a
 /// closer look.
 pub(super) fn plain(text: &str) -> Option<&str> {
@@ -23,16 +25,16 @@ pub(super) fn plain(text: &str) -> Option<&str> {
 
 /// A line of a plain scalar, without a comment behind it.
 pub(super) fn plain_part(text: &str) -> Option<&str> {
-    let mut before = b'#';
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'#' if before == b' ' => return Some(text[..at].trim_end_matches(' ')),
-            b'\t' => return None,
-            b' ' if before == b':' => return None,
-            _ => before = byte,
+    let bytes = text.as_bytes();
+    for at in memchr3_iter(b'#', b'\t', b':', bytes) {
+        match bytes[at] {
+            b'#' if text[..at].ends_with(' ') => return Some(text[..at].trim_end_matches(' ')),
+            b'#' => {}
+            b':' if !matches!(bytes.get(at + 1), None | Some(b' ')) => {}
+            _ => return None,
         }
     }
-    (before != b':').then_some(text)
+    Some(text)
 }
 
 /// A text without the spaces at its start.
