@@ -13,7 +13,7 @@ use crate::functions;
 
 impl<'t> Parser<'t> {
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Parsed<NodeId> {
-        let start = self.peek_non_space().start;
+        let start = self.peek_non_space().start();
         let since = self.scratch.len();
         let is_assignment = self.declarations(context)?;
         let variables = self.list(since);
@@ -48,7 +48,7 @@ impl<'t> Parser<'t> {
         }
         let end = match self.program.children(commands).last() {
             Some(&command) => self.program.node(command).end as usize,
-            None => last.start,
+            None => last.start(),
         };
         let pipe = self.add_pipe(Pipe {
             variables,
@@ -137,9 +137,9 @@ impl<'t> Parser<'t> {
             let names = self.names(&[token], 0);
             let node = self.add(
                 Kind::Variable(slot, names),
-                token.start,
-                token.start,
-                token.end,
+                token.start(),
+                token.start(),
+                token.end(),
             );
             self.scratch.push(node);
         }
@@ -168,7 +168,7 @@ impl<'t> Parser<'t> {
     }
 
     fn command(&mut self) -> Parsed<NodeId> {
-        let start = self.peek_non_space().start;
+        let start = self.peek_non_space().start();
         let since = self.scratch.len();
         loop {
             self.peek_non_space();
@@ -201,13 +201,13 @@ impl<'t> Parser<'t> {
         if self.peek().kind != TokenKind::Field {
             return Ok(Some(term));
         }
-        let position = self.peek().start;
+        let position = self.peek().start();
         let mut fields = Vec::new();
         while self.peek().kind == TokenKind::Field {
             fields.push(self.next());
         }
         let node = self.program.node(term);
-        let end = fields.last().map_or(position, |field| field.end);
+        let end = fields.last().map_or(position, |field| field.end());
         let kind = match node.kind {
             Kind::Field(names) => Kind::Field(self.extend_names(names, &fields)),
             Kind::Variable(slot, names) => Kind::Variable(slot, self.extend_names(names, &fields)),
@@ -277,7 +277,12 @@ impl<'t> Parser<'t> {
                 return Ok(None);
             }
         };
-        Ok(Some(self.add(kind, token.start, token.start, token.end)))
+        Ok(Some(self.add(
+            kind,
+            token.start(),
+            token.start(),
+            token.end(),
+        )))
     }
 
     pub(super) fn unquoted(&mut self, token: Token) -> Parsed<Cow<'t, [u8]>> {
@@ -288,7 +293,7 @@ impl<'t> Parser<'t> {
     fn names(&mut self, tokens: &[Token], skipped: usize) -> List {
         let start = number(self.program.names.len());
         for token in tokens {
-            let range = (number(token.start + skipped), number(token.end));
+            let range = (number(token.start() + skipped), number(token.end()));
             self.program.names.push(range);
         }
         List {

@@ -46,7 +46,7 @@ pub(crate) fn parse(
         lexer: Lexer::new(text),
         text,
         unknown,
-        tokens: [END; 3],
+        tokens: [Token::END; 3],
         peeked: 0,
         action_start: None,
         depth: 0,
@@ -95,12 +95,6 @@ fn fit<T: Copy>(table: &mut Vec<T>, kept: &mut Vec<T>) {
     *kept = replace(table, fitting);
     kept.clear();
 }
-
-const END: Token = Token {
-    kind: TokenKind::Eof,
-    start: 0,
-    end: 0,
-};
 
 pub(super) struct Parser<'t> {
     lexer: Lexer<'t>,
@@ -253,7 +247,7 @@ impl<'t> Parser<'t> {
 
     pub(super) fn error(&self, reason: impl Into<String>) -> ParseError {
         let reason = reason.into();
-        let offset = self.tokens[0].start;
+        let offset = self.tokens[0].start();
         let message = format!(
             "template: {}:{}: {reason}",
             self.program.name,
@@ -268,12 +262,12 @@ impl<'t> Parser<'t> {
 
     pub(super) fn unexpected(&self, token: Token, context: &str) -> ParseError {
         let shown = self.shown(token);
-        if !matches!(token.kind, TokenKind::Error(_)) {
+        if token.kind != TokenKind::Error {
             return self.error(format!("unexpected {shown} in {context}"));
         }
         let line = self.action_start.map(|start| self.line(start));
         match line {
-            Some(line) if line != self.line(token.start) => {
+            Some(line) if line != self.line(token.start()) => {
                 let action = if shown.ends_with(" action") {
                     ""
                 } else {
@@ -290,10 +284,10 @@ impl<'t> Parser<'t> {
 
     fn shown(&self, token: Token) -> String {
         let value = self.value(token);
-        match token.kind {
-            TokenKind::Eof => "EOF".to_owned(),
-            TokenKind::Error(error) => lex_error(error, value),
-            TokenKind::Keyword(_) | TokenKind::Dot | TokenKind::Nil => format!("<{value}>"),
+        match (token.kind, self.lexer.error()) {
+            (TokenKind::Eof, _) => "EOF".to_owned(),
+            (TokenKind::Error, Some(error)) => lex_error(error, value),
+            (TokenKind::Keyword(_) | TokenKind::Dot | TokenKind::Nil, _) => format!("<{value}>"),
             _ if value.len() > 10 => {
                 let start: String = value.chars().take(10).collect();
                 format!("{}...", quote(start.as_bytes()))
@@ -455,12 +449,12 @@ impl<'t> Parser<'t> {
         let token = self.next_non_space();
         match token.kind {
             TokenKind::Text => {
-                let node = self.add(Kind::Text, token.start, token.start, token.end);
+                let node = self.add(Kind::Text, token.start(), token.start(), token.end());
                 self.scratch.push(node);
                 Ok(None)
             }
             TokenKind::LeftDelim => {
-                self.action_start = Some(token.start);
+                self.action_start = Some(token.start());
                 let ended = self.action();
                 // An error has been worded already.
                 self.action_start = None;
@@ -495,7 +489,7 @@ impl<'t> Parser<'t> {
             TokenKind::Keyword(Keyword::Template) => self.template(token)?,
             _ => {
                 self.backup();
-                let start = self.peek().start;
+                let start = self.peek().start();
                 let pipe = self.pipeline("command", TokenKind::RightDelim)?;
                 let end = self.program.node(pipe).end as usize;
                 self.add(Kind::Action(pipe), start, start, end)
@@ -518,7 +512,7 @@ impl<'t> Parser<'t> {
             return Err(self.error(format!("{shown} outside {{{{range}}}}")));
         }
         self.scope.jumps.push(self.scope.loops);
-        Ok(self.add(kind, token.start, token.start, token.end))
+        Ok(self.add(kind, token.start(), token.start(), token.end()))
     }
 
     fn control(&mut self, token: Token, keyword: Keyword) -> Parsed<NodeId> {
@@ -563,7 +557,7 @@ impl<'t> Parser<'t> {
         let pipe = self.pipeline(context, TokenKind::RightDelim)?;
         Ok(Pending {
             kind,
-            start: token.start,
+            start: token.start(),
             position: self.program.node(pipe).position,
             pipe,
             body: List::default(),
@@ -655,9 +649,11 @@ impl<'t> Parser<'t> {
         pipe: Option<NodeId>,
     ) -> NodeId {
         let name = self.add_string(name.as_bytes());
-        let end = pipe.map_or(name_token.end, |pipe| self.program.node(pipe).end as usize);
+        let end = pipe.map_or(name_token.end(), |pipe| {
+            self.program.node(pipe).end as usize
+        });
         let kind = Kind::Template { name, pipe };
-        self.add(kind, name_token.start, token.start, end)
+        self.add(kind, name_token.start(), token.start(), end)
     }
 
     fn template_name(&mut self, token: Token, context: &str) -> Parsed<Arc<str>> {

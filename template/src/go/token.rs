@@ -2,25 +2,42 @@
 
 use std::ops::Range;
 
+use super::parse::number;
 use crate::writer::find;
 
-/// One token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One token: short enough to be passed in registers.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+    start: u32,
+    end: u32,
 }
 
 impl Token {
+    /// The end of an empty text.
+    pub(super) const END: Self = Self {
+        kind: TokenKind::Eof,
+        start: 0,
+        end: 0,
+    };
+
+    pub(super) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    pub(super) fn end(self) -> usize {
+        self.end as usize
+    }
+
     pub(super) fn range(self) -> Range<usize> {
-        self.start..self.end
+        self.start()..self.end()
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
-    Error(LexError),
+    /// [`Lexer::error`] says which.
+    Error,
     Bool,
     Char,
     CharConstant,
@@ -108,7 +125,8 @@ pub(super) struct Lexer<'t> {
     start: usize,
     inside_action: bool,
     parens: usize,
-    failed: bool,
+    /// What is wrong with the text, once that is found.
+    error: Option<LexError>,
 }
 
 impl<'t> Lexer<'t> {
@@ -119,13 +137,13 @@ impl<'t> Lexer<'t> {
             start: 0,
             inside_action: false,
             parens: 0,
-            failed: false,
+            error: None,
         }
     }
 
     /// The next token; after an error or the end there are only ends.
     pub(super) fn next(&mut self) -> Token {
-        if self.failed {
+        if self.error.is_some() {
             return self.token(TokenKind::Eof);
         }
         if self.inside_action {
@@ -156,16 +174,21 @@ impl<'t> Lexer<'t> {
     fn token(&mut self, kind: TokenKind) -> Token {
         let token = Token {
             kind,
-            start: self.start,
-            end: self.at,
+            start: number(self.start),
+            end: number(self.at),
         };
         self.start = self.at;
         token
     }
 
-    fn error(&mut self, error: LexError) -> Token {
-        self.failed = true;
-        self.token(TokenKind::Error(error))
+    fn fail(&mut self, error: LexError) -> Token {
+        self.error = Some(error);
+        self.token(TokenKind::Error)
+    }
+
+    /// What is wrong with the text, once a token of [`TokenKind::Error`] was given.
+    pub(super) fn error(&self) -> Option<LexError> {
+        self.error
     }
 
     fn ignore(&mut self) {
@@ -230,11 +253,11 @@ impl<'t> Lexer<'t> {
 
     fn comment(&mut self) -> Option<Token> {
         let Some(length) = self.rest()[2..].find("*/") else {
-            return Some(self.error(LexError::UnclosedComment));
+            return Some(self.fail(LexError::UnclosedComment));
         };
         self.at += length + 4;
         let Some(trims) = self.at_right_delim() else {
-            return Some(self.error(LexError::CommentEndsEarly));
+            return Some(self.fail(LexError::CommentEndsEarly));
         };
         self.skip_right_delim(trims);
         None
@@ -279,16 +302,16 @@ impl<'t> Lexer<'t> {
             if self.parens == 0 {
                 return self.right_delim(trims);
             }
-            return self.error(LexError::UnclosedLeftParen);
+            return self.fail(LexError::UnclosedLeftParen);
         }
         let Some(char) = self.bump() else {
-            return self.error(LexError::UnclosedAction);
+            return self.fail(LexError::UnclosedAction);
         };
         match char {
             _ if is_space(char) => self.space(),
             '=' => self.token(TokenKind::Assign),
             ':' if self.bump() == Some('=') => self.token(TokenKind::Declare),
-            ':' => self.error(LexError::ExpectedDeclare),
+            ':' => self.fail(LexError::ExpectedDeclare),
             '|' => self.token(TokenKind::Pipe),
             '"' => self.quoted('"', TokenKind::String, LexError::UnterminatedString),
             '\'' => self.quoted(
@@ -310,13 +333,13 @@ impl<'t> Lexer<'t> {
                 self.parens += 1;
                 self.token(TokenKind::LeftParen)
             }
-            ')' if self.parens == 0 => self.error(LexError::UnexpectedRightParen),
+            ')' if self.parens == 0 => self.fail(LexError::UnexpectedRightParen),
             ')' => {
                 self.parens -= 1;
                 self.token(TokenKind::RightParen)
             }
             _ if char.is_ascii_graphic() => self.token(TokenKind::Char),
-            _ => self.error(LexError::UnrecognizedCharacter(char)),
+            _ => self.fail(LexError::UnrecognizedCharacter(char)),
         }
     }
 
@@ -340,7 +363,7 @@ impl<'t> Lexer<'t> {
     fn identifier(&mut self) -> Token {
         self.skip_alphanumeric();
         if let Some(char) = self.not_at_terminator() {
-            return self.error(LexError::BadCharacter(char));
+            return self.fail(LexError::BadCharacter(char));
         }
         let word = &self.text[self.start..self.at];
         let kind = match word {
@@ -356,7 +379,7 @@ impl<'t> Lexer<'t> {
         }
         self.skip_alphanumeric();
         match self.not_at_terminator() {
-            Some(char) => self.error(LexError::BadCharacter(char)),
+            Some(char) => self.fail(LexError::BadCharacter(char)),
             None => self.token(kind),
         }
     }
@@ -393,10 +416,10 @@ impl<'t> Lexer<'t> {
             match self.bump() {
                 Some('\\') => {
                     if matches!(self.bump(), None | Some('\n')) {
-                        return self.error(error);
+                        return self.fail(error);
                     }
                 }
-                None | Some('\n') => return self.error(error),
+                None | Some('\n') => return self.fail(error),
                 Some(char) if char == quote => return self.token(kind),
                 Some(_) => {}
             }
@@ -409,16 +432,16 @@ impl<'t> Lexer<'t> {
             return self.token(TokenKind::RawString);
         }
         self.at = self.text.len();
-        self.error(LexError::UnterminatedRawString)
+        self.fail(LexError::UnterminatedRawString)
     }
 
     fn number(&mut self) -> Token {
         if !self.scan_number() {
-            return self.error(LexError::BadNumber);
+            return self.fail(LexError::BadNumber);
         }
         if self.rest().starts_with(['+', '-']) {
             if !self.scan_number() || !self.text[..self.at].ends_with('i') {
-                return self.error(LexError::BadNumber);
+                return self.fail(LexError::BadNumber);
             }
             return self.token(TokenKind::Complex);
         }
