@@ -135,12 +135,7 @@ impl<'t> Parser<'t> {
             // Go's parser takes the name as declared from here on.
             self.scope.know(name);
             let names = self.names(&[token], 0);
-            let node = self.add(
-                Kind::Variable(slot, names),
-                token.start(),
-                token.start(),
-                token.end(),
-            );
+            let node = self.add_token(Kind::Variable(slot, names), token);
             self.scratch.push(node);
         }
     }
@@ -277,12 +272,7 @@ impl<'t> Parser<'t> {
                 return Ok(None);
             }
         };
-        Ok(Some(self.add(
-            kind,
-            token.start(),
-            token.start(),
-            token.end(),
-        )))
+        Ok(Some(self.add_token(kind, token)))
     }
 
     pub(super) fn unquoted(&mut self, token: Token) -> Parsed<Cow<'t, [u8]>> {

@@ -299,6 +299,7 @@ impl Renderer<'_> {
             // No action: the text is what it renders.
             return Ok(Text::clone(&literal).without(NO_VALUE));
         }
+        // Nearly all are UTF-8, which is seen sooner than what is to be replaced.
         let source: Arc<str> = match str::from_utf8(literal.as_bytes()) {
             Ok(text) => text.into(),
             Err(_) => String::from_utf8_lossy(literal.as_bytes()).into(),

@@ -318,6 +318,11 @@ impl<'t> Parser<'t> {
 
     // Nodes.
 
+    /// Adds a node that is one token.
+    pub(super) fn add_token(&mut self, kind: Kind, token: Token) -> NodeId {
+        self.add(kind, token.start(), token.start(), token.end())
+    }
+
     pub(super) fn add(&mut self, kind: Kind, position: usize, start: usize, end: usize) -> NodeId {
         let id = NodeId(number(self.program.nodes.len()));
         self.program.nodes.push(Node {
@@ -449,7 +454,7 @@ impl<'t> Parser<'t> {
         let token = self.next_non_space();
         match token.kind {
             TokenKind::Text => {
-                let node = self.add(Kind::Text, token.start(), token.start(), token.end());
+                let node = self.add_token(Kind::Text, token);
                 self.scratch.push(node);
                 Ok(None)
             }
@@ -512,7 +517,7 @@ impl<'t> Parser<'t> {
             return Err(self.error(format!("{shown} outside {{{{range}}}}")));
         }
         self.scope.jumps.push(self.scope.loops);
-        Ok(self.add(kind, token.start(), token.start(), token.end()))
+        Ok(self.add_token(kind, token))
     }
 
     fn control(&mut self, token: Token, keyword: Keyword) -> Parsed<NodeId> {

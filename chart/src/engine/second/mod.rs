@@ -36,9 +36,8 @@ pub(super) enum Second<'j> {
 impl<'j> Second<'j> {
     /// Has the other thread render templates.
     pub(super) fn begin(job: &'j Job<'j>, division: &'j Division, beside: &Beside<'j>) -> Self {
-        let is_worth_it = || job.rendered_count() >= FEWEST_TEMPLATES;
         // Where all comes from is known to one thread only.
-        if job.options.provenance || !is_worth_it() {
+        if job.options.provenance || job.rendered_count() < FEWEST_TEMPLATES {
             return Self::Absent;
         }
         beside.give(|| thread::render(job, division));

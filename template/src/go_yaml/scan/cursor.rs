@@ -169,19 +169,14 @@ impl<'t> Cursor<'t> {
 
     /// Goes over the line break that stands here, and gives what it is read as.
     pub(in crate::go_yaml) fn take_break(&mut self) -> &'static str {
-        let (read_as, length, characters) = match self.rest() {
-            [b'\r', b'\n', ..] => ("\n", 2, 2),
-            [b'\n' | b'\r', ..] => ("\n", 1, 1),
-            [0xc2, 0x85, ..] => ("\n", 2, 1),
-            [0xe2, 0x80, 0xa8, ..] => ("\u{2028}", 3, 1),
-            [0xe2, 0x80, 0xa9, ..] => ("\u{2029}", 3, 1),
-            _ => return "",
+        let Some(found) = line_break(self.rest()) else {
+            return "";
         };
-        self.mark.index += characters;
-        self.mark.offset += length;
+        self.mark.index += found.characters;
+        self.mark.offset += found.bytes;
         self.mark.column = 0;
         self.mark.line += 1;
-        read_as
+        found.read_as
     }
 
     /// A mistake that is found here. What cannot be read comes first when it is near: libyaml
@@ -203,10 +198,29 @@ impl<'t> Cursor<'t> {
 
 /// How many bytes the line break at the start has; 0 when there is none.
 pub(in crate::go_yaml) fn break_length(bytes: &[u8]) -> usize {
-    match bytes {
-        [b'\r', b'\n', ..] | [0xc2, 0x85, ..] => 2,
-        [b'\r' | b'\n', ..] => 1,
-        [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
-        _ => 0,
-    }
+    line_break(bytes).map_or(0, |found| found.bytes)
+}
+
+/// A line break, and what it is read as.
+struct LineBreak {
+    read_as: &'static str,
+    bytes: usize,
+    characters: usize,
+}
+
+/// The line break at the start, if there is one.
+fn line_break(bytes: &[u8]) -> Option<LineBreak> {
+    let (read_as, bytes, characters) = match bytes {
+        [b'\r', b'\n', ..] => ("\n", 2, 2),
+        [b'\n' | b'\r', ..] => ("\n", 1, 1),
+        [0xc2, 0x85, ..] => ("\n", 2, 1),
+        [0xe2, 0x80, 0xa8, ..] => ("\u{2028}", 3, 1),
+        [0xe2, 0x80, 0xa9, ..] => ("\u{2029}", 3, 1),
+        _ => return None,
+    };
+    Some(LineBreak {
+        read_as,
+        bytes,
+        characters,
+    })
 }
